@@ -1,0 +1,10 @@
+//! What a fitness band's phone app uploads, recorded by script, decoded to the last field, compared across app versions,
+//! published as a table anyone can check.
+//!
+//! **scenario × app version → capture → fields → snapshot → diff → findings → report**
+//!
+//! The modules stand in the order in which data flows.
+
+pub mod model;
+
+pub mod clock;

@@ -1,0 +1,92 @@
+//! What happened in a run, in order. Progress, log, capture file and tests consume the same stream, numbered by one writer.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Category, Exchange, ExchangeId, PlantedValue, Position, Provenance, Tunnel};
+
+/// One event with the number its writer gave it. An exchange belongs to the phase whose event has the highest number below
+/// that of the exchange's first event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NumberedEvent {
+    /// 1, 2, 3 … without gaps.
+    pub n: u64,
+    /// When, on the rig's clock.
+    pub at: Timestamp,
+    /// What.
+    pub event: RunEvent,
+}
+
+/// Something that happened in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunEvent {
+    /// A request's head was read. Its exchange follows when it is over; one that never follows was torn by a crash.
+    ExchangeBegan {
+        /// Number within the capture.
+        id: ExchangeId,
+        /// Method.
+        method: String,
+        /// Host.
+        host: String,
+    },
+    /// An exchange is over.
+    Exchange(Box<Exchange>),
+    /// A new phase: what happens from here on is explained by its name and categories.
+    PhaseBegan {
+        /// Name, unique within the scenario.
+        name: String,
+        /// Categories that this phase explains.
+        explains: Vec<Category>,
+    },
+    /// The phone was moved, and said so when asked.
+    PhoneMoved {
+        /// Where it is now.
+        position: Position,
+        /// Whether the phone confirmed it.
+        confirmed: bool,
+    },
+    /// A value became known to be on the phone or the band.
+    Planted(PlantedValue),
+    /// The run is over. A capture without this event is incomplete.
+    RunEnded {
+        /// How.
+        ending: RunEnding,
+    },
+    /// The run began. Always the first event.
+    RunStarted(Box<Provenance>),
+    /// A step began.
+    StepBegan {
+        /// Its name as in the scenario file (`waitForQuiet`).
+        step: String,
+        /// Line of the scenario file.
+        line: u32,
+    },
+    /// The current step is over.
+    StepEnded {
+        /// What it says about itself, without captured values.
+        note: String,
+    },
+    /// A tunnel is over.
+    Tunnel(Tunnel),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "how")]
+pub enum RunEnding {
+    /// Every step was done.
+    Complete,
+    /// An instrument failed.
+    InstrumentFailed {
+        /// Which, and why.
+        why: String,
+    },
+    /// A person stopped it.
+    Interrupted,
+    /// A step failed, so the scenario did not happen as written.
+    StepFailed {
+        /// Which, what was awaited and what was seen.
+        why: String,
+    },
+}

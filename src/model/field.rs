@@ -1,0 +1,354 @@
+//! One uploaded leaf: where in the request it sits, what it looks like, what it means and why we say so. No values.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde::{Deserialize, Serialize};
+
+/// The part of a request a field sits in. Order is the order of snapshot lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// A variable segment of the path.
+    Path,
+    /// A query parameter.
+    Query,
+    /// A request header (name in lower case).
+    Header,
+    /// One cookie of the `cookie` header.
+    Cookie,
+    /// A form field, or something inside it.
+    Form,
+    /// A leaf of a JSON body.
+    Json,
+    /// The body as a whole, or something in it that has no better name.
+    Body,
+}
+
+impl Part {
+    /// Every part, in order.
+    pub const ALL: [Self; 7] = [Self::Path, Self::Query, Self::Header, Self::Cookie, Self::Form, Self::Json, Self::Body];
+
+    /// Its word in a snapshot.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Header => "header",
+            Self::Cookie => "cookie",
+            Self::Form => "form",
+            Self::Json => "json",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// Name of a field within its endpoint: part and path, `form data_json[].data_hr`.
+///
+/// A path is names joined by `.`, with `[]` for any element of an array, `{date}` `{id}` `{mac}` `{uuid}` for map keys that
+/// are values, and odd keys quoted as JSON strings. It is text for people and snapshots, and holds no captured value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FieldName {
+    /// Part of the request.
+    pub part: Part,
+    /// Path within the part; empty when the part is one value (a raw body).
+    pub path: String,
+}
+
+impl fmt::Display for FieldName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() { f.write_str(self.part.word()) } else { write!(f, "{} {}", self.part.word(), self.path) }
+    }
+}
+
+/// What a leaf looks like. A field's type is the join over its occurrences.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FieldType {
+    /// Nothing there: null or an empty text. Bottom of the join.
+    #[default]
+    Empty,
+    /// true or false.
+    Boolean,
+    /// Whole number. Joins with [`FieldType::Decimal`].
+    Integer,
+    /// Number with a fraction.
+    Decimal,
+    /// Epoch seconds.
+    TimestampS,
+    /// Epoch milliseconds.
+    TimestampMs,
+    /// Calendar date or date with time, ISO 8601.
+    Date,
+    /// UUID.
+    Uuid,
+    /// Bluetooth or network hardware address, also in EUI-64 form.
+    Mac,
+    /// Latitude in decimal degrees.
+    Latitude,
+    /// Longitude in decimal degrees.
+    Longitude,
+    /// Latitude and longitude in one text.
+    Coordinates,
+    /// Binary data; `Some(n)` when every occurrence had n bytes.
+    Bytes(Option<u64>),
+    /// A token of hex or base64 characters without inner structure.
+    Token,
+    /// Any other text.
+    Text,
+    /// Bytes nobody could decode; see the blind spot.
+    Opaque,
+}
+
+impl FieldType {
+    /// The least type that covers both.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        use FieldType::{Bytes, Decimal, Empty, Integer, Latitude, Longitude, Opaque, Text, TimestampMs, TimestampS};
+        match (self, other) {
+            (a, b) if a == b => a,
+            (Empty, x) | (x, Empty) => x,
+            (Bytes(_), Bytes(_)) => Bytes(None),
+            (Integer, TimestampS | TimestampMs)
+            | (TimestampS | TimestampMs, Integer)
+            | (TimestampS, TimestampMs)
+            | (TimestampMs, TimestampS) => Integer,
+            (
+                Integer | TimestampS | TimestampMs | Latitude | Longitude | Decimal,
+                Integer | TimestampS | TimestampMs | Latitude | Longitude | Decimal,
+            ) => Decimal,
+            (Opaque, _) | (_, Opaque) => Opaque,
+            _ => Text,
+        }
+    }
+
+    /// Whether going from one to the other is a change worth telling: null, empty and integer/decimal never are (R11).
+    pub fn same_kind(&self, other: &Self) -> bool {
+        use FieldType::{Decimal, Empty, Integer};
+        self == other || matches!((self, other), (Empty, _) | (_, Empty) | (Integer, Decimal) | (Decimal, Integer))
+    }
+
+    /// Reads the word that [`fmt::Display`] writes.
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "empty" => Self::Empty,
+            "boolean" => Self::Boolean,
+            "integer" => Self::Integer,
+            "decimal" => Self::Decimal,
+            "timestamp-s" => Self::TimestampS,
+            "timestamp-ms" => Self::TimestampMs,
+            "date" => Self::Date,
+            "uuid" => Self::Uuid,
+            "mac" => Self::Mac,
+            "latitude" => Self::Latitude,
+            "longitude" => Self::Longitude,
+            "coordinates" => Self::Coordinates,
+            "bytes" => Self::Bytes(None),
+            "token" => Self::Token,
+            "text" => Self::Text,
+            "opaque" => Self::Opaque,
+            _ => {
+                let count = word.strip_prefix("bytes[")?.strip_suffix(']')?;
+                Self::Bytes(Some(count.parse().ok()?))
+            }
+        })
+    }
+}
+
+impl fmt::Display for FieldType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "empty",
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Decimal => "decimal",
+            Self::TimestampS => "timestamp-s",
+            Self::TimestampMs => "timestamp-ms",
+            Self::Date => "date",
+            Self::Uuid => "uuid",
+            Self::Mac => "mac",
+            Self::Latitude => "latitude",
+            Self::Longitude => "longitude",
+            Self::Coordinates => "coordinates",
+            Self::Bytes(Some(count)) => return write!(f, "bytes[{count}]"),
+            Self::Bytes(None) => "bytes",
+            Self::Token => "token",
+            Self::Text => "text",
+            Self::Opaque => "opaque",
+        })
+    }
+}
+
+/// One layer that was peeled off to reach a leaf, outermost first in a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// Standard base64.
+    Base64,
+    /// URL-safe base64.
+    Base64Url,
+    /// `application/x-www-form-urlencoded` inside another layer.
+    Form,
+    /// gzip, RFC 1952.
+    Gzip,
+    /// JSON.
+    Json,
+    /// JSON text inside a JSON string.
+    JsonInString,
+    /// Percent-encoding beyond the one that the URL or form itself has.
+    Percent,
+    /// zlib, RFC 1950.
+    Zlib,
+}
+
+impl Encoding {
+    /// Every encoding, sorted by word.
+    pub const ALL: [Self; 8] =
+        [Self::Base64, Self::Base64Url, Self::Form, Self::Gzip, Self::Json, Self::JsonInString, Self::Percent, Self::Zlib];
+
+    /// Its word in a snapshot and a report.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Base64 => "base64",
+            Self::Base64Url => "base64url",
+            Self::Form => "form",
+            Self::Gzip => "gzip",
+            Self::Json => "json",
+            Self::JsonInString => "json-in-string",
+            Self::Percent => "percent",
+            Self::Zlib => "zlib",
+        }
+    }
+}
+
+/// What kind of personal data a field carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Category {
+    /// Pulse, per minute or as a summary.
+    HeartRate,
+    /// Something that singles out a person, account, band, phone or installation.
+    Identifier,
+    /// Where the person is or was.
+    Location,
+    /// Birth date, height, weight, name: what the person told the app about themselves.
+    Profile,
+    /// Sleep times and stages.
+    Sleep,
+    /// Steps, distance, activity kind and intensity.
+    Steps,
+}
+
+impl Category {
+    /// Every category, sorted by word.
+    pub const ALL: [Self; 6] = [Self::HeartRate, Self::Identifier, Self::Location, Self::Profile, Self::Sleep, Self::Steps];
+
+    /// Its word in files, snapshots and reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::HeartRate => "heart-rate",
+            Self::Identifier => "identifier",
+            Self::Location => "location",
+            Self::Profile => "profile",
+            Self::Sleep => "sleep",
+            Self::Steps => "steps",
+        }
+    }
+
+    /// Reads [`Category::word`].
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|category| category.word() == word)
+    }
+}
+
+impl fmt::Display for Category {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Shape of a field: what a snapshot keeps of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldShape {
+    /// Join over all occurrences.
+    pub kind: FieldType,
+    /// What it means; empty when nobody knows.
+    pub categories: BTreeSet<Category>,
+    /// Layers peeled to reach it, outermost first, the part's own encoding left out.
+    pub chain: Vec<Encoding>,
+}
+
+/// Why a field has a category. Kept apart in reports, because they are worth differently much.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Reason {
+    /// The app file says what this leaf means.
+    KnownLeaf {
+        /// The app file's own reason.
+        why: String,
+    },
+    /// Its name says so.
+    Name {
+        /// The word in the name that says so.
+        word: String,
+    },
+    /// A planted value was found in it.
+    PlantedValue {
+        /// The planted value's name, never the value.
+        name: String,
+        /// How it was spelled: `plain`, `case-folded`.
+        spelling: String,
+    },
+    /// The value looks like it.
+    Shape {
+        /// What it looks like, in words.
+        what: String,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KnownLeaf { why } => write!(f, "known leaf: {why}"),
+            Self::Name { word } => write!(f, "its name says \"{word}\""),
+            Self::PlantedValue { name, spelling } => write!(f, "planted value {name} found ({spelling})"),
+            Self::Shape { what } => write!(f, "looks like {what}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_read_back_what_they_print() {
+        for kind in
+            [FieldType::Bytes(None), FieldType::Bytes(Some(1440)), FieldType::TimestampMs, FieldType::Coordinates, FieldType::Opaque]
+        {
+            assert_eq!(FieldType::parse(&kind.to_string()), Some(kind));
+        }
+        assert_eq!(FieldType::parse("bytes[x]"), None);
+    }
+
+    #[test]
+    fn join_is_commutative_and_keeps_what_both_agree_on() {
+        let all = [
+            FieldType::Empty,
+            FieldType::Integer,
+            FieldType::Decimal,
+            FieldType::TimestampS,
+            FieldType::Bytes(Some(3)),
+            FieldType::Latitude,
+            FieldType::Decimal,
+            FieldType::Text,
+            FieldType::Opaque,
+        ];
+        for a in &all {
+            for b in &all {
+                assert_eq!(a.clone().join(b.clone()), b.clone().join(a.clone()), "{a} and {b}");
+            }
+        }
+        assert_eq!(FieldType::Bytes(Some(3)).join(FieldType::Bytes(Some(4))), FieldType::Bytes(None));
+        assert_eq!(FieldType::Latitude.join(FieldType::Integer), FieldType::Decimal);
+    }
+}

@@ -1,0 +1,40 @@
+//! The nouns: plain data that every other module speaks in. No I/O, and no import of another module of ours.
+
+pub mod app;
+pub mod capture;
+pub mod captured;
+pub mod change;
+pub mod coverage;
+pub mod event;
+pub mod exchange;
+pub mod field;
+pub mod finding;
+pub mod leak;
+pub mod observation;
+pub mod planted;
+pub mod policy;
+pub mod position;
+pub mod report;
+pub mod snapshot;
+pub mod text;
+pub mod tunnel;
+pub mod version;
+
+pub use app::{App, Endpoint, HostPattern, KnownLeaf, PathTemplate};
+pub use capture::{Bodies, CaptureSource, ControlRun, Expectation, NoBodies, Platform, Provenance, Recording, RecordingError, Rig, Target};
+pub use captured::Captured;
+pub use change::{Change, ChangeKind, Confidence};
+pub use coverage::{BlindSpot, BlindSpotKind, Coverage, HostCoverage};
+pub use event::{NumberedEvent, RunEnding, RunEvent};
+pub use exchange::{Body, BodyContent, Exchange, ExchangeId, Header, Request, Response, Url};
+pub use field::{Category, Encoding, FieldName, FieldShape, FieldType, Part, Reason};
+pub use finding::{Finding, FindingId, Severity, Verdict};
+pub use leak::{Leak, LeakGate};
+pub use observation::{EndpointFacts, EndpointKey, Evidence, FieldFacts, Observations, Origin, Party, PositionSighting};
+pub use planted::{Planted, PlantedSource, PlantedValue};
+pub use policy::{Accepted, Policy};
+pub use position::Position;
+pub use report::{Baseline, EndpointRow, Report};
+pub use snapshot::{Snapshot, SnapshotEndpoint, SnapshotField, SnapshotHeader};
+pub use tunnel::{Tunnel, TunnelId, TunnelOutcome};
+pub use version::AppVersion;

@@ -1,0 +1,176 @@
+//! What decoding saw: every endpoint with its fields, whose it is, how often, and where to look. Folds over exchanges merge
+//! into the same result in any order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Coverage, Encoding, ExchangeId, FieldName, FieldShape, LeakGate, Reason};
+
+/// What decoding saw, of one run or of all runs of an audit.
+#[derive(Clone, Debug, Default)]
+pub struct Observations {
+    /// Runs folded in (complete ones).
+    pub runs: u32,
+    /// Endpoints by phase, method, host and path.
+    pub endpoints: BTreeMap<EndpointKey, EndpointFacts>,
+    /// What was read and what not.
+    pub coverage: Coverage,
+    /// Positions found in uploads that are near a planted one.
+    pub positions: Vec<PositionSighting>,
+    /// Phases in the order they happened, with the categories each explains.
+    pub phases: Vec<(String, BTreeSet<super::Category>)>,
+    /// Planted values by name: category, whether confirmed, and in how many exchanges of origin app or unknown each was found.
+    pub planted: BTreeMap<String, PlantedFacts>,
+    /// Values that must never be written anywhere (R12).
+    pub gate: LeakGate,
+}
+
+/// What became of one planted value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlantedFacts {
+    /// What finding it means.
+    pub category: super::Category,
+    /// Whether phone or band confirmed it; otherwise "not checked".
+    pub confirmed: bool,
+    /// Exchanges in which it was found.
+    pub found_in: u64,
+}
+
+/// What names an endpoint in a snapshot: phase + method + host (the first-party pattern's own text, or the host) + path template.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EndpointKey {
+    /// Host pattern or host.
+    pub host: String,
+    /// Path template.
+    pub path: String,
+    /// Method.
+    pub method: String,
+    /// Phase in which the request began.
+    pub phase: String,
+}
+
+impl EndpointKey {
+    /// `POST api-mifit*.huami.test/v1/data/band_data.json`, without the phase.
+    pub fn place(&self) -> String {
+        format!("{} {}{}", self.method, self.host, self.path)
+    }
+}
+
+/// What was seen of one endpoint in one phase.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EndpointFacts {
+    /// Maker of the app or somebody else.
+    pub party: Party,
+    /// Whose traffic it is, with the reason.
+    pub origin: Origin,
+    /// Company behind the host, when app.yaml names it.
+    pub receiver: Option<String>,
+    /// In how many runs.
+    pub runs: u32,
+    /// Exchanges.
+    pub exchanges: u64,
+    /// Bytes uploaded.
+    pub uploaded_bytes: u64,
+    /// Fields.
+    pub fields: BTreeMap<FieldName, FieldFacts>,
+    /// The first exchange seen.
+    pub first: Option<Evidence>,
+}
+
+/// What was seen of one field.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FieldFacts {
+    /// Join of type, categories and chain over its occurrences.
+    pub shape: FieldShape,
+    /// Why it has its categories.
+    pub reasons: BTreeSet<(super::Category, Reason)>,
+    /// In how many runs.
+    pub runs: u32,
+    /// Occurrences.
+    pub occurrences: u64,
+    /// The first occurrence, by run and exchange.
+    pub first: Option<Evidence>,
+}
+
+/// Where to look: a run, an exchange, and the bytes of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Run of the audit, from 1.
+    pub run: u32,
+    /// Exchange within that run's capture; `None` for a tunnel.
+    pub exchange: Option<ExchangeId>,
+    /// Byte range (start, end) in the raw request body, where the field sits in one; of its container when the decoder knows
+    /// no better.
+    pub bytes: Option<(u64, u64)>,
+    /// Layers peeled, outermost first.
+    pub chain: Vec<Encoding>,
+}
+
+/// A position found in an upload, near a planted one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PositionSighting {
+    /// Endpoint, with the phase in which it was sent.
+    pub endpoint: EndpointKey,
+    /// The field; for coordinates in two fields, the latitude's.
+    pub field: FieldName,
+    /// The second field, for coordinates in two.
+    pub companion: Option<FieldName>,
+    /// Whose traffic it is.
+    pub origin: Origin,
+    /// Phases during which the phone was there.
+    pub held_in: BTreeSet<String>,
+    /// Metres from the planted position, the nearest over all occurrences.
+    pub distance_m: f64,
+    /// Digits after the decimal point, the least of the two coordinates; says how exact the upload is.
+    pub decimals: u8,
+    /// In how many runs.
+    pub runs: u32,
+    /// Where to look.
+    pub evidence: Evidence,
+}
+
+/// Maker of the app or somebody else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Party {
+    /// A host that app.yaml calls the maker's.
+    FirstParty,
+    /// Any other host.
+    #[default]
+    ThirdParty,
+}
+
+impl Party {
+    /// Its word in snapshots.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::FirstParty => "first-party",
+            Self::ThirdParty => "third-party",
+        }
+    }
+}
+
+/// Whose traffic an exchange or tunnel is (R1). Rules accuse only `App`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The app's: its host is in app.yaml, its package is named in the request, or the host was absent from the control run.
+    App,
+    /// The phone's or another app's: seen in the control run.
+    Phone,
+    /// Nobody knows: prints "from this phone while the app ran".
+    #[default]
+    Unknown,
+}
+
+impl Origin {
+    /// Its word in reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::App => "app",
+            Self::Phone => "phone",
+            Self::Unknown => "unknown",
+        }
+    }
+}

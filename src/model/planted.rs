@@ -1,0 +1,57 @@
+//! Values known to be on the phone or the band before anything was recorded, to be searched for in every upload (R10).
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::{Category, Position};
+
+/// A value known to be on the phone or the band.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlantedValue {
+    /// Name used in reports: `band.mac`, `profile.nickname`, `location`.
+    pub name: String,
+    /// What finding it means.
+    pub category: Category,
+    /// The value.
+    pub value: Planted,
+    /// Who says so.
+    pub source: PlantedSource,
+    /// Whether the phone or band was asked and agreed. Not confirmed prints "not checked", never "not seen".
+    pub confirmed: bool,
+}
+
+/// A planted value by kind. Kinds decide the spellings it is searched in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Planted {
+    /// Calendar date.
+    Date(Date),
+    /// Number with a fraction, as text in plain decimal notation (`63.4`).
+    Decimal(String),
+    /// Whole number.
+    Integer(i64),
+    /// Bluetooth device address, display order.
+    Mac([u8; 6]),
+    /// Place where the phone was; when it was there is told by the phases of the run.
+    Position(Position),
+    /// One value a minute (heart rate in bpm, steps).
+    Series(Vec<u8>),
+    /// Text: a serial number, a nickname.
+    Text(String),
+}
+
+/// Where a planted value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlantedSource {
+    /// Read from the band before the app got it.
+    Band,
+    /// Seen in a response during the run, so not planted by us.
+    Learned,
+    /// Read from the phone.
+    Phone,
+    /// The rig's description.
+    Rig,
+    /// The scenario file.
+    Scenario,
+}
