@@ -8,3 +8,7 @@
 pub mod model;
 
 pub mod clock;
+
+// Instruments: async, touch the world.
+
+pub mod link;
