@@ -12,3 +12,5 @@ pub mod clock;
 // Instruments: async, touch the world.
 
 pub mod link;
+
+pub mod band;
