@@ -14,3 +14,5 @@ pub mod clock;
 pub mod link;
 
 pub mod band;
+
+pub mod traffic;

@@ -1,0 +1,284 @@
+//! The record of one exchange while it happens: numbers it, tells its events in order, and tells its end from the last drop,
+//! so that no way out is forgotten.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use http::HeaderMap;
+use tokio::sync::{Notify, watch};
+
+use super::{Ending, note_ending, tunnel::Tunnel};
+use crate::{
+    clock::{Clock, Hold},
+    model::{Captured, ExchangeId, Header, TunnelId, Url},
+    traffic::{Side, TrafficError, TrafficEvent, TrafficSender},
+};
+
+/// What one proxy's exchanges and tunnels share.
+pub(super) struct Recorder {
+    pub(super) clock: Clock,
+    events: TrafficSender,
+    /// Held while a number is given and its event is put into the queue, so that both have the same order.
+    numbers: tokio::sync::Mutex<Numbers>,
+    activity: Arc<Activity>,
+    ending: Arc<watch::Sender<Ending>>,
+}
+
+#[derive(Default)]
+struct Numbers {
+    exchanges: u64,
+    tunnels: u64,
+}
+
+impl Recorder {
+    pub(super) fn new(clock: Clock, events: TrafficSender, activity: Arc<Activity>, ending: Arc<watch::Sender<Ending>>) -> Self {
+        Self { clock, events, numbers: tokio::sync::Mutex::default(), activity, ending }
+    }
+
+    /// Whether the proxy has died: nothing may pass any more, though its connections take a moment to close.
+    fn is_dead(&self) -> bool {
+        matches!(*self.ending.borrow(), Ending::Died(_) | Ending::NobodyListens)
+    }
+
+    /// Puts an event into the queue, waiting for room. When nobody listens any more, the proxy has failed.
+    pub(super) async fn tell(&self, event: TrafficEvent) -> Result<(), TrafficError> {
+        if self.is_dead() {
+            return Err(TrafficError::NobodyListens);
+        }
+        let told = self.events.send(event).await;
+        if told.is_err() {
+            note_ending(&self.ending, Ending::NobodyListens);
+        }
+        told
+    }
+
+    /// Puts an event into the queue if there is room at once; gives it back otherwise.
+    pub(super) fn try_tell(&self, event: TrafficEvent) -> Option<TrafficEvent> {
+        self.events.try_send(event)
+    }
+
+    /// Puts the last event of an exchange or a tunnel into the queue.
+    pub(super) fn tell_end(&self, event: TrafficEvent) {
+        self.events.send_now(event);
+    }
+
+    /// Begins an exchange.
+    pub(super) async fn begin_exchange(
+        self: &Arc<Self>,
+        tunnel: Option<&Arc<Tunnel>>,
+        head: RequestHead,
+    ) -> Result<Arc<Exchange>, TrafficError> {
+        let busy = Busy::new(&self.activity, Kind::Exchange, &self.clock);
+        let mut numbers = self.numbers.lock().await;
+        let id = ExchangeId(numbers.exchanges + 1);
+        self.tell(TrafficEvent::Began {
+            id,
+            tunnel: tunnel.map(|tunnel| tunnel.id),
+            at: self.clock.now(),
+            method: head.method,
+            url: head.url,
+            http_version: head.http_version,
+            headers: head.headers,
+        })
+        .await?;
+        numbers.exchanges = id.0;
+        if let Some(tunnel) = tunnel {
+            tunnel.request_began();
+        }
+        Ok(Arc::new(Exchange { id, recorder: Arc::clone(self), state: Mutex::default(), _tunnel: tunnel.cloned(), _busy: busy }))
+    }
+
+    /// Begins a tunnel to a host (lower case) and port.
+    pub(super) async fn begin_tunnel(self: &Arc<Self>, host: String, port: u16) -> Result<Arc<Tunnel>, TrafficError> {
+        let open = Busy::new(&self.activity, Kind::Tunnel, &self.clock);
+        let undecided = Busy::new(&self.activity, Kind::Undecided, &self.clock);
+        let mut numbers = self.numbers.lock().await;
+        let id = TunnelId(numbers.tunnels + 1);
+        self.tell(TrafficEvent::TunnelBegan { id, at: self.clock.now(), host: host.clone(), port }).await?;
+        numbers.tunnels = id.0;
+        Ok(Arc::new(Tunnel::new(id, host, port, Arc::clone(self), open.without_hold(), undecided)))
+    }
+}
+
+/// A request's head as it is told.
+pub(super) struct RequestHead {
+    pub(super) method: String,
+    pub(super) url: Url,
+    pub(super) http_version: String,
+    pub(super) headers: Vec<Header>,
+}
+
+/// One exchange in flight: held by the handler and by both bodies.
+pub(super) struct Exchange {
+    id: ExchangeId,
+    recorder: Arc<Recorder>,
+    state: Mutex<State>,
+    /// An exchange ends before its tunnel does.
+    _tunnel: Option<Arc<Tunnel>>,
+    _busy: Busy,
+}
+
+#[derive(Default)]
+struct State {
+    request_ended: bool,
+    answered: bool,
+    response_ended: bool,
+    error: Option<String>,
+}
+
+impl Exchange {
+    pub(super) fn recorder(&self) -> &Arc<Recorder> {
+        &self.recorder
+    }
+
+    /// A response's head was read.
+    pub(super) async fn answered(&self, status: u16, http_version: String, headers: Vec<Header>) -> Result<(), TrafficError> {
+        self.state().answered = true;
+        self.recorder.tell(TrafficEvent::Answered { id: self.id, status, http_version, headers }).await
+    }
+
+    /// The event of a piece of a body.
+    pub(super) fn piece(&self, side: Side, bytes: &[u8]) -> TrafficEvent {
+        TrafficEvent::BodyPiece { id: self.id, side, bytes: Captured::new(bytes.to_vec()) }
+    }
+
+    /// The event of the end of a body; marks it complete.
+    pub(super) fn body_end(&self, side: Side, trailers: Vec<Header>) -> TrafficEvent {
+        let mut state = self.state();
+        match side {
+            Side::Request => state.request_ended = true,
+            Side::Response => state.response_ended = true,
+        }
+        TrafficEvent::BodyEnded { id: self.id, side, trailers }
+    }
+
+    /// Whether the whole request body was read.
+    pub(super) fn request_ended(&self) -> bool {
+        self.state().request_ended
+    }
+
+    /// Notes why there will be no complete response. The first reason counts.
+    pub(super) fn failed(&self, why: &str) {
+        self.state().error.get_or_insert_with(|| why.to_owned());
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let error = {
+            let mut state = self.state();
+            let default = match (state.answered, state.response_ended) {
+                (true, true) => None,
+                (true, false) => Some("the connection ended in the middle of the response"),
+                (false, _) if state.request_ended => Some("the connection ended before there was a response"),
+                (false, _) => Some("the connection ended in the middle of the request"),
+            };
+            state.error.take().or_else(|| default.map(str::to_owned))
+        };
+        self.recorder.tell_end(TrafficEvent::Ended { id: self.id, at: self.recorder.clock.now(), error });
+    }
+}
+
+/// How much is going on in one proxy.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    exchanges: AtomicUsize,
+    tunnels: AtomicUsize,
+    /// Tunnels that had no request yet.
+    undecided: AtomicUsize,
+    changed: Notify,
+}
+
+impl Activity {
+    /// Exchanges that have begun and not ended.
+    pub(super) fn exchanges(&self) -> usize {
+        self.exchanges.load(Ordering::SeqCst)
+    }
+
+    /// Waits until no exchange is in flight and no tunnel is on its way to its first request.
+    pub(super) async fn settled(&self) {
+        self.until(|| self.exchanges() == 0 && self.undecided.load(Ordering::SeqCst) == 0).await;
+    }
+
+    /// Waits until every exchange and every tunnel is over.
+    pub(super) async fn ended(&self) {
+        self.until(|| self.exchanges() == 0 && self.tunnels.load(Ordering::SeqCst) == 0).await;
+    }
+
+    async fn until(&self, reached: impl Fn() -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            if reached() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    const fn counter(&self, kind: Kind) -> &AtomicUsize {
+        match kind {
+            Kind::Exchange => &self.exchanges,
+            Kind::Tunnel => &self.tunnels,
+            Kind::Undecided => &self.undecided,
+        }
+    }
+}
+
+/// What a [`Busy`] counts.
+#[derive(Clone, Copy)]
+enum Kind {
+    Exchange,
+    Tunnel,
+    Undecided,
+}
+
+/// Counts as one activity of its kind, and holds the clock, until it is dropped.
+pub(super) struct Busy {
+    activity: Arc<Activity>,
+    kind: Kind,
+    _hold: Option<Hold>,
+}
+
+impl Busy {
+    fn new(activity: &Arc<Activity>, kind: Kind, clock: &Clock) -> Self {
+        activity.counter(kind).fetch_add(1, Ordering::SeqCst);
+        Self { activity: Arc::clone(activity), kind, _hold: Some(clock.hold()) }
+    }
+
+    /// The same count, without holding the clock: an idle tunnel must not stop simulated time.
+    fn without_hold(mut self) -> Self {
+        self._hold = None;
+        self
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.activity.counter(self.kind).fetch_sub(1, Ordering::SeqCst);
+        self.activity.changed.notify_waiters();
+    }
+}
+
+/// Header pairs as they are told: bytes that are not UTF-8 are read as Latin-1.
+pub(super) fn told_headers(headers: &HeaderMap) -> Vec<Header> {
+    headers.iter().map(|(name, value)| Header { name: name.as_str().to_owned(), value: Captured::new(text(value.as_bytes())) }).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().map(|byte| char::from(*byte)).collect(), str::to_owned)
+}
+
+/// `HTTP/1.1`, `HTTP/2`, ….
+pub(super) fn told_version(version: http::Version) -> String {
+    match version {
+        http::Version::HTTP_2 => "HTTP/2".to_owned(),
+        http::Version::HTTP_3 => "HTTP/3".to_owned(),
+        other => format!("{other:?}"),
+    }
+}

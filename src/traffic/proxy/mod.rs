@@ -1,0 +1,276 @@
+//! The embedded proxy: reads what the app uploads and passes it on. The engine is hudsucker, a private detail of this module:
+//! no type of it is seen outside. Trusting the authority is the phone's business, keeping the events is `run`'s.
+
+mod exchange;
+mod handler;
+mod tee;
+mod tunnel;
+mod upstream;
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use hudsucker::Proxy as Engine;
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
+    server::conn::auto::Builder as ServerBuilder,
+};
+use tokio::{
+    runtime::Runtime,
+    sync::{oneshot, watch},
+};
+
+use self::{
+    exchange::{Activity, Recorder},
+    handler::{Handler, Minter},
+    upstream::Connector,
+};
+pub use self::{
+    tunnel::tunnel_layer,
+    upstream::{LocalUpstream, Upstream},
+};
+use super::{RunningSource, TrafficError, TrafficSender, TrafficSource, authority::Authority};
+use crate::clock::Clock;
+
+/// What a proxy needs.
+#[derive(Clone, Debug)]
+pub struct ProxySetup {
+    /// Where to listen; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Who signs for the hosts that are read.
+    pub authority: Arc<Authority>,
+    /// Where requests go.
+    pub upstream: Upstream,
+    /// The rig's clock: gives times, and is held while an exchange is in flight (R14).
+    pub clock: Clock,
+}
+
+/// The embedded proxy, not yet started.
+///
+/// Header names are told in lower case: the HTTP library keeps their case for the server only.
+///
+/// What became of a tunnel is learned through `tracing` ([`tunnel_layer`]); without that layer in the global subscriber, every
+/// unread TLS tunnel is told as closed during the handshake, and every other one as not TLS.
+#[derive(Debug)]
+pub struct Proxy(ProxySetup);
+
+impl Proxy {
+    /// A proxy with this setup.
+    pub const fn new(setup: ProxySetup) -> Self {
+        Self(setup)
+    }
+
+    /// Starts listening, as [`TrafficSource::start`] does, and gives the running proxy by its own type. The engine gets
+    /// threads of its own, so that the app never waits for the analysis.
+    ///
+    /// # Errors
+    /// [`TrafficError::PortInUse`] when the address cannot be listened on, [`TrafficError::Died`] when the engine cannot
+    /// be set up.
+    pub fn launch(self, events: TrafficSender) -> Result<RunningProxy, TrafficError> {
+        let ProxySetup { listen, authority, upstream, clock } = self.0;
+        let in_use = |error: io::Error| TrafficError::PortInUse { address: listen, problem: error.to_string() };
+        let listener = listen_on(listen).map_err(in_use)?;
+        let address = listener.local_addr().map_err(in_use)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("tattletale-proxy")
+            .enable_all()
+            .build()
+            .map_err(|error| TrafficError::Died(error.to_string()))?;
+
+        let activity = Arc::new(Activity::default());
+        let ending = Arc::new(watch::Sender::new(Ending::NotYet));
+        let recorder = Arc::new(Recorder::new(clock, events, Arc::clone(&activity), Arc::clone(&ending)));
+        let died = |error: &dyn fmt::Display| TrafficError::Died(error.to_string());
+        let connector = Connector::new(&upstream).map_err(|error| died(&error))?;
+        let websockets = connector.websocket_connector();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let engine = {
+            let _inside = runtime.enter();
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(in_use)?;
+            Engine::builder()
+                .with_listener(listener)
+                .with_ca(Minter(authority))
+                .with_http_connector(connector)
+                .with_websocket_connector(websockets)
+                .with_http_handler(Handler::new(recorder, &upstream))
+                .with_client(client_builder())
+                .with_server(server_builder())
+                .with_graceful_shutdown(async move {
+                    // The sender is only dropped when the proxy is, and then the engine is to stop too.
+                    let _ = stopped.await;
+                })
+                .build()
+                .map_err(|error| died(&error))?
+        };
+        let watchman = Watchman(Arc::clone(&ending));
+        runtime.spawn(async move {
+            let _watchman = watchman;
+            if let Err(error) = engine.start().await {
+                tracing::debug!(%error, "the proxy's engine ended");
+            }
+        });
+        Ok(RunningProxy(Arc::new(Running { address, activity, ending, stop: Mutex::new(Some(stop)), runtime: Mutex::new(Some(runtime)) })))
+    }
+}
+
+#[async_trait]
+impl TrafficSource for Proxy {
+    async fn start(self: Box<Self>, events: TrafficSender) -> Result<Box<dyn RunningSource>, TrafficError> {
+        self.launch(events).map(|running| Box::new(running) as Box<dyn RunningSource>)
+    }
+}
+
+/// A proxy at work. Clones are handles on the same proxy; with the last one, it dies.
+#[derive(Clone, Debug)]
+pub struct RunningProxy(Arc<Running>);
+
+struct Running {
+    address: SocketAddr,
+    activity: Arc<Activity>,
+    ending: Arc<watch::Sender<Ending>>,
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+    /// The engine's own threads. Shutting them down ends the listener and every connection at once, which nothing else can
+    /// do: the engine detaches a task for each tunnel.
+    runtime: Mutex<Option<Runtime>>,
+}
+
+/// How a proxy ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ending {
+    NotYet,
+    /// It was asked to.
+    Asked,
+    /// The engine ended by itself, or was killed, and why.
+    Died(String),
+    /// Nobody keeps the events any more.
+    NobodyListens,
+}
+
+#[async_trait]
+impl RunningSource for RunningProxy {
+    fn address(&self) -> Option<SocketAddr> {
+        Some(self.0.address)
+    }
+
+    fn in_flight(&self) -> usize {
+        self.0.activity.exchanges()
+    }
+
+    async fn failed(&self) -> TrafficError {
+        let mut ending = self.0.ending.subscribe();
+        // The sender lives as long as `self`, so waiting can only end with a match.
+        let ended = ending.wait_for(|ending| matches!(ending, Ending::Died(_) | Ending::NobodyListens)).await.map(|ending| ending.clone());
+        match ended {
+            Ok(Ending::NobodyListens) => TrafficError::NobodyListens,
+            Ok(Ending::Died(why)) => TrafficError::Died(why),
+            Ok(Ending::NotYet | Ending::Asked) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    async fn stop(&self) -> Result<(), TrafficError> {
+        note_ending(&self.0.ending, Ending::Asked);
+        if let Some(stop) = self.0.stop.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = stop.send(());
+        }
+        let _ = tokio::time::timeout(GRACE, self.0.activity.settled()).await;
+        self.0.shut_down();
+        match tokio::time::timeout(LAST_EVENTS, self.0.activity.ended()).await {
+            Ok(()) if *self.0.ending.borrow() == Ending::NobodyListens => Err(TrafficError::NobodyListens),
+            Ok(()) => Ok(()),
+            Err(_) => Err(TrafficError::Died("a connection did not end".to_owned())),
+        }
+    }
+
+    fn kill(&self) {
+        note_ending(&self.0.ending, Ending::Died("it was killed".to_owned()));
+        self.0.shut_down();
+    }
+}
+
+impl Running {
+    fn shut_down(&self) {
+        if let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningProxy").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Notes that the engine ended, however it did: returned, panicked, or lost its threads.
+struct Watchman(Arc<watch::Sender<Ending>>);
+
+impl Drop for Watchman {
+    fn drop(&mut self) {
+        note_ending(&self.0, Ending::Died("its engine ended by itself".to_owned()));
+    }
+}
+
+/// The first ending counts.
+fn note_ending(ending: &watch::Sender<Ending>, how: Ending) {
+    ending.send_if_modified(|ending| {
+        let first = *ending == Ending::NotYet;
+        if first {
+            *ending = how;
+        }
+        first
+    });
+}
+
+/// A listening socket whose connections send small packets at once: accepted sockets inherit `TCP_NODELAY`. Without it, each
+/// new TLS connection stalls 44 ms (measured).
+fn listen_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    // On Windows, SO_REUSEADDR would let two programs share the port.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    Ok(socket.into())
+}
+
+/// The engine's own defaults are lost with a builder of one's own, so they are set again: header names keep their case.
+fn client_builder() -> hyper_util::client::legacy::Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_UPSTREAM)
+        .http1_title_case_headers(true)
+        .http1_preserve_header_case(true);
+    builder
+}
+
+fn server_builder() -> ServerBuilder<TokioExecutor> {
+    let mut builder = ServerBuilder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ).title_case_headers(true).preserve_header_case(true);
+    builder.http2().timer(TokioTimer::new());
+    builder
+}
+
+/// What is in flight when a proxy is asked to stop gets this long.
+const GRACE: Duration = Duration::from_secs(2);
+/// Dropping every connection takes this long at most.
+const LAST_EVENTS: Duration = Duration::from_secs(5);
+/// A client that begins a request has this long for its head.
+const HEADER_READ: Duration = Duration::from_secs(60);
+/// Connections to servers are reused for this long.
+const IDLE_UPSTREAM: Duration = Duration::from_secs(30);

@@ -1,0 +1,110 @@
+//! A body on its way through the proxy, whose frames are told as they pass. It passes nothing on that is not in the queue,
+//! and waits for room there: memory stays bounded and nothing is dropped.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::exchange::{Exchange, told_headers};
+use crate::traffic::{Side, TrafficError, TrafficEvent};
+
+/// One of an exchange's bodies.
+pub(super) struct Tee {
+    inner: hudsucker::Body,
+    exchange: Arc<Exchange>,
+    side: Side,
+    /// Whether the end was told.
+    ended: bool,
+    waiting: Option<Waiting>,
+}
+
+/// Events on their way into the queue.
+type Telling = Pin<Box<dyn Future<Output = Result<(), TrafficError>> + Send + Sync>>;
+
+/// Events that wait for room in the queue, and the frame that may pass once they have it.
+struct Waiting {
+    told: Telling,
+    then: Option<Frame<Bytes>>,
+}
+
+impl Tee {
+    pub(super) fn new(inner: hudsucker::Body, exchange: Arc<Exchange>, side: Side) -> Self {
+        Self { inner, exchange, side, ended: false, waiting: None }
+    }
+
+    /// What must be told before a frame passes. Copies the bytes: keeping the frame's own would keep whole read buffers.
+    fn events(&mut self, frame: Option<&Frame<Bytes>>) -> Vec<TrafficEvent> {
+        let mut events = Vec::with_capacity(2);
+        if let Some(data) = frame.and_then(Frame::data_ref)
+            && !data.is_empty()
+        {
+            events.push(self.exchange.piece(self.side, data));
+        }
+        let trailers = frame.and_then(Frame::trailers_ref);
+        // A reader may stop once the last byte is there, so the end is told with it.
+        if !self.ended && (frame.is_none() || trailers.is_some() || self.inner.is_end_stream()) {
+            self.ended = true;
+            events.push(self.exchange.body_end(self.side, trailers.map(told_headers).unwrap_or_default()));
+        }
+        events
+    }
+
+    /// Tells events now, or gives a future that does when there is room.
+    fn tell(&self, events: Vec<TrafficEvent>) -> Option<Telling> {
+        let mut events = events.into_iter();
+        while let Some(event) = events.next() {
+            if let Some(event) = self.exchange.recorder().try_tell(event) {
+                let recorder = Arc::clone(self.exchange.recorder());
+                return Some(Box::pin(async move {
+                    for event in std::iter::once(event).chain(events) {
+                        recorder.tell(event).await?;
+                    }
+                    Ok(())
+                }));
+            }
+        }
+        None
+    }
+}
+
+impl Body for Tee {
+    type Data = Bytes;
+    type Error = hudsucker::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.waiting.is_none() {
+            let frame = match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
+                Some(Ok(frame)) => Some(frame),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => None,
+            };
+            let events = self.events(frame.as_ref());
+            match self.tell(events) {
+                Some(told) => self.waiting = Some(Waiting { told, then: frame }),
+                None => return Poll::Ready(frame.map(Ok)),
+            }
+        }
+        let Some(waiting) = &mut self.waiting else { return Poll::Ready(None) };
+        let told = ready!(waiting.told.as_mut().poll(context));
+        let then = self.waiting.take().and_then(|waiting| waiting.then);
+        match told {
+            Ok(()) => Poll::Ready(then.map(Ok)),
+            Err(error) => Poll::Ready(Some(Err(io::Error::other(error).into()))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended && self.waiting.is_none() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.waiting.is_some() { SizeHint::default() } else { self.inner.size_hint() }
+    }
+}
