@@ -15,4 +15,6 @@ pub mod link;
 
 pub mod band;
 
+pub mod phone;
+
 pub mod traffic;
