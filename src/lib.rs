@@ -18,3 +18,5 @@ pub mod band;
 pub mod phone;
 
 pub mod traffic;
+
+pub mod scenario;

@@ -1,0 +1,283 @@
+//! Forms of text: what a host pattern, a path, a date, a key looks like. One list for reading files, for messages and for
+//! JSON Schemas. What such text means is left to whoever reads it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use jiff::civil::Date;
+
+/// A form of text.
+#[derive(Debug)]
+pub struct Form {
+    /// What it is, with its article: reads after "needs" (`a date`).
+    pub what: &'static str,
+    /// One that is well formed.
+    pub example: &'static str,
+    /// ECMA 262 regular expression for JSON Schema; as exact as such an expression can be.
+    pub pattern: &'static str,
+    /// Whether text has this form. The last word; `pattern` only helps an editor.
+    pub accepts: fn(&str) -> bool,
+    /// Whether it must not be shown, not even in a message on what is wrong with it.
+    pub secret: bool,
+}
+
+/// Any text of 1 to 2,000 characters without control characters other than line breaks.
+pub const TEXT: Form = Form {
+    what: "some text",
+    example: "Sync the band while standing still",
+    pattern: r"^[\s\S]{1,2000}$",
+    accepts: |text| {
+        let count = text.chars().count();
+        (1..=2000).contains(&count) && !text.chars().any(|c| c.is_control() && c != '\n')
+    },
+    secret: false,
+};
+
+/// A name of a scenario, an app, a phase or a rule: lower-case words joined by hyphens, at most 40 characters.
+pub const NAME: Form = Form {
+    what: "a name of lower-case letters, digits and hyphens that begins with a letter",
+    example: "passive-sync",
+    pattern: "^[a-z][a-z0-9-]{0,39}$",
+    accepts: |text| {
+        text.len() <= 40
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    },
+    secret: false,
+};
+
+/// A host pattern as [`crate::model::HostPattern`] reads it.
+pub const HOST: Form = Form {
+    what: "a host pattern: lower-case labels joined by dots, with * inside a label, and none in the last two",
+    example: "api-mifit*.huami.com",
+    pattern: r"^([a-z0-9*-]{1,63}\.)*[a-z0-9-]{1,63}\.[a-z0-9-]{1,63}$",
+    accepts: is_host_pattern,
+    secret: false,
+};
+
+/// A path template as [`crate::model::PathTemplate`] reads it.
+pub const PATH: Form = Form {
+    what: "a path that begins with a slash, has no query, and may have {names} as whole segments",
+    example: "/users/{id}/devices",
+    pattern: r"^(/(\{[a-z][a-z0-9_]*\}|[^\s?#{}/]*))+$",
+    accepts: is_path_template,
+    secret: false,
+};
+
+/// A calendar date.
+pub const DATE: Form = Form {
+    what: "a date: year-month-day",
+    example: "2026-03-14",
+    pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+    accepts: |text| text.len() == 10 && text.parse::<Date>().is_ok(),
+    secret: false,
+};
+
+/// A package or bundle id.
+pub const APP_ID: Form = Form {
+    what: "a package or bundle id: words joined by dots",
+    example: "com.xiaomi.hm.health",
+    pattern: r"^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)+$",
+    accepts: |text| {
+        text.len() <= 200
+            && text.contains('.')
+            && text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text
+                .split('.')
+                .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'))
+    },
+    secret: false,
+};
+
+/// A Bluetooth device address.
+pub const ADDRESS: Form = Form {
+    what: "a Bluetooth address: six pairs of hex digits joined by colons",
+    example: "C0:FF:EE:12:34:56",
+    pattern: "^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$",
+    accepts: |text| address(text).is_some(),
+    secret: false,
+};
+
+/// A band's key, or the environment variable that holds it.
+pub const KEY: Form = Form {
+    what: "a key of 32 hex digits, or ${env:NAME} for one that an environment variable holds",
+    example: "${env:BAND_KEY}",
+    pattern: r"^([0-9A-Fa-f]{32}|\$\{env:[A-Za-z_][A-Za-z0-9_]*\})$",
+    accepts: |text| key(text).is_some() || environment_variable(text).is_some(),
+    secret: true,
+};
+
+/// An address and port to listen on.
+pub const LISTEN: Form = Form {
+    what: "an address and a port to listen on",
+    example: "192.0.2.10:8080",
+    pattern: r"^\S+:[0-9]{1,5}$",
+    accepts: |text| text.parse::<SocketAddr>().is_ok(),
+    secret: false,
+};
+
+/// A finding's id as reports print it ([`crate::model::FindingId`]).
+pub const FINDING: Form = Form {
+    what: "a finding's id as reports print it: T and eight hex digits",
+    example: "T1a2b3c4d",
+    pattern: "^T[0-9a-f]{8}$",
+    accepts: |text| {
+        text.strip_prefix('T')
+            .is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
+    },
+    secret: false,
+};
+
+/// Longest duration a file may ask for.
+pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Reads a duration: a whole number and one of `ms`, `s`, `m`, `h`; more than nothing, at most [`LONGEST`].
+///
+/// # Errors
+/// A hint for whoever wrote it.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    if number.is_empty() {
+        return Err("a duration is a whole number and a unit: 300ms, 90s, 5m, 24h".into());
+    }
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "" => return Err(format!("a duration needs a unit: {number}s, {number}m")),
+        other => return Err(format!("{:?} is no unit; the units are ms, s, m and h", crate::model::text::printable(other))),
+    };
+    let duration = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms)).map(Duration::from_millis);
+    match duration {
+        Some(Duration::ZERO) => Err("a duration must be longer than nothing".into()),
+        Some(duration) if duration <= LONGEST => Ok(duration),
+        _ => Err("the longest duration is 720h (30 days)".into()),
+    }
+}
+
+/// Reads a Bluetooth device address, display order.
+pub fn address(text: &str) -> Option<[u8; 6]> {
+    let mut bytes = [0; 6];
+    let mut pairs = text.split(':');
+    for byte in &mut bytes {
+        *byte = hex_byte(pairs.next()?)?;
+    }
+    pairs.next().is_none().then_some(bytes)
+}
+
+/// Reads a key of 32 hex digits.
+pub fn key(text: &str) -> Option<[u8; 16]> {
+    if text.len() != 32 {
+        return None;
+    }
+    let mut bytes = [0; 16];
+    for (n, byte) in bytes.iter_mut().enumerate() {
+        *byte = hex_byte(text.get(2 * n..2 * n + 2)?)?;
+    }
+    Some(bytes)
+}
+
+/// The variable's name in `${env:NAME}`.
+pub fn environment_variable(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("${env:")?.strip_suffix('}')?;
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    (starts_well && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')).then_some(name)
+}
+
+/// Two hex digits.
+fn hex_byte(pair: &str) -> Option<u8> {
+    (pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| u8::from_str_radix(pair, 16).ok()).flatten()
+}
+
+/// Two stars a label at most: matching tries every split, so more of them would cost more than they tell.
+fn is_host_pattern(text: &str) -> bool {
+    let labels: Vec<&str> = text.split('.').collect();
+    let well_formed = |label: &&str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'*')
+            && label.matches('*').count() <= 2
+    };
+    text.len() <= 253
+        && labels.len() >= 2
+        && labels.iter().all(well_formed)
+        && labels.iter().rev().take(2).all(|label| !label.contains('*'))
+}
+
+fn is_path_template(text: &str) -> bool {
+    text.len() <= 1000
+        && text.strip_prefix('/').is_some_and(|rest| {
+            rest.split('/').all(|segment| match segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+                Some(name) => {
+                    name.starts_with(|c: char| c.is_ascii_lowercase())
+                        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+                }
+                None => !segment.chars().any(|c| c.is_whitespace() || c.is_control() || "?#{}".contains(c)),
+            })
+        })
+}
+
+/// Every form, for the tests.
+#[cfg(test)]
+const ALL: [&Form; 10] = [&TEXT, &NAME, &HOST, &PATH, &DATE, &APP_ID, &ADDRESS, &KEY, &LISTEN, &FINDING];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_has_its_form_and_nothing_has_none() {
+        for form in ALL {
+            assert!((form.accepts)(form.example), "{}", form.what);
+            assert!(!(form.accepts)(""), "{}", form.what);
+        }
+    }
+
+    #[test]
+    fn host_patterns() {
+        for good in ["huami.com", "*.huami.com", "api-mifit*.huami.test", "a.b.c.d"] {
+            assert!(is_host_pattern(good), "{good}");
+        }
+        for bad in
+            ["com", "*.com", "api.*.com", "https://huami.com", "huami.com/v1", "Huami.com", "a..b", "huami.com:443", "a***.huami.com"]
+        {
+            assert!(!is_host_pattern(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn path_templates() {
+        for good in ["/", "/v1/data/band_data.json", "/users/{id}/devices", "/users/-/profile"] {
+            assert!(is_path_template(good), "{good}");
+        }
+        for bad in ["v1/data", "/v1?x=1", "/a b", "/users/{id", "/users/{}/x", "/users/x{id}/y"] {
+            assert!(!is_path_template(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (text, ms) in [("300ms", 300), ("20s", 20_000), ("5m", 300_000), ("24h", 86_400_000)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for (text, hint) in [
+            ("90", "a duration needs a unit: 90s, 90m"),
+            ("5 m", "\" m\" is no unit; the units are ms, s, m and h"),
+            ("5min", "\"min\" is no unit; the units are ms, s, m and h"),
+            ("-5s", "a duration is a whole number and a unit: 300ms, 90s, 5m, 24h"),
+            ("0s", "a duration must be longer than nothing"),
+            ("721h", "the longest duration is 720h (30 days)"),
+            ("99999999999999999999s", "the longest duration is 720h (30 days)"),
+        ] {
+            assert_eq!(duration(text), Err(hint.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_are_hex_or_come_from_the_environment() {
+        assert_eq!(key("a0a1a2a3a4a5a6a7a8a9aaabacadaeaf").map(|key| key[15]), Some(0xaf));
+        assert_eq!(key("+0a1a2a3a4a5a6a7a8a9aaabacadaeaf"), None);
+        assert_eq!(environment_variable("${env:BAND_KEY}"), Some("BAND_KEY"));
+        assert_eq!(environment_variable("${env:}"), None);
+    }
+}

@@ -1,0 +1,132 @@
+//! Rig files (`rig.yaml`) to [`RigFile`].
+
+use super::{Problem, Problems, file};
+use crate::{
+    band::MODELS,
+    model::Captured,
+    scenario::{
+        forms,
+        rig_file::{BandDescription, Consent, PhoneDescription, PhoneKind, RigFile, Secret},
+        spec::{Key, Kind, Need, Values},
+    },
+};
+
+/// Keys of a rig file.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "consent",
+        about: "Whose phone, band and account these are; nothing real is intercepted without it",
+        kind: Kind::Map(CONSENT),
+        need: Need::Optional,
+    },
+    Key { name: "band", about: "The band", kind: Kind::Map(BAND), need: Need::Optional },
+    Key { name: "phone", about: "The phone", kind: Kind::Map(PHONE), need: Need::Required },
+    Key { name: "proxy", about: "The proxy", kind: Kind::Map(PROXY), need: Need::Default("") },
+    Key {
+        name: "seed",
+        about: "Seed of the simulated rig; the same seed repeats a run",
+        kind: Kind::Whole { least: 0, most: u64::MAX },
+        need: Need::Optional,
+    },
+];
+
+const CONSENT: &[Key] = &[
+    Key { name: "owner", about: "Whose they are", kind: Kind::Text(&forms::TEXT), need: Need::Required },
+    Key { name: "date", about: "On which day the owner agreed", kind: Kind::Text(&forms::DATE), need: Need::Required },
+];
+
+const BAND: &[Key] = &[
+    Key { name: "model", about: "Its model", kind: Kind::Text(&forms::NAME), need: Need::Required },
+    Key { name: "address", about: "Its Bluetooth address", kind: Kind::Text(&forms::ADDRESS), need: Need::Required },
+    Key { name: "key", about: "Its key", kind: Kind::Text(&forms::KEY), need: Need::Required },
+];
+
+const PHONE: &[Key] = &[
+    Key {
+        name: "kind",
+        about: "What kind of phone it is",
+        kind: Kind::Word(&["android", "ios", "manual", "simulated"]),
+        need: Need::Required,
+    },
+    Key {
+        name: "serial",
+        about: "Its serial number, where more than one is connected",
+        kind: Kind::Text(&forms::TEXT),
+        need: Need::Optional,
+    },
+];
+
+const PROXY: &[Key] = &[Key {
+    name: "listen",
+    about: "Where it listens; a free port of this machine when left out",
+    kind: Kind::Text(&forms::LISTEN),
+    need: Need::Optional,
+}];
+
+/// Reads a rig file. `label` names the file in messages.
+///
+/// # Errors
+/// Every problem of the file; a real rig without consent is one (R18).
+pub fn rig(label: &str, text: &str) -> Result<RigFile, Problems> {
+    let models: Vec<&str> = MODELS.iter().map(|model| model.name()).collect();
+    rig_with(label, text, &models)
+}
+
+/// [`rig`] with the band models there are.
+pub(super) fn rig_with(label: &str, text: &str, models: &[&str]) -> Result<RigFile, Problems> {
+    file(label, text, KEYS, |values, problems| {
+        let phone = values.map("phone").and_then(phone);
+        let simulated = phone.as_ref().is_some_and(|phone| phone.kind == PhoneKind::Simulated);
+        let consent = values.map("consent").and_then(consent);
+        if let Some(phone) = &phone {
+            if phone.kind == PhoneKind::Simulated && phone.serial.is_some() {
+                let span = values.map("phone").and_then(|phone| phone.span("serial")).unwrap_or_default();
+                problems.push(Problem::new(span, "use a serial number on a simulated phone", "it has none").help("leave it out"));
+            }
+            if !simulated && values.map("consent").is_none() {
+                let span = values.map("phone").and_then(|phone| phone.span("kind")).unwrap_or_default();
+                let problem = Problem::new(span, "find the consent of the owner", "a real phone");
+                problems.push(problem.help("say whose phone, band and account these are: consent: { owner: …, date: 2026-03-14 }"));
+            }
+            if !simulated && values.whole("seed").is_some() {
+                let span = values.span("seed").unwrap_or_default();
+                problems.push(Problem::new(span, "use a seed on a real rig", "a real rig has none").help("leave it out"));
+            }
+        }
+        let model = values.map("band").and_then(|band| band.text("model").zip(band.span("model")));
+        if let Some((model, span)) = model.filter(|(model, _)| !models.contains(model)) {
+            let problem = Problem::new(span, format!("find the band model \"{model}\""), "no such model");
+            problems.push(problem.choices(model, "valid models", models));
+        }
+        Some(RigFile {
+            consent,
+            band: values.map("band").and_then(band),
+            phone: phone?,
+            listen: values.map("proxy").and_then(|proxy| proxy.text("listen")?.parse().ok()),
+            seed: values.whole("seed"),
+        })
+    })
+}
+
+fn consent(values: &Values) -> Option<Consent> {
+    Some(Consent { owner: Captured::new(values.text("owner")?.to_owned()), date: values.text("date")?.parse().ok()? })
+}
+
+fn band(values: &Values) -> Option<BandDescription> {
+    let key = values.text("key")?;
+    let key = match forms::environment_variable(key) {
+        Some(name) => Secret::Environment(name.to_owned()),
+        None => Secret::Literal(Captured::new(forms::key(key)?)),
+    };
+    Some(BandDescription { model: values.text("model")?.to_owned(), address: Captured::new(forms::address(values.text("address")?)?), key })
+}
+
+fn phone(values: &Values) -> Option<PhoneDescription> {
+    let kind = match values.text("kind")? {
+        "android" => PhoneKind::Android,
+        "ios" => PhoneKind::Ios,
+        "manual" => PhoneKind::Manual,
+        _ => PhoneKind::Simulated,
+    };
+    Some(PhoneDescription { kind, serial: values.text("serial").map(|serial| Captured::new(serial.to_owned())) })
+}

@@ -1,0 +1,121 @@
+//! What `rig.yaml` says about a rig: whose it is, which band, which phone, where the proxy listens. Building the rig from it is
+//! the caller's.
+
+use std::net::SocketAddr;
+
+use jiff::civil::Date;
+
+use super::forms;
+use crate::model::Captured;
+
+/// A rig as its file describes it. Made only by [`super::parse::rig`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct RigFile {
+    /// Whose phone, band and account it is; `None` only on a simulated rig (R18).
+    pub consent: Option<Consent>,
+    /// The band.
+    pub band: Option<BandDescription>,
+    /// The phone.
+    pub phone: PhoneDescription,
+    /// Where the proxy listens; its own choice of a free port on this machine when `None`.
+    pub listen: Option<SocketAddr>,
+    /// Seed of the simulated rig.
+    pub seed: Option<u64>,
+}
+
+/// Who agreed to being recorded, and when (R18).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consent {
+    /// Whose phone, band and account.
+    pub owner: Captured<String>,
+    /// On which day they agreed.
+    pub date: Date,
+}
+
+/// Which band.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BandDescription {
+    /// Name of its model, one of [`crate::band::MODELS`].
+    pub model: String,
+    /// Its address, display order.
+    pub address: Captured<[u8; 6]>,
+    /// Its key.
+    pub key: Secret,
+}
+
+/// A key, or where it is. `Debug` does not show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// In this environment variable: `${env:NAME}`.
+    Environment(String),
+    /// In the file.
+    Literal(Captured<[u8; 16]>),
+}
+
+/// Which phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhoneDescription {
+    /// Its kind.
+    pub kind: PhoneKind,
+    /// Its serial number, where more than one may be connected.
+    pub serial: Option<Captured<String>>,
+}
+
+/// Kinds of phones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhoneKind {
+    /// Android, over adb.
+    Android,
+    /// iPhone.
+    Ios,
+    /// Any phone that a person operates.
+    Manual,
+    /// The stand-in app on the simulated rig.
+    Simulated,
+}
+
+/// Why a secret cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// The environment variable is not set.
+    #[error("read the band's key: the environment variable {0} is not set")]
+    NotSet(String),
+    /// It holds something else.
+    #[error("read the band's key: the environment variable {0} holds no key of 32 hex digits")]
+    NotAKey(String),
+}
+
+impl Secret {
+    /// The key. `variable` looks an environment variable up.
+    ///
+    /// # Errors
+    /// When the variable is not set or holds no key; the message names the variable and never what it holds.
+    pub fn resolve(&self, variable: impl FnOnce(&str) -> Option<String>) -> Result<[u8; 16], SecretError> {
+        match self {
+            Self::Literal(key) => Ok(*key.expose()),
+            Self::Environment(name) => {
+                let text = variable(name).ok_or_else(|| SecretError::NotSet(name.clone()))?;
+                forms::key(text.trim()).ok_or_else(|| SecretError::NotAKey(name.clone()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_comes_from_the_environment_and_a_wrong_one_is_not_shown() {
+        let secret = Secret::Environment("BAND_KEY".into());
+        assert_eq!(secret.resolve(|_| Some("000102030405060708090a0b0c0d0e0f\n".into())).map(|key| key[15]), Ok(15));
+        assert_eq!(secret.resolve(|_| None), Err(SecretError::NotSet("BAND_KEY".into())));
+        let error = secret.resolve(|_| Some("hunter2".into())).expect_err("no key");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_key_in_the_file_is_not_in_debug_output() {
+        assert_eq!(format!("{:?}", Secret::Literal(Captured::new([7; 16]))), "Literal(Captured(…))");
+    }
+}

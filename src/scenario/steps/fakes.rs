@@ -1,0 +1,269 @@
+//! Stand-ins for phone, band and record, so that each step can be tested alone on a simulated clock that starts at 1970-01-01.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{Step, StepError};
+use crate::{
+    band::{Band, BandError, BandModel, DeviceInfo, History},
+    clock::{Clock, Hold},
+    link::{Advertisement, Central, GattLink, LinkError, Notification, WriteKind},
+    model::{App, AppVersion, ExchangeId, Platform, Position, RunEvent},
+    phone::{Action, Key, Launch, Phone, PhoneError},
+    scenario::rig::{BandPlan, SeenRequest, Stage, StageLog},
+};
+
+/// A stage of fakes.
+pub(crate) struct Fakes {
+    pub(crate) phone: FakePhone,
+    pub(crate) band: FakeBand,
+    pub(crate) log: FakeLog,
+    pub(crate) no_band: bool,
+    clock: Clock,
+    hold: Hold,
+}
+
+impl Fakes {
+    pub(crate) fn new() -> Self {
+        let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
+        Self {
+            phone: FakePhone::default(),
+            band: FakeBand::default(),
+            log: FakeLog { clock: clock.clone(), requests: Vec::new(), in_flight: 0, written: Mutex::default() },
+            no_band: false,
+            hold: clock.hold(),
+            clock,
+        }
+    }
+
+    pub(crate) fn seconds_passed(&self) -> i64 {
+        self.clock.now().as_second()
+    }
+
+    pub(crate) async fn run(&mut self, step: Box<dyn Step>) -> Result<String, StepError> {
+        // The plan wants a model that lives for ever; a test leaks one.
+        let model: &'static dyn BandModel = Box::leak(Box::new(self.band.clone()));
+        let mut stage = Stage {
+            phone: &mut self.phone,
+            central: &self.band,
+            band: (!self.no_band).then_some(BandPlan { model, address: [0; 6], key: [0; 16] }),
+            acted_at: self.clock.now(),
+            hold: &mut self.hold,
+            log: &self.log,
+        };
+        step.run(&mut stage).await
+    }
+}
+
+/// The step that a line of a scenario describes, for an app without stand-in hosts.
+pub(crate) fn step(line: &str) -> Box<dyn Step> {
+    step_of(line, &App { name: "demo".into(), ..App::default() })
+}
+
+/// The step that a line of a scenario describes.
+pub(crate) fn step_of(line: &str, app: &App) -> Box<dyn Step> {
+    let text = format!("name: one\napp: demo\nabout: One step.\nruns: 1\nsteps:\n  - {line}\nexpect: []\n");
+    let mut scenario = crate::scenario::parse::scenario("one.yaml", "one", &text, app).expect("the line is valid");
+    scenario.steps.remove(0).step
+}
+
+/// A request seen at this second; `ended` is second and status.
+pub(crate) fn request(id: u64, method: &str, host: &str, path: &str, began: i64, ended: Option<(i64, Option<u16>)>) -> SeenRequest {
+    let at = |second| Timestamp::from_second(second).expect("in range");
+    SeenRequest {
+        id: ExchangeId(id),
+        method: method.into(),
+        host: host.into(),
+        path: path.into(),
+        began: at(began),
+        ended: ended.map(|(second, status)| (at(second), status)),
+    }
+}
+
+/// A phone that writes down what it was asked.
+#[derive(Default)]
+pub(crate) struct FakePhone {
+    pub(crate) done: Vec<String>,
+    /// How far north of where it was placed it says it is.
+    pub(crate) off_by_degrees: f64,
+}
+
+#[async_trait]
+impl Phone for FakePhone {
+    fn about(&self) -> String {
+        "a fake phone".into()
+    }
+
+    fn platform(&self) -> Platform {
+        Platform::Lab
+    }
+
+    fn supports(&self, _: Action) -> bool {
+        true
+    }
+
+    async fn install(&mut self, _: Option<&AppVersion>) -> Result<AppVersion, PhoneError> {
+        Ok(AppVersion::named("1.0"))
+    }
+
+    async fn launch_app(&mut self, launch: &Launch) -> Result<(), PhoneError> {
+        self.done.push(format!("launch {} {:?}", launch.clear_state, launch.location));
+        Ok(())
+    }
+
+    async fn stop_app(&mut self) -> Result<(), PhoneError> {
+        self.done.push("stop".into());
+        Ok(())
+    }
+
+    async fn pull_to_refresh(&mut self) -> Result<(), PhoneError> {
+        self.done.push("pull".into());
+        Ok(())
+    }
+
+    async fn tap_on(&mut self, text: &str) -> Result<(), PhoneError> {
+        self.done.push(format!("tap {text}"));
+        Ok(())
+    }
+
+    async fn press_key(&mut self, key: Key) -> Result<(), PhoneError> {
+        self.done.push(format!("press {key:?}"));
+        Ok(())
+    }
+
+    async fn set_location(&mut self, position: Position) -> Result<Position, PhoneError> {
+        Ok(Position { lat: position.lat + self.off_by_degrees, lon: position.lon })
+    }
+
+    async fn restore(&mut self) -> Result<(), PhoneError> {
+        Ok(())
+    }
+}
+
+/// A band, its model and the central that finds it; without contents it hangs up when asked for them.
+#[derive(Clone, Default)]
+pub(crate) struct FakeBand {
+    pub(crate) contents: Option<(DeviceInfo, History)>,
+    journal: Arc<Mutex<Vec<String>>>,
+}
+
+impl FakeBand {
+    pub(crate) fn journal(&self) -> Vec<String> {
+        self.journal.lock().expect("no panic while locked").clone()
+    }
+
+    fn note(&self, what: impl Into<String>) {
+        self.journal.lock().expect("no panic while locked").push(what.into());
+    }
+}
+
+#[async_trait]
+impl BandModel for FakeBand {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    fn is_named(&self, _: &str) -> bool {
+        true
+    }
+
+    async fn open(&self, _: Box<dyn GattLink>, _: [u8; 16]) -> Result<Box<dyn Band>, BandError> {
+        self.note("open");
+        Ok(Box::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl Band for FakeBand {
+    async fn device_info(&mut self) -> Result<DeviceInfo, BandError> {
+        self.note("info");
+        Ok(self.contents.clone().ok_or(LinkError::Lost)?.0)
+    }
+
+    async fn history(&mut self, since: Timestamp) -> Result<History, BandError> {
+        self.note(format!("history since {since}"));
+        Ok(self.contents.clone().ok_or(LinkError::Lost)?.1)
+    }
+
+    async fn release(&mut self) -> Result<(), BandError> {
+        self.note("release");
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Central for FakeBand {
+    async fn scan(&self, _: std::time::Duration) -> Result<Vec<Advertisement>, LinkError> {
+        Ok(Vec::new())
+    }
+
+    async fn connect(&self, _: [u8; 6]) -> Result<Box<dyn GattLink>, LinkError> {
+        Ok(Box::new(NoLink))
+    }
+}
+
+/// A link that nobody uses.
+struct NoLink;
+
+#[async_trait]
+impl GattLink for NoLink {
+    async fn read(&mut self, _: uuid::Uuid) -> Result<Vec<u8>, LinkError> {
+        Err(LinkError::Lost)
+    }
+
+    async fn write(&mut self, _: uuid::Uuid, _: &[u8], _: WriteKind) -> Result<(), LinkError> {
+        Err(LinkError::Lost)
+    }
+
+    async fn subscribe(&mut self, _: uuid::Uuid) -> Result<(), LinkError> {
+        Err(LinkError::Lost)
+    }
+
+    async fn notification(&mut self, _: std::time::Duration) -> Result<Notification, LinkError> {
+        Err(LinkError::Lost)
+    }
+
+    async fn disconnect(&mut self) -> Result<(), LinkError> {
+        Ok(())
+    }
+}
+
+/// A record that knows requests of the future and shows each when its time has come.
+pub(crate) struct FakeLog {
+    clock: Clock,
+    pub(crate) requests: Vec<SeenRequest>,
+    pub(crate) in_flight: usize,
+    written: Mutex<Vec<RunEvent>>,
+}
+
+impl FakeLog {
+    pub(crate) fn written(&self) -> Vec<RunEvent> {
+        self.written.lock().expect("no panic while locked").clone()
+    }
+}
+
+#[async_trait]
+impl StageLog for FakeLog {
+    async fn write(&self, event: RunEvent) {
+        self.written.lock().expect("no panic while locked").push(event);
+    }
+
+    fn requests(&self) -> Vec<SeenRequest> {
+        let now = self.clock.now();
+        let mut seen: Vec<_> = self.requests.iter().filter(|request| request.began <= now).cloned().collect();
+        for request in &mut seen {
+            request.ended = request.ended.filter(|(ended, _)| *ended <= now);
+        }
+        seen
+    }
+
+    fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    async fn settle(&self, _: std::time::Duration) -> bool {
+        self.in_flight == 0
+    }
+}

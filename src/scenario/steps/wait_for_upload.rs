@@ -1,0 +1,181 @@
+//! `waitForUpload`: waits until a matching request has been answered.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+
+use super::{Build, POLL, Step, StepError, StepKind, Takes, wait_for_quiet::elapsed};
+use crate::{
+    model::{HostPattern, PathTemplate, text::printable},
+    scenario::{
+        forms,
+        rig::{SeenRequest, Stage},
+        spec::{Key, Kind, Need},
+    },
+};
+
+/// Hosts that a message names before it counts the rest.
+const HOSTS_NAMED: usize = 5;
+
+pub(super) const KIND: StepKind = StepKind {
+    name: "waitForUpload",
+    about: "Wait until a matching request has been answered",
+    takes: Takes::Map(&[
+        Key {
+            name: "host",
+            about: "Hosts it may go to; any when left out. Stand-in hosts of app.yaml count for the hosts they stand for",
+            kind: Kind::Text(&forms::HOST),
+            need: Need::Optional,
+        },
+        Key { name: "path", about: "Its path, without the query", kind: Kind::Text(&forms::PATH), need: Need::Required },
+        Key {
+            name: "method",
+            about: "Its method; any when left out",
+            kind: Kind::Word(&["DELETE", "GET", "PATCH", "POST", "PUT"]),
+            need: Need::Optional,
+        },
+        Key { name: "within", about: "How long to wait at most", kind: Kind::Duration, need: Need::Required },
+    ]),
+    does: "Waits for a request that matches, began after the last step that did something, and was answered, with whatever status.",
+    fails: "When there is none within `within`. The message names the hosts that were seen instead, and how many requests each got.",
+    example: "- waitForUpload: { host: \"api-mifit*.huami.com\", path: /v1/data/band_data.json, within: 90s }",
+    build,
+};
+
+#[derive(Debug)]
+struct WaitForUpload {
+    /// The host as written, for messages.
+    host: Option<String>,
+    /// That pattern and those of its stand-ins; empty for any host.
+    hosts: Vec<HostPattern>,
+    path: PathTemplate,
+    method: Option<String>,
+    within: Duration,
+}
+
+fn build(build: &mut Build<'_>) -> Option<Box<dyn Step>> {
+    let arguments = build.arguments;
+    let host = arguments.text("host").map(str::to_owned);
+    Some(Box::new(WaitForUpload {
+        hosts: host.as_deref().map(|host| build.app.with_stand_ins(host)).unwrap_or_default(),
+        host,
+        path: PathTemplate(arguments.text("path")?.to_owned()),
+        method: arguments.text("method").map(str::to_owned),
+        within: arguments.duration("within")?,
+    }))
+}
+
+impl WaitForUpload {
+    fn matches(&self, request: &SeenRequest) -> bool {
+        (self.hosts.is_empty() || self.hosts.iter().any(|host| host.matches(&request.host)))
+            && self.path.matches(&request.path)
+            && self.method.as_ref().is_none_or(|method| *method == request.method)
+    }
+
+    fn awaited(&self) -> String {
+        format!("{} {}{}", self.method.as_deref().unwrap_or("a request to"), self.host.as_deref().unwrap_or("any host"), self.path.0)
+    }
+}
+
+#[async_trait]
+impl Step for WaitForUpload {
+    async fn run(&self, stage: &mut Stage<'_>) -> Result<String, StepError> {
+        let start = stage.hold.clock().now();
+        loop {
+            let now = stage.hold.clock().now();
+            let mut requests = stage.log.requests();
+            requests.retain(|request| request.began >= stage.acted_at);
+            let answered = requests.iter().filter(|request| self.matches(request)).find_map(|request| match request.ended {
+                Some((_, Some(status))) => Some(status),
+                _ => None,
+            });
+            if let Some(status) = answered {
+                return Ok(format!("answered with status {status} after {:?}", elapsed(start, now)));
+            }
+            if elapsed(start, now) >= self.within {
+                let seen = self.seen(&requests);
+                return Err(StepError::TimedOut { awaited: self.awaited(), within: self.within, seen });
+            }
+            stage.hold.sleep(POLL).await;
+        }
+    }
+
+    fn only_waits(&self) -> bool {
+        true
+    }
+}
+
+impl WaitForUpload {
+    /// What was seen instead: hosts and numbers only, because paths may be personal.
+    fn seen(&self, requests: &[SeenRequest]) -> String {
+        let unanswered = requests.iter().filter(|request| self.matches(request)).count();
+        if unanswered > 0 {
+            return format!("no answer to the {unanswered} that began");
+        }
+        let mut hosts: BTreeMap<&str, usize> = BTreeMap::new();
+        for request in requests {
+            *hosts.entry(&request.host).or_default() += 1;
+        }
+        if hosts.is_empty() {
+            return "no request at all".into();
+        }
+        let mut named: Vec<String> = hosts.iter().take(HOSTS_NAMED).map(|(host, count)| format!("{} ({count})", printable(host))).collect();
+        if hosts.len() > HOSTS_NAMED {
+            named.push(format!("and {} more hosts", hosts.len() - HOSTS_NAMED));
+        }
+        format!("only other traffic: {}", named.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        model::{App, HostPattern, app::StandIn},
+        scenario::steps::fakes::{Fakes, request, step, step_of},
+    };
+
+    const UPLOAD: &str = "waitForUpload: { host: \"api-mifit*.huami.com\", path: /v1/data/band_data.json, within: 90s }";
+
+    fn app() -> App {
+        let pattern = |text: &str| HostPattern(text.into());
+        let stand_in = StandIn { host: pattern("api-mifit*.huami.test"), stands_for: pattern("api-mifit*.huami.com") };
+        App { name: "demo".into(), stand_ins: vec![stand_in], ..App::default() }
+    }
+
+    #[tokio::test]
+    async fn a_request_to_the_stand_in_host_counts_when_it_is_answered() {
+        let mut fakes = Fakes::new();
+        fakes.log.requests = vec![
+            request(1, "POST", "api-mifit-de.huami.test", "/v1/data/band_data.json", 5, Some((6, None))),
+            request(2, "POST", "api-mifit-de.huami.test", "/v1/data/band_data.json", 8, Some((9, Some(503)))),
+        ];
+        let note = fakes.run(step_of(UPLOAD, &app())).await.expect("it was uploaded");
+        assert_eq!(note, "answered with status 503 after 9s");
+    }
+
+    #[tokio::test]
+    async fn what_came_before_the_last_action_does_not_count() {
+        let mut fakes = Fakes::new();
+        fakes.log.requests = vec![request(1, "POST", "api-mifit-de.huami.com", "/v1/data/band_data.json", -5, Some((-4, Some(200))))];
+        let error = fakes.run(step_of(UPLOAD, &app())).await.expect_err("that was an earlier one");
+        assert_eq!(
+            error.to_string(),
+            "wait for a request to api-mifit*.huami.com/v1/data/band_data.json: within 90s there was no request at all"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_timeout_names_hosts_and_numbers_and_no_paths() {
+        let mut fakes = Fakes::new();
+        fakes.log.requests = vec![
+            request(1, "GET", "news.test", "/users/1000000001", 1, Some((2, Some(200)))),
+            request(2, "GET", "news.test", "/", 2, Some((3, Some(200)))),
+            request(3, "GET", "weather-widget\u{1b}[31m.test", "/", 3, None),
+        ];
+        let error = fakes.run(step("waitForUpload: { path: /x, method: POST, within: 10s }")).await.expect_err("nothing matches");
+        assert_eq!(
+            error.to_string(),
+            "wait for POST any host/x: within 10s there was only other traffic: news.test (2), weather-widget\\u{1b}[31m.test (1)"
+        );
+    }
+}
