@@ -20,3 +20,7 @@ pub mod phone;
 pub mod traffic;
 
 pub mod scenario;
+
+// The core: synchronous, no I/O of its own, cannot fail.
+
+pub mod decode;

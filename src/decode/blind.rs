@@ -1,0 +1,246 @@
+//! The ledger of what was read and what not: hosts, tunnels and blind spots, each with a sentence for a reader.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    BlindSpot, BlindSpotKind, Coverage, Evidence, Exchange, FieldName, HostCoverage, Origin, Tunnel, TunnelOutcome, text::printable,
+};
+
+use super::dark::Dark;
+use super::request::{BodyGap, MOST_BODY, Unseen};
+
+/// Blind spots, each once: the one with the earliest evidence speaks for all of its kind, host and endpoint.
+#[derive(Debug, Default)]
+pub(super) struct BlindSpots(BTreeMap<(BlindSpotKind, String, String), BlindSpot>);
+
+impl BlindSpots {
+    /// Takes one in of the same run: a phase has it in this run or not, however often.
+    pub(super) fn add(&mut self, spot: BlindSpot) {
+        self.join(spot, u32::max);
+    }
+
+    /// Takes one in of another run.
+    fn add_run(&mut self, spot: BlindSpot) {
+        self.join(spot, u32::saturating_add);
+    }
+
+    fn join(&mut self, spot: BlindSpot, runs: fn(u32, u32) -> u32) {
+        let key = (spot.kind, spot.host.clone(), spot.endpoint.clone());
+        match self.0.get_mut(&key) {
+            None => {
+                self.0.insert(key, spot);
+            }
+            Some(known) => {
+                let origin = stronger(known.origin, spot.origin);
+                let mut phases = std::mem::take(&mut known.phases);
+                for (phase, more) in &spot.phases {
+                    phases.entry(phase.clone()).and_modify(|known| *known = runs(*known, *more)).or_insert(*more);
+                }
+                if (rank(&spot.evidence), &spot.sentence) < (rank(&known.evidence), &known.sentence) {
+                    *known = spot;
+                }
+                known.origin = origin;
+                known.phases = phases;
+            }
+        }
+    }
+
+    /// All of them, sorted. `most` is the number of complete runs: a run that is not complete counts for nothing.
+    pub(super) fn into_set(self, most: u32) -> BTreeSet<BlindSpot> {
+        let spots = self.0.into_values().map(|mut spot| {
+            spot.phases.values_mut().for_each(|runs| *runs = (*runs).min(most));
+            spot
+        });
+        spots.collect()
+    }
+}
+
+/// Evidence that names an exchange comes before evidence that names only a run.
+fn rank(evidence: &Option<Evidence>) -> (bool, Option<&Evidence>) {
+    (evidence.is_none(), evidence.as_ref())
+}
+
+/// Whose traffic something is that was seen twice: the app's if once the app's, the phone's only if always the phone's.
+pub(super) const fn stronger(a: Origin, b: Origin) -> Origin {
+    match (a, b) {
+        (Origin::App, _) | (_, Origin::App) => Origin::App,
+        (Origin::Unknown, _) | (_, Origin::Unknown) => Origin::Unknown,
+        (Origin::Phone, Origin::Phone) => Origin::Phone,
+    }
+}
+
+/// What one exchange's walk could not see, as blind spots without host, endpoint and origin.
+pub(super) fn of_walk(unseen: &Unseen, body_bytes: u64, ekv: Option<&str>) -> Vec<(BlindSpotKind, String)> {
+    let mut spots: Vec<(BlindSpotKind, String)> =
+        unseen.limits.iter().map(|limit| (BlindSpotKind::LimitReached, limit.sentence().to_owned())).collect();
+    if unseen.only_searched > 0 {
+        let sentence = format!(
+            "a body of {body_bytes} bytes: the first {} MiB were decoded, the other {} bytes were only searched for planted values",
+            MOST_BODY >> 20,
+            unseen.only_searched
+        );
+        spots.push((BlindSpotKind::LimitReached, sentence));
+    }
+    spots.extend(unseen.body.as_ref().map(|gap| match gap {
+        BodyGap::Missing(why) => (BlindSpotKind::BodyMissing, format!("a body of {body_bytes} bytes was not recorded: {}", printable(why))),
+        BodyGap::Torn => (BlindSpotKind::BodyMissing, format!("the connection ended in the middle of a body, after {body_bytes} bytes")),
+        BodyGap::Partly(at) => {
+            (BlindSpotKind::BodyOpaque, format!("a body says it is JSON, but from byte {at} on it is not: the rest was not read"))
+        }
+        BodyGap::Opaque { entropy } => (BlindSpotKind::BodyOpaque, opaque_sentence("a body", body_bytes, *entropy, ekv)),
+    }));
+    spots
+}
+
+/// A sentence about bytes nobody could decode.
+pub(super) fn opaque_sentence(what: &str, bytes: u64, entropy: u32, header: Option<&str>) -> String {
+    let header = header.map_or(String::new(), |header| format!(", header {header}"));
+    let guess = if entropy >= 75 { " (as encrypted or compressed data has)" } else { "" };
+    format!("{what} of {bytes} bytes could not be decoded: {}.{} bits of entropy a byte{guess}{header}", entropy / 10, entropy % 10)
+}
+
+/// A sentence about the fields of one exchange that nobody could decode; `None` when there are none.
+pub(super) fn dark_sentence(fields: &BTreeMap<FieldName, Dark>) -> Option<String> {
+    let (name, dark) = fields.first_key_value()?;
+    let others = fields.len() - 1;
+    let others = if others == 0 { String::new() } else { format!(", and {others} more like it") };
+    Some(opaque_sentence(&format!("{name}{others}"), dark.bytes, dark.entropy, None))
+}
+
+/// What the way in which an exchange ended hides of what was sent: a connection that turned into another protocol, an upload
+/// that was not seen to its end. A missing response is told by itself.
+pub(super) fn of_ending(exchange: &Exchange) -> Option<(BlindSpotKind, String)> {
+    let switched = exchange.response.as_ref().is_some_and(|response| response.status == 101);
+    let sentence = match &exchange.error {
+        Some(error) => format!("not everything that was sent was seen: {}", printable(error)),
+        None if switched => "the connection turned into another protocol, whose messages were not seen".to_owned(),
+        None => return None,
+    };
+    (switched || exchange.response.is_some()).then_some((BlindSpotKind::BodyMissing, sentence))
+}
+
+/// Tunnels to one host that stayed unread for one reason.
+#[derive(Debug, Default)]
+struct UnreadTunnels {
+    count: u64,
+    phases: BTreeSet<String>,
+    why: String,
+}
+
+/// What became of the tunnels of one run, host by host.
+#[derive(Debug, Default)]
+pub(super) struct Tunnels(BTreeMap<String, HostTunnels>);
+
+#[derive(Debug, Default)]
+struct HostTunnels {
+    read: u64,
+    closed_without_request: u64,
+    closed_in: BTreeSet<String>,
+    unread: BTreeMap<BlindSpotKind, UnreadTunnels>,
+}
+
+impl Tunnels {
+    /// Takes one in. Its host is the name in the ClientHello when the CONNECT gave only an address.
+    pub(super) fn add(&mut self, tunnel: &Tunnel) {
+        let address = tunnel.host.parse::<core::net::IpAddr>().is_ok();
+        let host = tunnel.sni.as_ref().filter(|_| address).unwrap_or(&tunnel.host);
+        let host = self.0.entry(host.to_ascii_lowercase()).or_default();
+        let (kind, why) = match &tunnel.outcome {
+            TunnelOutcome::Read { .. } => {
+                host.read += 1;
+                return;
+            }
+            TunnelOutcome::ClosedWithoutRequest => {
+                host.closed_without_request += 1;
+                host.closed_in.insert(tunnel.phase.clone());
+                return;
+            }
+            TunnelOutcome::CertificateRefused { alert } => {
+                (BlindSpotKind::CertificateRefused, format!("the client refused our certificate (TLS alert {})", printable(alert)))
+            }
+            TunnelOutcome::ClosedDuringHandshake => {
+                (BlindSpotKind::ClosedDuringHandshake, "the client closed the connection when it had our certificate".to_owned())
+            }
+            TunnelOutcome::NotTls => (BlindSpotKind::NotTls, "what came through the tunnel was neither TLS nor HTTP".to_owned()),
+            TunnelOutcome::PassedThrough => (BlindSpotKind::PassedThrough, "the connection was passed on without being read".to_owned()),
+        };
+        let unread = host.unread.entry(kind).or_insert_with(|| UnreadTunnels { why, ..UnreadTunnels::default() });
+        unread.count += 1;
+        unread.phases.insert(tunnel.phase.clone());
+    }
+
+    /// Writes hosts and blind spots. `exchanges` says how many were read of a host, `origin_of` whose a host is,
+    /// `name_of` how a host is written, `pattern_of` how a blind spot names it.
+    pub(super) fn finish(
+        self,
+        run: u32,
+        hosts: &mut BTreeMap<String, HostCoverage>,
+        spots: &mut BlindSpots,
+        origin_of: impl Fn(&str) -> Origin,
+        name_of: impl Fn(&str) -> String,
+        pattern_of: impl Fn(&str) -> String,
+    ) {
+        for (host, mut tunnels) in self.0 {
+            let fresh = HostCoverage { origin: origin_of(&host), ..HostCoverage::default() };
+            let coverage = hosts.entry(name_of(&host)).or_insert(fresh);
+            // A preconnect that was not used is no gap where the host was read otherwise.
+            if tunnels.closed_without_request > 0 && tunnels.read == 0 && coverage.exchanges == 0 {
+                let why = "the client finished the handshake, then closed without a request".to_owned();
+                let phases = std::mem::take(&mut tunnels.closed_in);
+                let unread = UnreadTunnels { count: tunnels.closed_without_request, phases, why };
+                tunnels.unread.insert(BlindSpotKind::ClosedWithoutRequest, unread);
+            }
+            for (kind, UnreadTunnels { count, phases, why }) in tunnels.unread {
+                coverage.unread_tunnels += count;
+                spots.add(BlindSpot {
+                    host: pattern_of(&host),
+                    kind,
+                    endpoint: String::new(),
+                    origin: coverage.origin,
+                    phases: phases.into_iter().map(|phase| (phase, 1)).collect(),
+                    sentence: why,
+                    evidence: Some(Evidence { run, exchange: None, bytes: None, chain: Vec::new() }),
+                });
+            }
+        }
+    }
+}
+
+/// Adds what was covered of the same host elsewhere.
+pub(super) fn merge_host(into: &mut HostCoverage, more: HostCoverage) {
+    into.origin = stronger(into.origin, more.origin);
+    into.exchanges += more.exchanges;
+    into.uploaded_bytes += more.uploaded_bytes;
+    into.unread_tunnels += more.unread_tunnels;
+    into.carries.extend(more.carries);
+}
+
+/// Adds what other runs covered.
+pub(super) fn merge(into: &mut Coverage, other: Coverage) {
+    let nothing_yet = into.complete_runs == 0 && into.incomplete_runs.is_empty() && into.hosts.is_empty();
+    let nothing_new = other.complete_runs == 0 && other.incomplete_runs.is_empty() && other.hosts.is_empty();
+    into.known = match (nothing_yet, nothing_new) {
+        (true, _) => other.known,
+        (_, true) => into.known,
+        _ => into.known && other.known,
+    };
+    for (host, more) in other.hosts {
+        match into.hosts.get_mut(&host) {
+            None => {
+                into.hosts.insert(host, more);
+            }
+            Some(known) => merge_host(known, more),
+        }
+    }
+    let mut spots = BlindSpots::default();
+    std::mem::take(&mut into.blind_spots).into_iter().chain(other.blind_spots).for_each(|spot| spots.add_run(spot));
+    into.blind_spots = spots.into_set(u32::MAX);
+    into.uploaded_bytes += other.uploaded_bytes;
+    into.opaque_bytes += other.opaque_bytes;
+    into.complete_runs += other.complete_runs;
+    into.incomplete_runs.extend(other.incomplete_runs);
+    into.incomplete_runs.sort();
+    into.first_party_exchanges += other.first_party_exchanges;
+    into.doubts.extend(other.doubts);
+    into.doubts.sort();
+}

@@ -1,0 +1,99 @@
+//! Standard base64 (RFC 4648 section 4). By its alphabet alone it is a guess, so the value must either be something we know
+//! when decoded, or be long and no id.
+
+use base64::{
+    Engine,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+use crate::model::Encoding;
+
+use super::{
+    super::{
+        json, kind,
+        leaf::Expectation,
+        walker::{Place, Surface, Walker, is_readable},
+    },
+    Decoder, gunzip, inflate_zlib,
+};
+
+/// Standard base64, padded or not.
+pub(super) struct Base64;
+
+impl Decoder for Base64 {
+    fn peel(&self, bytes: &[u8], place: Place, _surface: Surface, walker: &mut Walker<'_>) -> bool {
+        peel(&STANDARD, b"+/", Encoding::Base64, bytes, place, walker)
+    }
+}
+
+/// Peels base64 of one alphabet; `marks` are its last two characters.
+pub(super) fn peel(
+    engine: &GeneralPurpose,
+    marks: &[u8; 2],
+    encoding: Encoding,
+    bytes: &[u8],
+    place: Place,
+    walker: &mut Walker<'_>,
+) -> bool {
+    let unpadded = bytes.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    let padding = bytes.len() - unpadded;
+    let fits = if padding > 0 { bytes.len().is_multiple_of(4) && padding <= 2 } else { unpadded % 4 != 1 };
+    if bytes.len() < SHORTEST || !fits || bytes.len() / 4 * 3 > walker.allowance() {
+        return false;
+    }
+    if !bytes[..unpadded].iter().all(|byte| byte.is_ascii_alphanumeric() || marks.contains(byte)) {
+        return false;
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let is_id = bytes.iter().all(u8::is_ascii_hexdigit) || kind::is_uuid(text) || bytes.iter().all(u8::is_ascii_lowercase);
+    if is_id {
+        return false;
+    }
+    let Ok(decoded) = engine.decode(bytes) else { return false };
+    let expectation = walker.expectation();
+    if !is_known(&decoded, walker.allowance()) && !is_data(decoded.len(), padding, bytes.len(), expectation) {
+        return false;
+    }
+    walker.charge(decoded.len(), false);
+    walker.inside(encoding, |walker| walker.bytes(&decoded, Some(text), place.transformed()));
+    true
+}
+
+/// Whether decoded bytes are something: a document, a compressed stream, readable text.
+fn is_known(decoded: &[u8], limit: usize) -> bool {
+    match decoded {
+        [b'{' | b'[', ..] => json::is_json(decoded),
+        [0x1f, 0x8b, ..] => gunzip(decoded, limit.min(GLIMPSE)).is_ok(),
+        [0x78, ..] if inflate_zlib(decoded, limit.min(GLIMPSE)).is_ok() => true,
+        _ => decoded.len() >= SHORTEST_TEXT && std::str::from_utf8(decoded).is_ok_and(is_readable),
+    }
+}
+
+/// Whether bytes without structure are data rather than a token. Only lengths and padding decide, and what the name says:
+/// whether `+` or `/` occurs is chance, and a field must not change its type by chance.
+fn is_data(decoded: usize, padding: usize, encoded: usize, expectation: Expectation) -> bool {
+    match expectation {
+        Expectation::Token => false,
+        Expectation::Measurements => decoded >= SHORTEST_DATA,
+        Expectation::Open => (decoded >= SHORTEST_DATA && padding > 0) || (decoded >= SURE_DATA && encoded.is_multiple_of(4)),
+    }
+}
+
+/// Decodes padded and unpadded text, and does not mind bits left over at the end.
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::Indifferent);
+/// The standard alphabet, as lenient.
+pub(in super::super) const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
+/// The URL-safe alphabet, as lenient.
+pub(in super::super) const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT);
+
+/// Nothing shorter is tried.
+const SHORTEST: usize = 12;
+/// Decoded text this long is readable by chance in fewer than one of 5,000 random values.
+const SHORTEST_TEXT: usize = 9;
+/// Least bytes without structure that are data when something else speaks for it.
+const SHORTEST_DATA: usize = 24;
+/// Least bytes without structure that are data in any case.
+const SURE_DATA: usize = 96;
+/// So much of a compressed stream is looked at before it is believed.
+const GLIMPSE: usize = 1 << 10;

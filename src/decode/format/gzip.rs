@@ -1,0 +1,19 @@
+//! gzip (RFC 1952), known by its magic number.
+
+use crate::model::Encoding;
+
+use super::{
+    super::walker::{Place, Surface, Walker},
+    Decoder, gunzip,
+};
+
+/// gzip, RFC 1952.
+pub(super) struct Gzip;
+
+impl Decoder for Gzip {
+    fn peel(&self, bytes: &[u8], place: Place, _surface: Surface, walker: &mut Walker<'_>) -> bool {
+        let Some(inner) = walker.inflated(gunzip(bytes, walker.allowance())) else { return false };
+        walker.inside(Encoding::Gzip, |walker| walker.bytes(&inner, None, place.transformed()));
+        true
+    }
+}

@@ -1,0 +1,101 @@
+//! One uploaded leaf while it is being looked at, and the [`Leaf`] that `show` and `fields --body` print.
+
+use crate::model::{Captured, Category, Encoding, FieldName, FieldShape, Part, Reason};
+
+/// One uploaded leaf with its value: for a person who asked to see one exchange or one body.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leaf {
+    /// Its name within the endpoint.
+    pub name: FieldName,
+    /// Type, categories and encoding chain.
+    pub shape: FieldShape,
+    /// Why it has its categories, sorted.
+    pub reasons: Vec<(Category, Reason)>,
+    /// Byte range (start, end) in the raw body, of its container when nothing finer is known; `None` outside the body.
+    pub bytes: Option<(u64, u64)>,
+    /// The value as text, after peeling; binary data in the base64 it came in, else its first 1,024
+    /// bytes as hex digits.
+    pub value: Captured<String>,
+}
+
+/// A value as the peeling found it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'a> {
+    Null,
+    Boolean(bool),
+    Number(&'a str),
+    Text(&'a str),
+    /// Binary data, and the text it was decoded from, if any.
+    Bytes {
+        bytes: &'a [u8],
+        text: Option<&'a str>,
+    },
+    /// Bytes nobody could decode.
+    Opaque(&'a [u8]),
+}
+
+impl Value<'_> {
+    /// The value as text: what a person sees and the leak gate remembers.
+    pub(super) fn to_text(self) -> std::borrow::Cow<'static, str>
+    where
+        Self: Sized,
+    {
+        match self {
+            Self::Null => "null".into(),
+            Self::Boolean(value) => if value { "true" } else { "false" }.into(),
+            Self::Number(text) | Self::Text(text) | Self::Bytes { text: Some(text), .. } => text.to_owned().into(),
+            Self::Bytes { bytes, text: None } | Self::Opaque(bytes) => {
+                let shown = crate::model::text::hex(&bytes[..bytes.len().min(MOST_SHOWN)]);
+                if bytes.len() > MOST_SHOWN { format!("{shown}…").into() } else { shown.into() }
+            }
+        }
+    }
+
+    /// The value as it was sent, when that was text.
+    pub(super) const fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Number(text) | Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// A leaf as the peeling found it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RawLeaf<'a> {
+    pub(super) part: Part,
+    pub(super) path: &'a str,
+    pub(super) value: Value<'a>,
+    pub(super) chain: &'a [Encoding],
+    /// Byte range in the raw body.
+    pub(super) bytes: Option<(u64, u64)>,
+    /// Leaves of one object, array, query or form have the same group: they are siblings.
+    pub(super) group: u32,
+}
+
+/// What a name says about how a value may be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Expectation {
+    /// Nothing.
+    #[default]
+    Open,
+    /// A token: it stays one, whatever its alphabet.
+    Token,
+    /// Measurements: base64 is worth more here.
+    Measurements,
+}
+
+/// Takes the leaves of one request as they are found.
+pub(super) trait Sink {
+    /// A leaf.
+    fn leaf(&mut self, leaf: &RawLeaf<'_>);
+    /// What the name of a value about to be peeled says.
+    fn expectation(&mut self, part: Part, path: &str) -> Expectation;
+    /// Whether a map key holds a planted value.
+    fn is_planted(&self, key: &str) -> bool;
+    /// A map key that a placeholder replaced.
+    fn replaced_key(&mut self, placeholder: super::name::Placeholder, key: &str);
+}
+
+/// So many bytes of binary data are shown.
+const MOST_SHOWN: usize = 1024;

@@ -1,0 +1,71 @@
+//! Exchanges to fields and blind spots: peels every layer of every body, names each leaf, and says why it means what it means.
+//!
+//! The core is a fold: an [`Observer`] absorbs the events of one run and gives [`Observations`](crate::model::Observations);
+//! [`merge()`] adds runs in any order. It does no I/O of its own, cannot fail, and is bounded in time and memory: what a limit
+//! cuts becomes a blind spot. What the fields of two versions differ in is `diff`'s business.
+
+mod blind;
+mod body;
+mod category;
+mod dark;
+mod endpoint;
+mod format;
+mod hide;
+mod json;
+mod kind;
+mod leaf;
+mod merge;
+mod name;
+mod observer;
+mod page;
+mod places;
+mod planted;
+mod request;
+mod series;
+mod sinks;
+mod walker;
+
+pub use self::{leaf::Leaf, merge::merge, observer::Observer};
+
+use crate::model::{App, BlindSpotKind, Bodies, Exchange};
+
+/// Something that reading one body or one exchange could not see: what kind, and a sentence without captured values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What kind.
+    pub kind: BlindSpotKind,
+    /// For a reader.
+    pub sentence: String,
+}
+
+/// Every leaf of one raw request body or form-field value, percent-encoded or not, with its value; and what could not be read.
+///
+/// `content_type` is the header's value, if it is known; without it the bytes are recognised by their looks. At most 16 MiB
+/// are read.
+pub fn body_leaves(bytes: &[u8], content_type: Option<&str>) -> (Vec<Leaf>, Vec<Note>) {
+    let app = App::default();
+    let mut collect = sinks::Collect::new(&app, "/");
+    let mut walker = walker::Walker::new(&mut collect);
+    let head = &bytes[..bytes.len().min(request::MOST_BODY)];
+    let declared = body::Declared { content_type, content_encoding: None };
+    let explained = body::walk_body(head.trim_ascii_end(), declared, &mut walker);
+    let unseen = request::Unseen::of_body(explained, walker.limits(), (bytes.len() - head.len()) as u64);
+    (collect.leaves, notes(&unseen, bytes.len() as u64))
+}
+
+/// Every leaf of one exchange's request with its value, in the order of the request; `app` names the known ones.
+pub fn leaves_of(exchange: &Exchange, bodies: &dyn Bodies, app: &App) -> Vec<Leaf> {
+    let request = &exchange.request;
+    let named = endpoint::name(app, &request.method, &request.url, &|_| false);
+    let mut collect = sinks::Collect::new(app, &named.path);
+    let mut walker = walker::Walker::new(&mut collect);
+    request::walk_request(request, &named.variables, bodies, &mut walker, &mut |_| {});
+    collect.leaves
+}
+
+fn notes(unseen: &request::Unseen, bytes: u64) -> Vec<Note> {
+    blind::of_walk(unseen, bytes, None).into_iter().map(|(kind, sentence)| Note { kind, sentence }).collect()
+}
+
+#[cfg(test)]
+mod tests;

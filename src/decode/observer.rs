@@ -1,0 +1,535 @@
+//! Folds the events of one run into [`Observations`]: whose each exchange is (R1), in which phase, where the phone was, and
+//! what was in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aho_corasick::AhoCorasick;
+
+use crate::model::{
+    App, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, ControlRun, EndpointKey, Evidence, Exchange, ExchangeId,
+    FieldName, FieldType, HostCoverage, LeakGate, Observations, Origin, Part, Party, Planted, PlantedValue, PositionSighting, Provenance,
+    Reason, Rig, RunEnding, RunEvent, observation::PlantedFacts, text::printable,
+};
+
+use super::{
+    blind::{self, BlindSpots, Tunnels, stronger},
+    endpoint,
+    hide::Hider,
+    merge::merge_sightings,
+    page::{Found, Page},
+    places::{Hit, Places},
+    planted::{self, Index},
+    request::{BodyGap, MOST_BODY, walk_request},
+    sinks::{Absorb, planted_near},
+    walker::Walker,
+};
+
+/// Reads one run, event by event. Memory grows with the number of different fields, not with the capture (R15).
+#[derive(Debug)]
+pub struct Observer<'a> {
+    app: &'a App,
+    run: u32,
+    imported: bool,
+    control: Option<ControlRun>,
+    /// Finds the app's ids in a request.
+    ids: Option<AhoCorasick>,
+    words: Vec<String>,
+    planted: Vec<PlantedValue>,
+    index: Index,
+    found_in: BTreeMap<String, u64>,
+    /// Whether the phone was placed somewhere, and confirmed it each time.
+    placed: Option<bool>,
+    /// Exchanges, not of the phone's own traffic, in which a place where it was is found.
+    located_in: u64,
+    places: Places,
+    phases: Vec<(String, BTreeSet<Category>)>,
+    pages: BTreeMap<EndpointKey, Page>,
+    hosts: BTreeMap<String, HostCoverage>,
+    tunnels: Tunnels,
+    spots: BlindSpots,
+    sightings: BTreeMap<(EndpointKey, FieldName, Option<FieldName>, BTreeSet<String>), PositionSighting>,
+    in_flight: BTreeMap<ExchangeId, String>,
+    uploaded_bytes: u64,
+    opaque_bytes: u64,
+    first_party_exchanges: u64,
+    ending: Option<RunEnding>,
+    gate: LeakGate,
+}
+
+impl<'a> Observer<'a> {
+    /// An observer of the run that `provenance` describes. Its [`RunEvent::RunStarted`] may be absorbed too, or left out.
+    pub fn new(app: &'a App, provenance: &Provenance) -> Self {
+        // An export of our own has phases, but like any import it cannot prove that it holds everything.
+        let unscripted = provenance.rig == Rig::Imported;
+        let imported = unscripted || matches!(provenance.source, CaptureSource::Har { .. });
+        let target = &provenance.target;
+        let words = vec![target.app.clone(), target.scenario.clone(), target.version.name.clone(), provenance.tool.clone()];
+        let mut observer = Self {
+            app,
+            run: provenance.run,
+            imported,
+            control: provenance.control.clone(),
+            ids: AhoCorasick::new(app.ids.iter().filter(|id| id.len() >= 4)).ok(),
+            words,
+            planted: Vec::new(),
+            index: Index::default(),
+            found_in: BTreeMap::new(),
+            placed: None,
+            located_in: 0,
+            places: Places::default(),
+            phases: Vec::new(),
+            pages: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            tunnels: Tunnels::default(),
+            spots: BlindSpots::default(),
+            sightings: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            uploaded_bytes: 0,
+            opaque_bytes: 0,
+            first_party_exchanges: 0,
+            ending: None,
+            gate: LeakGate::default(),
+        };
+        // Before the first phase step it is `start`; an import has the phases of its exchanges only (R6).
+        observer.begin_phase(if unscripted { UNSCRIPTED } else { "start" }, &[]);
+        for value in &provenance.planted {
+            observer.plant(value.clone());
+        }
+        observer.index = Index::new(&observer.planted);
+        observer
+    }
+
+    /// Takes one event in. Bodies that are not inline are read through `bodies`.
+    pub fn absorb(&mut self, event: &RunEvent, bodies: &dyn Bodies) {
+        match event {
+            RunEvent::ExchangeBegan { id, host, .. } => {
+                self.in_flight.insert(*id, host.clone());
+            }
+            RunEvent::Exchange(exchange) => {
+                self.in_flight.remove(&exchange.id);
+                self.exchange(exchange, bodies);
+            }
+            RunEvent::PhaseBegan { name, explains } => self.begin_phase(name, explains),
+            RunEvent::PhoneMoved { position, confirmed } => {
+                self.places.moved(*position, *confirmed);
+                self.placed = Some(self.placed.unwrap_or(true) && *confirmed);
+                if *confirmed {
+                    for value in self.planted.iter_mut().filter(|value| value.value == Planted::Position(*position)) {
+                        value.confirmed = true;
+                    }
+                }
+                planted::remember(&Planted::Position(*position), &mut self.gate);
+            }
+            RunEvent::Planted(value) => {
+                self.plant(value.clone());
+                self.index = Index::new(&self.planted);
+            }
+            RunEvent::RunEnded { ending } => self.ending = Some(ending.clone()),
+            RunEvent::Tunnel(tunnel) => self.tunnels.add(tunnel),
+            RunEvent::RunStarted(_) | RunEvent::StepBegan { .. } | RunEvent::StepEnded { .. } => {}
+        }
+    }
+
+    /// What was observed. A run that did not end complete counts for no field: its `runs` are 0.
+    pub fn finish(mut self) -> Observations {
+        for (id, host) in std::mem::take(&mut self.in_flight) {
+            let spot = self.spot(BlindSpotKind::Unanswered, &host, String::new(), self.origin_of_host(&host), UNANSWERED.to_owned());
+            self.spots.add(BlindSpot { evidence: Some(self.evidence(Some(id))), ..spot });
+        }
+        let app = self.app;
+        let control = self.control.take();
+        let watched = control.iter().flat_map(|control| &control.hosts);
+        let own: BTreeSet<String> =
+            watched.filter(|host| app.first_party_pattern(host).is_some()).map(|host| endpoint::host(app, host)).collect();
+        std::mem::take(&mut self.tunnels).finish(
+            self.run,
+            &mut self.hosts,
+            &mut self.spots,
+            |host| origin_of_host(app, control.as_ref(), host),
+            |host| endpoint::public_host(app, host),
+            |host| endpoint::host(app, host),
+        );
+        if self.imported {
+            let sentence = "the capture was imported: it does not say which hosts, tunnels and phases it missed".to_owned();
+            let spot = self.spot(BlindSpotKind::NoCoverage, "", String::new(), Origin::Unknown, sentence);
+            self.spots.add(spot);
+        }
+        if self.imported && !self.pages.keys().any(|key| key.phase == UNSCRIPTED) && self.phases.len() > 1 {
+            self.phases.retain(|(name, _)| name != UNSCRIPTED);
+        }
+        let mut observations = Observations { phases: self.phases, ..Observations::default() };
+        let coverage = &mut observations.coverage;
+        match incomplete(self.ending.as_ref()) {
+            None => coverage.complete_runs = 1,
+            Some(why) => coverage.incomplete_runs.push(format!("run {}: {why}", self.run)),
+        }
+        let runs = coverage.complete_runs;
+        observations.runs = runs;
+        coverage.known = !self.imported;
+        coverage.hosts = self.hosts;
+        coverage.blind_spots = self.spots.into_set(runs);
+        coverage.uploaded_bytes = self.uploaded_bytes;
+        coverage.opaque_bytes = self.opaque_bytes;
+        coverage.first_party_exchanges = self.first_party_exchanges;
+        if runs > 0 && !own.is_empty() {
+            let hosts = own.into_iter().collect::<Vec<_>>().join(", ");
+            coverage.doubts.push(format!(
+                "run {}: its control run, with the app stopped, saw the app's own hosts ({hosts}): whose the other traffic is cannot be told",
+                self.run
+            ));
+        }
+        if runs > 0 && self.first_party_exchanges == 0 {
+            coverage.doubts.push(format!("run {}: no request to the app's own hosts was read and answered", self.run));
+        }
+        observations.positions = merge_sightings(self.sightings.into_values().map(|sighting| PositionSighting { runs, ..sighting }));
+        for value in self.planted {
+            let found_in = self.found_in.get(&value.name).copied().unwrap_or_default();
+            let facts =
+                observations.planted.entry(value.name).or_insert(PlantedFacts { category: value.category, confirmed: true, found_in });
+            facts.confirmed &= value.confirmed;
+        }
+        if let Some(confirmed) = self.placed {
+            let facts = PlantedFacts { category: Category::Location, confirmed, found_in: self.located_in };
+            observations.planted.entry("location".to_owned()).or_insert(facts);
+        }
+        observations.endpoints = self.pages.into_iter().map(|(key, page)| (key, page.finish(runs))).collect();
+        let mut gate = self.gate;
+        let phases: Vec<String> = observations.phases.iter().map(|(name, _)| name.clone()).collect();
+        for word in self.words.into_iter().chain(phases) {
+            gate.allow(&word);
+        }
+        allow_words(app, &mut gate);
+        hide_values(app, &gate, &mut observations);
+        allow_names(&observations, &mut gate);
+        observations.gate = gate;
+        observations
+    }
+
+    fn begin_phase(&mut self, name: &str, explains: &[Category]) {
+        self.places.begin_phase(name);
+        match self.phases.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => known.extend(explains),
+            None => self.phases.push((name.to_owned(), explains.iter().copied().collect())),
+        }
+    }
+
+    fn plant(&mut self, value: PlantedValue) {
+        planted::remember(&value.value, &mut self.gate);
+        if let Planted::Position(position) = &value.value {
+            self.places.moved(*position, value.confirmed);
+        }
+        self.planted.retain(|known| known.name != value.name || known.value != value.value);
+        self.planted.push(value);
+    }
+
+    fn exchange(&mut self, exchange: &Exchange, bodies: &dyn Bodies) {
+        let request = &exchange.request;
+        let host = request.url.host.as_str();
+        if !self.phases.iter().any(|(known, _)| *known == exchange.phase) {
+            // A phase that no event announced: an import with times, or a log with a hole.
+            self.begin_phase(&exchange.phase.clone(), &[]);
+        }
+        let mut origin = self.origin(exchange);
+        let index = &self.index;
+        let named = endpoint::name(self.app, &request.method, &request.url, &|text| index.is_in(text));
+        let method: String = printable(&request.method).chars().take(LONGEST_METHOD).collect();
+        let key = EndpointKey { host: named.host, path: named.path, method, phase: exchange.phase.clone() };
+        let overflow = !self.pages.contains_key(&key) && self.pages.len() >= MOST_ENDPOINTS;
+        let key = if overflow { EndpointKey { path: "/…".to_owned(), ..key } } else { key };
+
+        let bytes = request.uploaded_bytes();
+        let first_party = self.app.first_party_pattern(host).is_some();
+        let answered = exchange.response.as_ref().is_some_and(|response| response.status != 0);
+        self.first_party_exchanges += u64::from(first_party && answered);
+
+        let evidence = self.evidence(Some(exchange.id));
+        let page = self.pages.entry(key.clone()).or_insert_with(|| Page::new(key.path.clone()));
+        let facts = &mut page.facts;
+        facts.party = if first_party { Party::FirstParty } else { Party::ThirdParty };
+        facts.receiver = self.app.receiver(host).map(|(_, company)| company.to_owned());
+        facts.exchanges += 1;
+        facts.uploaded_bytes += bytes;
+        facts.first = facts.first.take().into_iter().chain([evidence.clone()]).min();
+
+        let mut absorb = Absorb::new(self.app, &self.index, &self.places, page, &mut self.gate, (self.run, exchange.id));
+        absorb.ids = self.ids.as_ref().filter(|_| origin != Origin::App);
+        let (mut found_in_rest, mut named_in_rest) = (Found::new(), false);
+        let mut walker = Walker::new(&mut absorb);
+        let unseen = walk_request(request, &named.variables, bodies, &mut walker, &mut |window| {
+            named_in_rest |= self.ids.as_ref().is_some_and(|ids| ids.is_match(window));
+            self.index.find_in_bytes(window, |number| {
+                found_in_rest.insert(number);
+            });
+        });
+        absorb.end();
+        if absorb.names_app || named_in_rest {
+            origin = Origin::App;
+        }
+        let (mut found, hits, dark, overflowed) = (absorb.found, absorb.hits, absorb.dark, absorb.overflowed);
+        if let Some(page) = self.pages.get_mut(&key) {
+            page.facts.origin = if page.facts.exchanges == 1 { origin } else { stronger(page.facts.origin, origin) };
+        }
+        found.extend(&found_in_rest);
+        if !found_in_rest.is_empty() {
+            self.found_in_rest(&key, &found_in_rest, &evidence);
+        }
+        let located = !hits.is_empty();
+        for (hit, bytes) in hits {
+            hit.spelled.iter().for_each(|coordinate| self.gate.remember_secret(coordinate));
+            found.extend(self.sighting(&key, origin, &hit, Evidence { bytes, ..evidence.clone() }));
+        }
+        let carries = found.iter().filter_map(|number| self.index.values().get(*number)).map(|value| value.category);
+        let coverage =
+            self.hosts.entry(endpoint::public_host(self.app, host)).or_insert(HostCoverage { origin, ..HostCoverage::default() });
+        coverage.origin = stronger(coverage.origin, origin);
+        coverage.exchanges += 1;
+        coverage.uploaded_bytes += bytes;
+        coverage.carries.extend(carries.chain(located.then_some(Category::Location)));
+        if origin != Origin::Phone {
+            self.uploaded_bytes += bytes;
+            self.located_in += u64::from(located);
+            let names: BTreeSet<&String> =
+                found.iter().filter_map(|number| self.index.values().get(*number)).map(|value| &value.name).collect();
+            for name in names {
+                *self.found_in.entry(name.clone()).or_default() += 1;
+            }
+        }
+
+        let mut spots = blind::of_walk(&unseen, request.body.bytes, encryption_header(exchange));
+        if overflow || overflowed {
+            spots.push((BlindSpotKind::LimitReached, "there are more endpoints or fields than are listed one by one".to_owned()));
+        }
+        if !answered {
+            spots.push((BlindSpotKind::Unanswered, UNANSWERED.to_owned()));
+        }
+        spots.extend(blind::of_ending(exchange));
+        if let Some(BodyGap::Opaque { .. }) = unseen.body {
+            if origin != Origin::Phone {
+                self.opaque_bytes += request.body.bytes;
+            }
+        } else if let Some(sentence) = blind::dark_sentence(&dark) {
+            if origin != Origin::Phone {
+                self.opaque_bytes += dark.values().map(|dark| dark.sent).sum::<u64>().min(bytes);
+            }
+            spots.push((BlindSpotKind::BodyOpaque, sentence));
+        }
+        for (kind, sentence) in spots {
+            let spot = self.spot(kind, host, key.place(), origin, sentence);
+            let phases = BTreeMap::from([(exchange.phase.clone(), 1)]);
+            self.spots.add(BlindSpot { evidence: Some(evidence.clone()), phases, ..spot });
+        }
+    }
+
+    /// Planted values in the part of a body that was only searched: the body as a whole gets their category.
+    fn found_in_rest(&mut self, key: &EndpointKey, found: &Found, evidence: &Evidence) {
+        let Some(page) = self.pages.get_mut(key) else { return };
+        for value in found.iter().filter_map(|number| self.index.values().get(*number)) {
+            let reason = Reason::PlantedValue { name: value.name.clone(), spelling: format!("after the first {} MiB", MOST_BODY >> 20) };
+            page.add_unread(Part::Body, FieldType::Opaque, (value.category, reason), evidence);
+        }
+    }
+
+    fn sighting(&mut self, key: &EndpointKey, origin: Origin, hit: &Hit, evidence: Evidence) -> Option<usize> {
+        let planted = planted_near(&self.index, hit);
+        let name = planted.as_ref().map_or("location", |(_, name)| name);
+        let held_in = self.places.held_in(hit, &key.phase);
+        if let Some(page) = self.pages.get_mut(key) {
+            let spelling = if hit.distance_m < 1.0 { "plain" } else { "near it" };
+            let reason = Reason::PlantedValue { name: name.to_owned(), spelling: spelling.to_owned() };
+            for (part, path) in std::iter::once(&hit.field).chain(&hit.companion) {
+                page.add_reason(*part, path, Category::Location, reason.clone());
+            }
+        }
+        let field_name = |(part, path): &(Part, String)| FieldName { part: *part, path: path.clone() };
+        let sighting = PositionSighting {
+            endpoint: key.clone(),
+            field: field_name(&hit.field),
+            companion: hit.companion.as_ref().map(field_name),
+            origin,
+            held_in,
+            // A centimetre is less than any clock or map knows; the sum of floating steps below it may differ.
+            distance_m: (hit.distance_m * 100.0).round() / 100.0,
+            decimals: hit.decimals,
+            runs: 1,
+            evidence,
+        };
+        let place = (sighting.endpoint.clone(), sighting.field.clone(), sighting.companion.clone(), sighting.held_in.clone());
+        let merged = merge_sightings(self.sightings.remove(&place).into_iter().chain([sighting]));
+        self.sightings.extend(merged.into_iter().map(|sighting| (place.clone(), sighting)));
+        planted.map(|(number, _)| number)
+    }
+
+    fn spot(&self, kind: BlindSpotKind, host: &str, endpoint: String, origin: Origin, sentence: String) -> BlindSpot {
+        let host = if host.is_empty() { String::new() } else { endpoint::host(self.app, host) };
+        BlindSpot { host, kind, endpoint, origin, phases: BTreeMap::from([(String::new(), 1)]), sentence, evidence: None }
+    }
+
+    const fn evidence(&self, exchange: Option<ExchangeId>) -> Evidence {
+        Evidence { run: self.run, exchange, bytes: None, chain: Vec::new() }
+    }
+
+    /// R1, in its order: in the app file, named in the request, absent from the control run.
+    fn origin(&self, exchange: &Exchange) -> Origin {
+        let host = exchange.request.url.host.as_str();
+        match self.origin_of_host(host) {
+            Origin::Phone | Origin::Unknown if self.names_app(exchange) => Origin::App,
+            origin => origin,
+        }
+    }
+
+    /// Whether an id of the app stands in the URL, a header, or the first 64 KiB of a body that is at hand.
+    fn names_app(&self, exchange: &Exchange) -> bool {
+        let Some(ids) = &self.ids else { return false };
+        let request = &exchange.request;
+        let body: &[u8] = match &request.body.content {
+            BodyContent::Inline(bytes) | BodyContent::Torn(bytes) => bytes.expose(),
+            _ => &[],
+        };
+        ids.is_match(request.url.path_and_query.expose())
+            || request.headers.iter().any(|header| ids.is_match(header.value.expose()))
+            || ids.is_match(&body[..body.len().min(64 << 10)])
+    }
+
+    fn origin_of_host(&self, host: &str) -> Origin {
+        origin_of_host(self.app, self.control.as_ref(), host)
+    }
+}
+
+fn origin_of_host(app: &App, control: Option<&ControlRun>, host: &str) -> Origin {
+    if app.first_party_pattern(host).is_some() || app.receiver(host).is_some() {
+        return Origin::App;
+    }
+    match control {
+        None => Origin::Unknown,
+        Some(control) if control.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) => Origin::Phone,
+        Some(_) => Origin::App,
+    }
+}
+
+/// The header by which the app says that it encrypts the body (docs/protocols, `x-hm-ekv`).
+fn encryption_header(exchange: &Exchange) -> Option<&'static str> {
+    exchange.request.header("x-hm-ekv").map(|_| "x-hm-ekv")
+}
+
+/// Why a run is incomplete; `None` when it is not.
+fn incomplete(ending: Option<&RunEnding>) -> Option<String> {
+    match ending {
+        Some(RunEnding::Complete) => None,
+        Some(RunEnding::InstrumentFailed { why }) => Some(format!("an instrument failed: {}", printable(why))),
+        Some(RunEnding::Interrupted) => Some("interrupted".to_owned()),
+        Some(RunEnding::StepFailed { why }) => Some(format!("a step failed: {}", printable(why))),
+        None => Some("the recording breaks off".to_owned()),
+    }
+}
+
+/// Takes out of every name what the whole run has shown to be a value.
+fn hide_values(app: &App, gate: &LeakGate, observations: &mut Observations) {
+    let hider = Hider { app, gate };
+    let fields: BTreeSet<FieldName> = observations.endpoints.values().flat_map(|facts| facts.fields.keys()).cloned().collect();
+    observations.endpoints = hider.endpoints(std::mem::take(&mut observations.endpoints), observations.runs);
+    let runs = observations.runs;
+    let sightings = std::mem::take(&mut observations.positions).into_iter().map(|sighting| PositionSighting {
+        endpoint: hider.key(&sighting.endpoint),
+        field: hider.field(&sighting.field),
+        companion: sighting.companion.as_ref().map(|name| hider.field(name)),
+        ..sighting
+    });
+    observations.positions = merge_sightings(sightings).into_iter().map(|sighting| PositionSighting { runs, ..sighting }).collect();
+    let coverage = &mut observations.coverage;
+    coverage.hosts = hider.hosts(std::mem::take(&mut coverage.hosts));
+    let mut spots = BlindSpots::default();
+    std::mem::take(&mut coverage.blind_spots).into_iter().for_each(|spot| spots.add(hider.spot(spot, &fields)));
+    coverage.blind_spots = spots.into_set(runs);
+}
+
+/// Names that are going to be written, free of values by now, are no hits by their looks.
+fn allow_names(observations: &Observations, gate: &mut LeakGate) {
+    observations.coverage.hosts.keys().for_each(|host| gate.allow_name(host));
+    for (key, facts) in &observations.endpoints {
+        for name in [&key.host, &key.path, &key.method] {
+            gate.allow_name(name);
+        }
+        facts.fields.keys().for_each(|name| gate.allow_name(&name.path));
+    }
+}
+
+/// Words that a report may always print: the app file's and the taxonomy's.
+fn allow_words(app: &App, gate: &mut LeakGate) {
+    let mut allow = |text: &str| {
+        gate.allow(text);
+        for word in text.split(|c: char| c.is_whitespace() || "/,;&?[]{}.\"".contains(c)).filter(|word| word.len() >= 4) {
+            gate.allow(word);
+        }
+    };
+    for word in Category::ALL.iter().map(|category| category.word()).chain(Part::ALL.iter().map(|part| part.word())) {
+        allow(word);
+    }
+    for word in crate::model::Encoding::ALL.iter().map(|encoding| encoding.word()).chain(BlindSpotKind::ALL.iter().map(|kind| kind.word()))
+    {
+        allow(word);
+    }
+    for word in TAXONOMY {
+        allow(word);
+    }
+    for word in [&app.name, &app.title].into_iter().chain(&app.ids) {
+        allow(word);
+    }
+    for pattern in app.first_party.iter().chain(app.receivers.iter().map(|(pattern, _)| pattern)) {
+        allow(&pattern.0);
+    }
+    for (_, company) in &app.receivers {
+        allow(company);
+    }
+    for endpoint in &app.endpoints {
+        allow(&endpoint.path.0);
+        allow(&endpoint.about);
+    }
+    for leaf in &app.leaves {
+        allow(&leaf.leaf);
+        allow(&leaf.why);
+    }
+}
+
+/// Types and other words of our own that a name like `device_id_type: uuid` also carries as a value.
+const TAXONOMY: &[&str] = &[
+    "android",
+    "app",
+    "boolean",
+    "bytes",
+    "clean",
+    "coordinates",
+    "date",
+    "decimal",
+    "empty",
+    "first-party",
+    "inconclusive",
+    "integer",
+    "ios",
+    "lab",
+    "latitude",
+    "longitude",
+    "none",
+    "null",
+    "opaque",
+    "phone",
+    "simulated",
+    "start",
+    "text",
+    "third-party",
+    "timestamp-ms",
+    "timestamp-s",
+    "token",
+    "true",
+    "false",
+    "unknown",
+    "unscripted",
+    "uuid",
+    "email",
+];
+
+const UNANSWERED: &str = "a request never got its response: what else would have been sent is unknown";
+/// The phase of everything in an import that gives no times (R6).
+const UNSCRIPTED: &str = "unscripted";
+const LONGEST_METHOD: usize = 16;
+/// Most endpoints that are told apart.
+const MOST_ENDPOINTS: usize = 20_000;

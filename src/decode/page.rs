@@ -1,0 +1,146 @@
+//! What has been seen of one endpoint in one phase, while a run is being read: a table by name, so that looking at a leaf costs
+//! one lookup and no allocation.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::model::{App, Category, EndpointFacts, Evidence, FieldFacts, FieldName, FieldShape, FieldType, Part, Reason};
+
+use super::{category::NameFacts, category::name_facts, leaf::RawLeaf};
+
+/// One endpoint in one phase.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    /// All but the fields.
+    pub(super) facts: EndpointFacts,
+    /// Path template, for the app file's leaves.
+    template: String,
+    /// Where in `slots` a field is.
+    numbers: BTreeMap<Part, HashMap<String, usize>>,
+    slots: Vec<Slot>,
+}
+
+/// One field.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// What its name says.
+    pub(super) name: NameFacts,
+    facts: FieldFacts,
+}
+
+impl Page {
+    /// An empty page for an endpoint with this path template.
+    pub(super) fn new(template: String) -> Self {
+        Self { template, ..Self::default() }
+    }
+
+    /// The slot of a field; `None` when there are too many fields already.
+    pub(super) fn slot(&mut self, app: &App, part: Part, path: &str) -> Option<&mut Slot> {
+        let numbers = self.numbers.entry(part).or_default();
+        if let Some(&number) = numbers.get(path) {
+            return self.slots.get_mut(number);
+        }
+        if self.slots.len() >= MOST_FIELDS {
+            return None;
+        }
+        numbers.insert(path.to_owned(), self.slots.len());
+        self.slots.push(Slot { name: name_facts(app, &self.template, part, path), facts: FieldFacts::default() });
+        self.slots.last_mut()
+    }
+
+    /// Adds what was found out about a field after it was absorbed.
+    pub(super) fn add_reason(&mut self, part: Part, path: &str, category: Category, reason: Reason) {
+        let number = self.numbers.get(&part).and_then(|numbers| numbers.get(path));
+        if let Some(slot) = number.and_then(|number| self.slots.get_mut(*number)) {
+            slot.facts.shape.categories.insert(category);
+            slot.facts.reasons.insert((category, reason));
+        }
+    }
+
+    /// Notes that something is in a part as a whole that was not decoded into fields.
+    pub(super) fn add_unread(&mut self, part: Part, kind: FieldType, reason: (Category, Reason), evidence: &Evidence) {
+        let next = self.slots.len();
+        let number = *self.numbers.entry(part).or_default().entry(String::new()).or_insert(next);
+        if number == next {
+            self.slots.push(Slot::default());
+        }
+        let Some(slot) = self.slots.get_mut(number) else { return };
+        slot.facts.occurrences += 1;
+        slot.facts.shape.kind = std::mem::take(&mut slot.facts.shape.kind).join(kind);
+        slot.facts.shape.categories.insert(reason.0);
+        slot.facts.reasons.insert(reason);
+        slot.facts.first.get_or_insert_with(|| evidence.clone());
+    }
+
+    /// The fields that were absorbed, each counted for `runs` runs.
+    pub(super) fn finish(mut self, runs: u32) -> EndpointFacts {
+        for (part, numbers) in self.numbers {
+            for (path, number) in numbers {
+                let Some(slot) = self.slots.get_mut(number).filter(|slot| slot.facts.occurrences > 0) else { continue };
+                let facts = FieldFacts { runs, ..std::mem::take(&mut slot.facts) };
+                self.facts.fields.insert(FieldName { part, path }, facts);
+            }
+        }
+        self.facts.runs = runs;
+        self.facts
+    }
+}
+
+impl Slot {
+    /// Takes one occurrence in.
+    pub(super) fn absorb(
+        &mut self,
+        leaf: &RawLeaf<'_>,
+        kind: FieldType,
+        reasons: &[(Category, Reason)],
+        run: u32,
+        exchange: crate::model::ExchangeId,
+    ) {
+        let facts = &mut self.facts;
+        let first = facts.occurrences == 0;
+        facts.occurrences += 1;
+        // An empty occurrence says nothing about the layers that a full one has.
+        let says_more = facts.shape.kind == FieldType::Empty && kind != FieldType::Empty;
+        if first || says_more {
+            facts.shape.chain = leaf.chain.to_vec();
+        } else if kind != FieldType::Empty && facts.shape.chain != leaf.chain {
+            facts.shape.chain = shorter_chain(&facts.shape.chain, leaf.chain).to_vec();
+        }
+        if facts.shape.kind != kind {
+            facts.shape.kind = std::mem::take(&mut facts.shape.kind).join(kind);
+        }
+        for reason in reasons {
+            if !facts.reasons.contains(reason) {
+                facts.shape.categories.insert(reason.0);
+                if facts.reasons.len() < MOST_REASONS {
+                    facts.reasons.insert(reason.clone());
+                }
+            }
+        }
+        if facts.first.as_ref().is_none_or(|first| first.exchange > Some(exchange)) {
+            facts.first = Some(Evidence { run, exchange: Some(exchange), bytes: leaf.bytes, chain: leaf.chain.to_vec() });
+        }
+    }
+}
+
+/// Joins what two runs saw of a shape.
+pub(super) fn join_shapes(into: &mut FieldShape, other: FieldShape) {
+    if into.kind == FieldType::Empty && other.kind != FieldType::Empty {
+        into.chain = other.chain;
+    } else if into.chain != other.chain && (other.kind != FieldType::Empty || into.kind == FieldType::Empty) {
+        into.chain = shorter_chain(&into.chain, &other.chain).to_vec();
+    }
+    into.kind = std::mem::take(&mut into.kind).join(other.kind);
+    into.categories.extend(other.categories);
+}
+
+/// The chain a field is shown with when its occurrences differ: the shorter one, then the smaller one.
+fn shorter_chain<'a>(a: &'a [crate::model::Encoding], b: &'a [crate::model::Encoding]) -> &'a [crate::model::Encoding] {
+    if (a.len(), a) <= (b.len(), b) { a } else { b }
+}
+
+/// Numbers of planted values found in one exchange.
+pub(super) type Found = BTreeSet<usize>;
+
+/// Most fields of one endpoint; an app has dozens.
+const MOST_FIELDS: usize = 20_000;
+const MOST_REASONS: usize = 64;

@@ -1,0 +1,227 @@
+//! The two takers of leaves: one folds them into a page of facts, one collects them with their values for a person.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aho_corasick::AhoCorasick;
+
+use crate::model::{App, Captured, Category, ExchangeId, FieldName, FieldShape, FieldType, LeakGate, Part, Planted, Reason};
+
+use super::{
+    category::{self, NameFacts, name_facts},
+    dark::{self, Dark},
+    kind::kind_of,
+    leaf::{Expectation, Leaf, RawLeaf, Sink, Value},
+    name::Placeholder,
+    page::{Found, Page},
+    places::{Hit, Pairs, Places},
+    planted::Index,
+};
+
+/// Folds the leaves of one exchange into its endpoint's page.
+pub(super) struct Absorb<'x> {
+    pub(super) app: &'x App,
+    pub(super) index: &'x Index,
+    pub(super) places: &'x Places,
+    pub(super) page: &'x mut Page,
+    pub(super) gate: &'x mut LeakGate,
+    pub(super) run: u32,
+    pub(super) exchange: ExchangeId,
+    pub(super) pairs: Pairs,
+    /// Planted values found.
+    pub(super) found: Found,
+    /// Positions found, with where.
+    pub(super) hits: Vec<(Hit, Option<(u64, u64)>)>,
+    /// Fields that nobody could decode, each with how much that was.
+    pub(super) dark: BTreeMap<FieldName, Dark>,
+    /// Finds the app's ids in leaves, however they were wrapped; `None` when nobody asks.
+    pub(super) ids: Option<&'x AhoCorasick>,
+    /// Whether one was found.
+    pub(super) names_app: bool,
+    /// Whether fields had to be left out.
+    pub(super) overflowed: bool,
+    reasons: Vec<(Category, Reason)>,
+}
+
+impl<'x> Absorb<'x> {
+    pub(super) fn new(
+        app: &'x App,
+        index: &'x Index,
+        places: &'x Places,
+        page: &'x mut Page,
+        gate: &'x mut LeakGate,
+        (run, exchange): (u32, ExchangeId),
+    ) -> Self {
+        let (pairs, found) = (Pairs::default(), Found::new());
+        Self {
+            app,
+            index,
+            places,
+            page,
+            gate,
+            run,
+            exchange,
+            pairs,
+            found,
+            hits: Vec::new(),
+            dark: BTreeMap::new(),
+            ids: None,
+            names_app: false,
+            overflowed: false,
+            reasons: Vec::new(),
+        }
+    }
+
+    fn remember(&mut self, leaf: &RawLeaf<'_>, kind: &FieldType) {
+        let Some(text) = leaf.value.as_text() else { return };
+        // What is measured has digits: a word under such a name (`sleep.state: deep`) is one of the app's own.
+        let measured = |category: &Category| matches!(category, Category::HeartRate | Category::Sleep | Category::Steps);
+        let a_word = text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        let secret =
+            self.reasons.iter().any(|(category, reason)| !a_word || !measured(category) || matches!(reason, Reason::PlantedValue { .. }));
+        let number =
+            matches!(kind, FieldType::Integer | FieldType::Boolean | FieldType::TimestampS | FieldType::TimestampMs | FieldType::Decimal);
+        if *kind == FieldType::Date {
+            // Every report prints dates; a birth date is planted, or named.
+            if self.reasons.iter().any(|(category, _)| *category == Category::Profile) {
+                self.gate.remember_secret(text);
+            }
+        } else if secret && (4..=LONGEST_SECRET).contains(&text.len()) && (!number || text.len() >= SHORTEST_SECRET_NUMBER) {
+            self.gate.remember_secret(text);
+        } else {
+            self.gate.remember(text);
+        }
+    }
+}
+
+impl Sink for Absorb<'_> {
+    fn leaf(&mut self, leaf: &RawLeaf<'_>) {
+        let (run, exchange) = (self.run, self.exchange);
+        self.reasons.clear();
+        if let Some(ids) = self.ids.filter(|_| !self.names_app) {
+            self.names_app = match leaf.value {
+                Value::Text(text) => ids.is_match(text),
+                Value::Bytes { bytes, .. } | Value::Opaque(bytes) => ids.is_match(bytes),
+                Value::Null | Value::Boolean(_) | Value::Number(_) => false,
+            };
+        }
+        let Some(slot) = self.page.slot(self.app, leaf.part, leaf.path) else {
+            self.overflowed = true;
+            // What cannot be listed is searched all the same.
+            self.index.find(&NameFacts::default(), &leaf.value, &mut self.reasons, &mut self.found);
+            return;
+        };
+        let mut kind = kind_of(&leaf.value, &slot.name);
+        category::categories(&slot.name, &kind, &leaf.value, &mut self.reasons);
+        self.index.find(&slot.name, &leaf.value, &mut self.reasons, &mut self.found);
+        let planted = self.reasons.iter().any(|(_, reason)| matches!(reason, Reason::PlantedValue { .. }));
+        let dark = if planted || leaf.path.is_empty() { None } else { dark::look(leaf, &slot.name) };
+        if dark.is_some() {
+            kind = FieldType::Opaque;
+        }
+        slot.absorb(leaf, kind.clone(), &self.reasons, run, exchange);
+        let (hits, bytes) = (&mut self.hits, leaf.bytes);
+        self.pairs.look(leaf, &slot.name, self.places, &mut |hit| hits.push((hit, bytes)));
+        // Short values of a field that is encrypted by its name are dark too; a whole body is told as a body.
+        let dark = dark.or_else(|| (kind == FieldType::Opaque && !leaf.path.is_empty()).then(|| dark::by_name(leaf)));
+        if let Some(dark) = dark.filter(|_| self.dark.len() < MOST_DARK) {
+            let name = FieldName { part: leaf.part, path: leaf.path.to_owned() };
+            self.dark.entry(name).and_modify(|known| known.sent += dark.sent).or_insert(dark);
+        }
+        self.remember(leaf, &kind);
+    }
+
+    fn expectation(&mut self, part: Part, path: &str) -> Expectation {
+        self.page.slot(self.app, part, path).map_or(Expectation::Open, |slot| slot.name.expectation)
+    }
+
+    fn is_planted(&self, key: &str) -> bool {
+        self.index.is_in(key)
+    }
+
+    fn replaced_key(&mut self, placeholder: Placeholder, key: &str) {
+        placeholder.remember(key, self.gate);
+        let index = self.index;
+        let found = &mut self.found;
+        index.find_in_bytes(key.as_bytes(), |number| {
+            found.insert(number);
+        });
+    }
+}
+
+impl Absorb<'_> {
+    /// The end of the request: a coordinate of a planted position that stayed alone is a sign of location, if no proof of one.
+    pub(super) fn end(&mut self) {
+        for ((part, path), spelled) in std::mem::take(&mut self.pairs).alone(self.places) {
+            let reason = Reason::PlantedValue { name: "location".to_owned(), spelling: "one of its two coordinates".to_owned() };
+            self.page.add_reason(part, &path, Category::Location, reason);
+            self.gate.remember_secret(&spelled);
+        }
+    }
+}
+
+/// The name of the planted position that a hit is near, and its number, when one was planted by name.
+pub(super) fn planted_near(index: &Index, hit: &Hit) -> Option<(usize, String)> {
+    let distances = index.values().iter().enumerate().filter_map(|(number, value)| match value.value {
+        Planted::Position(position) => Some((number, value.name.clone(), position.distance_m(hit.position))),
+        _ => None,
+    });
+    let nearest = distances.filter(|(_, _, distance)| *distance <= super::places::NEAR_M).min_by(|a, b| a.2.total_cmp(&b.2));
+    nearest.map(|(number, name, _)| (number, name))
+}
+
+/// Collects leaves with their values.
+pub(super) struct Collect<'x> {
+    app: &'x App,
+    template: &'x str,
+    names: HashMap<(Part, String), NameFacts>,
+    /// In the order in which they were found.
+    pub(super) leaves: Vec<Leaf>,
+}
+
+impl<'x> Collect<'x> {
+    pub(super) fn new(app: &'x App, template: &'x str) -> Self {
+        Self { app, template, names: HashMap::new(), leaves: Vec::new() }
+    }
+
+    fn name(&mut self, part: Part, path: &str) -> &NameFacts {
+        let (app, template) = (self.app, self.template);
+        self.names.entry((part, path.to_owned())).or_insert_with(|| name_facts(app, template, part, path))
+    }
+}
+
+impl Sink for Collect<'_> {
+    fn leaf(&mut self, leaf: &RawLeaf<'_>) {
+        let name = self.name(leaf.part, leaf.path);
+        let dark = !leaf.path.is_empty() && dark::look(leaf, name).is_some();
+        let kind = if dark { FieldType::Opaque } else { kind_of(&leaf.value, name) };
+        let mut reasons = Vec::new();
+        category::categories(name, &kind, &leaf.value, &mut reasons);
+        reasons.sort();
+        reasons.dedup();
+        let categories = reasons.iter().map(|(category, _)| *category).collect();
+        self.leaves.push(Leaf {
+            name: FieldName { part: leaf.part, path: leaf.path.to_owned() },
+            shape: FieldShape { kind, categories, chain: leaf.chain.to_vec() },
+            reasons,
+            bytes: leaf.bytes,
+            value: Captured::new(leaf.value.to_text().into_owned()),
+        });
+    }
+
+    fn expectation(&mut self, part: Part, path: &str) -> Expectation {
+        self.name(part, path).expectation
+    }
+
+    fn is_planted(&self, _key: &str) -> bool {
+        false
+    }
+
+    fn replaced_key(&mut self, _placeholder: Placeholder, _key: &str) {}
+}
+
+/// So many dark fields of one exchange are counted.
+const MOST_DARK: usize = 1_000;
+/// Numbers shorter than this are in every report, so the leak gate cannot look for them.
+const SHORTEST_SECRET_NUMBER: usize = 7;
+/// Longer values cannot slip into a report by accident, and remembering them would cost memory.
+const LONGEST_SECRET: usize = 256;

@@ -1,0 +1,863 @@
+//! Whole requests and whole runs through the public interface.
+
+use std::{
+    collections::BTreeSet,
+    io::{Read as _, Write as _},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+
+use super::{Leaf, Observer, body_leaves, leaves_of, merge};
+use crate::model::{
+    App, AppVersion, BlindSpotKind, Bodies, Body, BodyContent, CaptureSource, Captured, Category, ControlRun, Endpoint, Exchange,
+    ExchangeId, FieldType, Header, HostPattern, KnownLeaf, NoBodies, Observations, Origin, Part, Party, PathTemplate, Planted,
+    PlantedSource, PlantedValue, Platform, Position, Provenance, Request, Response, Rig, RunEnding, RunEvent, Target, Tunnel, TunnelId,
+    TunnelOutcome, Url,
+};
+
+const HOME: Position = Position { lat: 52.37403, lon: 4.88969 };
+const TRACK: Position = Position { lat: 52.52, lon: 13.405 };
+
+/// The invented day of `research/miband.md` part E5, as a form body.
+fn band_data() -> Vec<u8> {
+    let mut heart = vec![0xff_u8; 1440];
+    heart[300] = 55;
+    heart[485] = 72;
+    heart[720..].fill(0xfe);
+    let sample = |minute: usize| match minute {
+        0..420 => [0x70, 5, 0],
+        420..480 => [0x50, 0x14, 0],
+        480..490 => [1, 0x28, 0x5a],
+        490..720 => [0x50, 10, 0],
+        _ => [0x7e, 0, 0],
+    };
+    let value: Vec<u8> = (0..1440).flat_map(sample).collect();
+    let summary = r#"{"v":6,"slp":{"st":1773442800,"ed":1773468000,"usrSt":-1440,"stage":[{"start":1440,"stop":1534,"mode":5}]},"stp":{"ttl":900,"dis":640},"goal":8000,"tz":"3600","sn":"563412eeffc0"}"#;
+    let day = serde_json::json!([{
+        "data_hr": STANDARD.encode(heart),
+        "date": "2026-03-14",
+        "data": [{"start": 0, "stop": 1439, "value": STANDARD.encode(value), "tz": 4, "did": "C0FFEEFFFE123456", "src": 24}],
+        "summary": summary,
+        "source": 24,
+        "type": 0,
+    }]);
+    let json = day.to_string().replace('/', "\\/");
+    let encoded = percent_encoding::utf8_percent_encode(&json, percent_encoding::NON_ALPHANUMERIC);
+    format!("userid=1000000001&last_sync_data_time=1773486000&device_type=0&last_deviceid=C0FFEEFFFE123456&data_json={encoded}")
+        .into_bytes()
+}
+
+fn app() -> App {
+    App {
+        stand_ins: Vec::new(),
+        name: "mifit".into(),
+        title: "Mi Fit".into(),
+        ids: vec!["com.example.hm.health".into()],
+        first_party: vec![HostPattern("api-mifit*.huami.test".into())],
+        receivers: vec![(HostPattern("maps.receiver.test".into()), "Maps Ltd".into())],
+        endpoints: vec![Endpoint {
+            method: "POST".into(),
+            path: PathTemplate("/v1/data/band_data.json".into()),
+            about: "the upload".into(),
+        }],
+        leaves: vec![KnownLeaf {
+            endpoint: None,
+            leaf: "form data_json[].summary.goal".into(),
+            category: Category::Profile,
+            why: "the goal that the person set".into(),
+        }],
+    }
+}
+
+fn provenance(run: u32) -> Provenance {
+    let value = |name: &str, category, value, confirmed| PlantedValue {
+        name: name.into(),
+        category,
+        value,
+        source: PlantedSource::Scenario,
+        confirmed,
+    };
+    Provenance {
+        format: 1,
+        tool: "0.1.0".into(),
+        source: CaptureSource::Proxy,
+        target: Target {
+            app: "mifit".into(),
+            platform: Platform::Simulated,
+            version: AppVersion::named("sim-1.0"),
+            scenario: "passive-sync".into(),
+            claimed: false,
+        },
+        scenario_hash: None,
+        run,
+        runs: 3,
+        rig: Rig::Simulated { seed: 1 },
+        started: Timestamp::UNIX_EPOCH,
+        planted: vec![
+            value("location", Category::Location, Planted::Position(HOME), true),
+            value("profile.nickname", Category::Profile, Planted::Text("Quillon".into()), true),
+            value("band.mac", Category::Identifier, Planted::Mac([0xc0, 0xff, 0xee, 0x12, 0x34, 0x56]), true),
+            value("account.email", Category::Identifier, Planted::Text("quillon@example.test".into()), false),
+        ],
+        expectations: Vec::new(),
+        control: Some(ControlRun { hosts: vec!["phone.test".into()], seconds: 60 }),
+    }
+}
+
+fn exchange(id: u64, phase: &str, method: &str, url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Exchange {
+    let (host, path) = url.split_once('/').expect("host and path");
+    Exchange {
+        id: ExchangeId(id),
+        phase: phase.into(),
+        tunnel: None,
+        began: Timestamp::UNIX_EPOCH,
+        ended: None,
+        request: Request {
+            method: method.into(),
+            url: Url { scheme: "https".into(), host: host.into(), port: 443, path_and_query: Captured::new(format!("/{path}")) },
+            http_version: "HTTP/1.1".into(),
+            headers: headers.iter().map(|(name, value)| Header { name: (*name).into(), value: Captured::new((*value).into()) }).collect(),
+            body: Body::inline(body),
+            trailers: Vec::new(),
+        },
+        response: Some(Response {
+            status: 200,
+            http_version: String::new(),
+            headers: Vec::new(),
+            body: Body::default(),
+            trailers: Vec::new(),
+        }),
+        error: None,
+    }
+}
+
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8");
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).expect("writing to memory");
+    encoder.finish().expect("writing to memory")
+}
+
+/// Leaves as `part name type categories chain`, one a line.
+fn lines(leaves: &[Leaf]) -> Vec<String> {
+    let line = |leaf: &Leaf| {
+        let words = |words: Vec<&str>, with: &str| words.join(with);
+        let categories = words(leaf.shape.categories.iter().map(|category| category.word()).collect(), ",");
+        let chain = words(leaf.shape.chain.iter().map(|encoding| encoding.word()).collect(), ">");
+        format!("{} | {} | {categories} | {chain}", leaf.name, leaf.shape.kind)
+    };
+    leaves.iter().map(line).collect()
+}
+
+#[track_caller]
+fn check_body(body: &[u8], content_type: Option<&str>, want: &[&str]) {
+    let (leaves, notes) = body_leaves(body, content_type);
+    let mut shown = lines(&leaves);
+    shown.extend(notes.iter().map(|note| format!("! {}", note.kind.word())));
+    assert_eq!(shown, want, "{}", String::from_utf8_lossy(&body[..body.len().min(200)]));
+}
+
+#[test]
+fn bodies_are_peeled_to_their_leaves() {
+    let json = br#"{"a":{"b":[1,2]},"t":"x"}"#;
+    let leaves = ["json a.b[] | integer |  | ", "json a.b[] | integer |  | ", "json t | text |  | "];
+    check_body(json, Some("application/json"), &leaves);
+    check_body(json, None, &leaves);
+    let zipped = leaves.map(|line| format!("{line}gzip"));
+    check_body(&gzip(json), None, &zipped.each_ref().map(String::as_str));
+    check_body(b"a=1&b=x+y&a=", None, &["form a | integer |  | ", "form b | text |  | ", "form a | empty |  | "]);
+    check_body(br#"q=%7B%22k%22%3A%22v%22%7D"#, None, &["form q.k | text |  | json"]);
+    check_body(br#"%7B%22k%22%3A%22v%22%7D"#, None, &["json k | text |  | percent"]);
+    check_body(br#"{"s":"{\"n\":1}"}"#, None, &["json s.n | integer |  | json-in-string"]);
+    let packed = format!(r#"{{"z":"{}"}}"#, STANDARD.encode(gzip(b"{\"lat\":52.374}")));
+    check_body(packed.as_bytes(), None, &["json z.lat | latitude | location | base64>gzip>json"]);
+    check_body(
+        br#"{"z":"YT0xJmxhdD01Mi4z"}"#,
+        None,
+        &["json z.a | integer |  | base64>form", "json z.lat | latitude | location | base64>form"],
+    );
+    check_body(b"hello there", Some("text/plain"), &["body | text |  | "]);
+    check_body(br#"{"a":1} oops"#, Some("application/json"), &["json a | integer |  | ", "! body-opaque"]);
+    check_body(b"", None, &[]);
+    check_body(b"{\"a\":1}\n{\"a\":2}\n", None, &["json a | integer |  | ", "json a | integer |  | "]);
+    let parts = b"--X\r\nContent-Disposition: form-data; name=\"k\"\r\n\r\n{\"v\":true}\r\n--X\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nplain\r\n--X--\r\n";
+    check_body(parts, Some("multipart/form-data; boundary=X"), &["form k.v | boolean |  | json", "form f | text |  | "]);
+}
+
+#[test]
+fn no_byte_of_a_multipart_body_is_dropped() {
+    let kind = Some("multipart/form-data; boundary=X");
+    let lines = b"--X\nContent-Disposition: form-data; name=\"k\"\n\n{\"v\":true}\n--X--\n";
+    check_body(lines, kind, &["form k.v | boolean |  | json"]);
+    let around =
+        b"hello there\r\n--X\r\nContent-Disposition: form-data; name=\"k\"\r\n\r\n1\r\n--X\r\nno blank line\r\n--X--\r\nthe end of it";
+    let want = ["form {preamble} | text |  | ", "form k | integer |  | ", "form {part} | text |  | ", "form {epilogue} | text |  | "];
+    check_body(around, kind, &want);
+    let many = "--X\r\n\r\n1\r\n".repeat(10_050);
+    let (leaves, notes) = body_leaves(many.as_bytes(), kind);
+    assert_eq!((leaves.len(), leaves.last().map(|leaf| leaf.name.path.as_str())), (10_000, Some("{rest}")));
+    assert!(notes.iter().any(|note| note.kind == BlindSpotKind::LimitReached && note.sentence.contains("10,000 parts")), "{notes:?}");
+}
+
+#[test]
+fn what_nobody_can_decode_is_opaque_and_told() {
+    let mut random = fastrand::Rng::with_seed(3);
+    let noise: Vec<u8> = (0..2000).map(|_| random.u8(..)).collect();
+    check_body(&noise, Some("application/octet-stream"), &["body | opaque |  | ", "! body-opaque"]);
+    check_body(&noise, Some("application/x-www-form-urlencoded"), &["body | opaque |  | ", "! body-opaque"]);
+    check_body(STANDARD.encode(&noise).as_bytes(), None, &["body | opaque |  | ", "! body-opaque"]);
+    let (_, notes) = body_leaves(&noise, None);
+    assert!(notes[0].sentence.contains("2000 bytes") && notes[0].sentence.contains("7.9 bits"), "{}", notes[0].sentence);
+}
+
+#[test]
+fn base64_is_believed_only_where_something_speaks_for_it() {
+    let field = |value: &str| {
+        let (leaves, _) = body_leaves(format!("{{\"x\":\"{value}\"}}").as_bytes(), None);
+        leaves[0].shape.kind.to_string()
+    };
+    for (value, want) in [
+        (STANDARD.encode([7_u8; 300]), "bytes[300]"),
+        (STANDARD.encode([200_u8; 25]), "bytes[25]"),
+        (STANDARD.encode("hello over there"), "text"),
+        ("0b7d0c1b2a3c4d5e0b7d0c1b2a3c4d5e".into(), "token"),
+        ("8f14e45f-ceea-467f-9a3b-0b7d0c1b2a3c".into(), "uuid"),
+        ("q7RtYu1oPaSdFgHjKlZxCvBn".into(), "token"),
+        ("1773486000123".into(), "timestamp-ms"),
+        ("internationalization".into(), "text"),
+        ("com.example.hm.health".into(), "text"),
+    ] {
+        assert_eq!(field(&value), want, "{value}");
+    }
+}
+
+#[test]
+fn the_days_upload_is_read_to_the_last_field() {
+    let body = band_data();
+    let leaves = leaves_of(
+        &exchange(1, "sync", "POST", "api-mifit-de.huami.test/v1/data/band_data.json?&t=1773486000123", &[FORM], body.clone()),
+        &NoBodies,
+        &app(),
+    );
+    let shown = lines(&leaves);
+    for want in [
+        "query t | timestamp-ms |  | ",
+        "form userid | integer | identifier | ",
+        "form last_deviceid | mac | identifier | ",
+        "form data_json[].data_hr | bytes[1440] | heart-rate | json>base64",
+        "form data_json[].data[].value | bytes[4320] |  | json>base64",
+        "form data_json[].data[].did | mac | identifier | json",
+        "form data_json[].date | date |  | json",
+        "form data_json[].summary.slp.st | timestamp-s | sleep | json>json-in-string",
+        "form data_json[].summary.stp.ttl | integer | steps | json>json-in-string",
+        "form data_json[].summary.sn | token | identifier | json>json-in-string",
+        "form data_json[].summary.goal | integer | profile | json>json-in-string",
+    ] {
+        assert!(shown.iter().any(|line| line == want), "no {want:?} in\n{}", shown.join("\n"));
+    }
+    let userid = leaves.iter().find(|leaf| leaf.name.path == "userid").expect("seen above");
+    let (start, end) = userid.bytes.expect("in the body");
+    assert_eq!(&body[start as usize..end as usize], b"1000000001");
+    assert_eq!(userid.value.expose(), "1000000001");
+}
+
+/// One run: uploads at home, a workout elsewhere, then the workout's place sent in the background.
+fn observe(run: u32, extra: &[RunEvent]) -> Observations {
+    let app = app();
+    let provenance = provenance(run);
+    let mut observer = Observer::new(&app, &provenance);
+    let sent = |id, phase: &str, method: &str, url: &str, headers: &[(&str, &str)], body: Vec<u8>| {
+        RunEvent::Exchange(Box::new(exchange(id, phase, method, url, headers, body)))
+    };
+    let mut events = vec![
+        RunEvent::RunStarted(Box::new(provenance.clone())),
+        RunEvent::PhaseBegan { name: "sync".into(), explains: Vec::new() },
+        sent(
+            1,
+            "sync",
+            "POST",
+            "api-mifit-de.huami.test/v1/data/band_data.json?t=1773486000123",
+            &[FORM, ("apptoken", "q7RtYu1oPaSdFgHjKlZxCvBn")],
+            band_data(),
+        ),
+        sent(2, "sync", "GET", "phone.test/ping?lat=52.37&lon=4.89", &[], Vec::new()),
+        RunEvent::PhaseBegan { name: "workout".into(), explains: vec![Category::Location] },
+        RunEvent::PhoneMoved { position: TRACK, confirmed: true },
+        sent(
+            3,
+            "workout",
+            "POST",
+            "api-mifit-de.huami.test/v1/sport/run",
+            &[FORM],
+            b"longitude_latitude=5252000000,1340500000;12000,15000;&x=1".to_vec(),
+        ),
+        RunEvent::PhoneMoved { position: HOME, confirmed: true },
+        RunEvent::PhaseBegan { name: "background".into(), explains: Vec::new() },
+        sent(4, "background", "POST", "new.test/c", &[JSON], br#"{"p":{"u":13.4051,"v":52.5201},"name":"QUILLON"}"#.to_vec()),
+        sent(5, "background", "GET", "api-mifit-de.huami.test/weather?locationKey=52.374,4.890,x:1", &[], Vec::new()),
+    ];
+    events.extend_from_slice(extra);
+    for event in &events {
+        observer.absorb(event, &NoBodies);
+    }
+    observer.finish()
+}
+
+fn complete() -> RunEvent {
+    RunEvent::RunEnded { ending: RunEnding::Complete }
+}
+
+#[test]
+fn a_position_is_judged_by_where_the_phone_was() {
+    let seen = observe(1, &[complete()]);
+    let shown: Vec<String> = seen
+        .positions
+        .iter()
+        .map(|sighting| {
+            let held: Vec<&str> = sighting.held_in.iter().map(String::as_str).collect();
+            let companion = sighting.companion.as_ref().map_or(String::new(), |name| format!("+{}", name.path));
+            format!(
+                "{} {}: {}{companion} of {} {:?} {}",
+                sighting.endpoint.phase,
+                sighting.endpoint.place(),
+                sighting.field,
+                held.join(","),
+                sighting.origin,
+                sighting.decimals
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "workout POST api-mifit*.huami.test/v1/sport/run: form longitude_latitude of workout App 8",
+            "background GET api-mifit*.huami.test/weather: query locationKey of background,start,sync,workout App 3",
+            "background POST new.test/c: json p.v+p.u of workout App 4",
+            "sync GET phone.test/ping: query lat+lon of start,sync Phone 2",
+        ]
+    );
+    assert!(seen.positions.iter().all(|sighting| sighting.distance_m < 500.0 && sighting.runs == 1));
+    let fields = &seen
+        .endpoints
+        .values()
+        .find(|facts| facts.first.as_ref().is_some_and(|first| first.exchange == Some(ExchangeId(4))))
+        .expect("seen")
+        .fields;
+    let located: Vec<&str> = fields
+        .iter()
+        .filter(|(_, facts)| facts.shape.categories.contains(&Category::Location))
+        .map(|(name, _)| name.path.as_str())
+        .collect();
+    assert_eq!(located, ["p.u", "p.v"]);
+}
+
+#[test]
+fn a_planted_coordinate_without_its_other_half_is_a_sign_of_location() {
+    let body = br#"{"p":{"x":52.37403},"q":{"w":4.88,"z":52.37}}"#.to_vec();
+    let seen = observe(1, &[RunEvent::Exchange(Box::new(exchange(80, "background", "POST", "new.test/half", &[JSON], body))), complete()]);
+    let facts = seen.endpoints.iter().find(|(key, _)| key.path == "/half").map(|(_, facts)| facts).expect("seen");
+    let located = |facts: &crate::model::FieldFacts| facts.shape.categories.contains(&Category::Location);
+    let named: Vec<&str> = facts.fields.iter().filter(|(_, facts)| located(facts)).map(|(name, _)| name.path.as_str()).collect();
+    assert!(named.contains(&"p.x"), "{named:?}");
+}
+
+#[test]
+fn planted_values_are_counted_and_unconfirmed_ones_say_so() {
+    let seen = observe(1, &[complete()]);
+    let facts = |name: &str| (seen.planted[name].found_in, seen.planted[name].confirmed);
+    assert_eq!(facts("profile.nickname"), (1, true));
+    assert_eq!(facts("band.mac"), (1, true));
+    assert_eq!(facts("location"), (1, true), "the phone's own request does not count");
+    assert_eq!(facts("account.email"), (0, false));
+}
+
+#[test]
+fn origin_party_and_coverage() {
+    let seen = observe(1, &[complete()]);
+    let facts =
+        |host: &str| seen.endpoints.iter().find(|(key, _)| key.host == host).map(|(_, facts)| (facts.party, facts.origin)).expect("seen");
+    assert_eq!(facts("api-mifit*.huami.test"), (Party::FirstParty, Origin::App));
+    assert_eq!(facts("phone.test"), (Party::ThirdParty, Origin::Phone));
+    assert_eq!(facts("new.test"), (Party::ThirdParty, Origin::App));
+    let coverage = &seen.coverage;
+    assert_eq!((coverage.read_hosts(), coverage.all_hosts(), coverage.first_party_exchanges), (2, 2, 3));
+    assert_eq!((coverage.complete_runs, coverage.known, coverage.blind_spots.len()), (1, true, 0), "{:?}", coverage.blind_spots);
+    assert_eq!(seen.phases.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["start", "sync", "workout", "background"]);
+
+    let mut app = app();
+    app.ids = vec!["com.example.named".into()];
+    let mut provenance = provenance(1);
+    for (control, header, want) in [
+        (None, "", Origin::Unknown),
+        (None, "com.example.named", Origin::App),
+        (Some("x.test"), "", Origin::Phone),
+        (Some("x.test"), "com.example.named", Origin::App),
+    ] {
+        provenance.control = control.map(|host| ControlRun { hosts: vec![host.into()], seconds: 1 });
+        let mut observer = Observer::new(&app, &provenance);
+        observer.absorb(&RunEvent::Exchange(Box::new(exchange(1, "start", "GET", "x.test/", &[("x-app", header)], Vec::new()))), &NoBodies);
+        assert_eq!(observer.finish().coverage.hosts["x.test"].origin, want, "{control:?} {header}");
+    }
+}
+
+#[test]
+fn what_is_not_judged_is_told_and_an_id_of_the_app_is_found_inside_gzip() {
+    let zipped = gzip(br#"{"pkg":"com.example.hm.health"}"#);
+    let nickname = exchange(90, "sync", "POST", "other.test/n", &[JSON], br#"{"n":"Quillon"}"#.to_vec());
+    let named = exchange(91, "sync", "POST", "named.test/n", &[JSON, ("Content-Encoding", "gzip")], zipped);
+    let (app, mut provenance) = (app(), provenance(1));
+    let hosts = ["api-mifit-de.huami.test", "named.test", "other.test"].map(str::to_owned).to_vec();
+    provenance.control = Some(ControlRun { hosts, seconds: 60 });
+    let mut observer = Observer::new(&app, &provenance);
+    for event in [RunEvent::Exchange(Box::new(nickname)), RunEvent::Exchange(Box::new(named)), complete()] {
+        observer.absorb(&event, &NoBodies);
+    }
+    let coverage = observer.finish().coverage;
+    let unjudged: Vec<(&str, &BTreeSet<Category>)> = coverage.unjudged_hosts().collect();
+    assert_eq!(unjudged, [("other.test", &BTreeSet::from([Category::Profile]))]);
+    assert_eq!(coverage.hosts["named.test"].origin, Origin::App);
+    let control = |doubt: &String| doubt.contains("control run") && doubt.contains("api-mifit*.huami.test");
+    assert!(coverage.doubts.iter().any(control), "{:?}", coverage.doubts);
+}
+
+#[test]
+fn gaps_become_blind_spots() {
+    let tunnel = |host: &str, outcome| {
+        RunEvent::Tunnel(Tunnel {
+            id: TunnelId(1),
+            phase: "sync".into(),
+            host: host.into(),
+            port: 443,
+            sni: None,
+            alpn: Vec::new(),
+            began: Timestamp::UNIX_EPOCH,
+            ended: None,
+            outcome,
+        })
+    };
+    let mut torn = exchange(20, "sync", "POST", "new.test/t", &[JSON], Vec::new());
+    torn.request.body = Body { bytes: 9, sha256: None, content: BodyContent::Torn(Captured::new(b"{\"a\":1,\"b".to_vec())) };
+    torn.response = None;
+    let mut absent = exchange(21, "sync", "POST", "new.test/a", &[], Vec::new());
+    absent.request.body = Body { bytes: 10, sha256: None, content: BodyContent::Absent("the disk was full".into()) };
+    let spilled = {
+        let mut exchange = exchange(22, "sync", "POST", "new.test/s", &[], Vec::new());
+        exchange.request.body = Body { bytes: 10, sha256: Some("00".into()), content: BodyContent::Spilled };
+        exchange
+    };
+    let encrypted =
+        exchange(23, "sync", "POST", "api-mifit-de.huami.test/v1/data/band_data.json", &[FORM, ("x-hm-ekv", "1")], vec![0x9b; 64]);
+    let cipher = exchange(24, "sync", "GET", "api-mifit-de.huami.test/d?cipher_data=q7RtYu1oPaSdFgHjKlZxCvBnM", &[], Vec::new());
+    let mut events: Vec<RunEvent> =
+        [torn, absent, spilled, encrypted, cipher].into_iter().map(|exchange| RunEvent::Exchange(Box::new(exchange))).collect();
+    events.extend([
+        tunnel("pinned.test", TunnelOutcome::CertificateRefused { alert: "UnknownCA".into() }),
+        tunnel("quiet.test", TunnelOutcome::ClosedWithoutRequest),
+        tunnel("new.test", TunnelOutcome::ClosedWithoutRequest),
+        tunnel("api-mifit-de.huami.test", TunnelOutcome::Read { requests: 3 }),
+        tunnel("phone.test", TunnelOutcome::PassedThrough),
+        RunEvent::ExchangeBegan { id: ExchangeId(30), method: "GET".into(), host: "lost.test".into() },
+        RunEvent::RunEnded { ending: RunEnding::Interrupted },
+    ]);
+    let seen = observe(2, &events);
+    let shown: Vec<String> = seen
+        .coverage
+        .blind_spots
+        .iter()
+        .map(|spot| format!("{} {} {} {:?}", spot.kind.word(), spot.host, spot.endpoint, spot.origin))
+        .collect();
+    for want in [
+        "certificate-refused pinned.test  App",
+        "closed-without-request quiet.test  App",
+        "passed-through phone.test  Phone",
+        "unanswered lost.test  App",
+        "unanswered new.test POST new.test/t App",
+        "body-missing new.test POST new.test/t App",
+        "body-missing new.test POST new.test/a App",
+        "body-missing new.test POST new.test/s App",
+        "body-opaque api-mifit*.huami.test POST api-mifit*.huami.test/v1/data/band_data.json App",
+        "body-opaque api-mifit*.huami.test GET api-mifit*.huami.test/d App",
+    ] {
+        assert!(shown.iter().any(|line| line == want), "no {want:?} in\n{}", shown.join("\n"));
+    }
+    assert_eq!(shown.len(), 10, "{shown:?}");
+    let opaque = seen
+        .coverage
+        .blind_spots
+        .iter()
+        .find(|spot| spot.kind == BlindSpotKind::BodyOpaque && spot.endpoint.contains("band_data"))
+        .expect("listed above");
+    assert!(opaque.sentence.contains("x-hm-ekv"), "{}", opaque.sentence);
+    assert_eq!(seen.coverage.opaque_bytes, 64 + 25);
+    assert_eq!((seen.coverage.complete_runs, seen.coverage.incomplete_runs.as_slice()), (0, &["run 2: interrupted".to_owned()][..]));
+    assert!(seen.endpoints.values().all(|facts| facts.runs == 0), "an incomplete run counts for no field");
+}
+
+#[test]
+fn an_import_says_nothing_about_what_it_missed() {
+    let app = app();
+    let provenance = Provenance { rig: Rig::Imported, source: CaptureSource::Har { creator: "x".into() }, control: None, ..provenance(1) };
+    let mut observer = Observer::new(&app, &provenance);
+    observer.absorb(&RunEvent::Exchange(Box::new(exchange(1, "unscripted", "GET", "x.test/", &[], Vec::new()))), &NoBodies);
+    observer.absorb(&complete(), &NoBodies);
+    let seen = observer.finish();
+    assert!(!seen.coverage.known);
+    assert!(seen.coverage.blind_spots.iter().any(|spot| spot.kind == BlindSpotKind::NoCoverage));
+    assert_eq!(seen.phases.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["unscripted"]);
+}
+
+#[test]
+fn the_order_of_runs_gives_the_same_result() {
+    let more = [
+        RunEvent::Exchange(Box::new(exchange(
+            9,
+            "background",
+            "POST",
+            "new.test/c",
+            &[JSON],
+            br#"{"p":{"u":1},"extra":"2026-03-14"}"#.to_vec(),
+        ))),
+        complete(),
+    ];
+    let runs = || [observe(1, &[complete()]), observe(2, &more), observe(3, &[])];
+    let fold = |order: [usize; 3]| {
+        let mut into = Observations::default();
+        let mut runs = runs().map(Some);
+        for at in order {
+            merge(&mut into, runs[at].take().expect("each once"));
+        }
+        into
+    };
+    let want = fold([0, 1, 2]);
+    let [a, b, c] = runs();
+    let mut right = b;
+    merge(&mut right, c);
+    let mut nested = a;
+    merge(&mut nested, right);
+    for is in [fold([2, 1, 0]), fold([1, 2, 0]), nested] {
+        assert_eq!(is.endpoints, want.endpoints);
+        assert_eq!(is.coverage, want.coverage);
+        assert_eq!(is.positions, want.positions);
+        assert_eq!((is.runs, is.phases, is.planted), (want.runs, want.phases.clone(), want.planted.clone()));
+    }
+    let extra = want.endpoints.iter().find(|(key, _)| key.path == "/c").map(|(_, facts)| facts).expect("seen");
+    let counts: Vec<String> = extra.fields.iter().map(|(name, facts)| format!("{name} {}/{}", facts.runs, want.runs)).collect();
+    assert_eq!(counts, ["json extra 1/2", "json name 2/2", "json p.u 2/2", "json p.v 2/2"]);
+}
+
+#[test]
+fn headers_and_cookies_are_fields_and_h2_gives_the_same() {
+    let one = exchange(
+        1,
+        "s",
+        "GET",
+        "x.test/",
+        &[("Host", "x.test"), ("User-Agent", "App/1.0 (x; y)"), ("X-Consent", "true"), ("Cookie", "a=1; b=2")],
+        Vec::new(),
+    );
+    let two = exchange(
+        1,
+        "s",
+        "GET",
+        "x.test/",
+        &[("user-agent", "App/1.0 (x; y)"), ("x-consent", "true"), ("cookie", "a=1"), ("cookie", "b=2")],
+        Vec::new(),
+    );
+    let want =
+        ["header user-agent | text |  | ", "header x-consent | boolean |  | ", "cookie a | integer |  | ", "cookie b | integer |  | "];
+    assert_eq!(lines(&leaves_of(&one, &NoBodies, &App::default())), want);
+    assert_eq!(lines(&leaves_of(&two, &NoBodies, &App::default())), want);
+}
+
+#[test]
+fn the_leak_gate_knows_the_values_and_lets_a_report_pass() {
+    let seen = observe(1, &[complete()]);
+    for secret in [
+        "Quillon",
+        "QUILLON",
+        "C0FFEEFFFE123456",
+        "c0:ff:ee:12:34:56",
+        "1000000001",
+        "563412eeffc0",
+        "52.374",
+        "4.88969",
+        "52.5201",
+        "q7RtYu1oPaSdFgHjKlZxCvBn",
+    ] {
+        assert!(seen.gate.check(&format!("value {secret} here")).is_err(), "{secret}");
+    }
+    let mut report =
+        String::from("mifit passive-sync sim-1.0 simulated 2026-03-14T10:00:00Z 15574 bytes 3/3 0.1.0 uuid token phone.test\n");
+    for (key, facts) in &seen.endpoints {
+        report += &format!("{} {}\n", key.phase, key.place());
+        for (name, field) in &facts.fields {
+            let reasons: Vec<String> = field.reasons.iter().map(|(_, reason)| reason.to_string()).collect();
+            report += &format!("  {name} {} {}\n", field.shape.kind, reasons.join("; "));
+        }
+    }
+    assert_eq!(seen.gate.check(&report), Ok(()), "{report}");
+}
+
+#[test]
+fn a_planted_value_as_a_key_is_never_written() {
+    let seen = observe(
+        1,
+        &[
+            RunEvent::Exchange(Box::new(exchange(
+                9,
+                "background",
+                "POST",
+                "new.test/k/Quillon",
+                &[JSON],
+                br#"{"friends":{"Quillon":1,"C0:FF:EE:12:34:56":2}}"#.to_vec(),
+            ))),
+            complete(),
+        ],
+    );
+    let (key, facts) = seen.endpoints.iter().find(|(key, _)| key.path.starts_with("/k")).expect("seen");
+    assert_eq!(key.path, "/k/{id}");
+    let names: Vec<String> = facts.fields.keys().map(ToString::to_string).collect();
+    assert_eq!(names, ["path {id}", "json friends.{id}"]);
+    assert_eq!(seen.planted["profile.nickname"].found_in, 2);
+}
+
+#[test]
+fn a_captured_value_in_a_host_a_path_or_a_key_is_written_nowhere() {
+    let bodies = [
+        (
+            "new.test/v1/people/Quillonia/photos",
+            r#"{"nickname":"Quillonia","email":"jan@example.test","friends":{"Quillonia":2,"jan@example.test":1}}"#,
+        ),
+        ("janvermeer.cloud.test/u/janvermeer/x?janvermeer=1", r#"{"username":"janvermeer","lastName":"Kees de Vries"}"#),
+        ("new.test/v1/city/Oegstgeest", r#"{"city":"Oegstgeest","to":{"Kees de Vries":1},"sleep":{"state":"deep","deep":1}}"#),
+    ];
+    let mut events: Vec<RunEvent> = (50..)
+        .zip(bodies)
+        .map(|(id, (url, body))| RunEvent::Exchange(Box::new(exchange(id, "background", "POST", url, &[JSON], body.into()))))
+        .collect();
+    events.push(complete());
+    let seen = observe(1, &events);
+    let mut written = String::new();
+    for (key, facts) in &seen.endpoints {
+        written += &format!("{}\n", key.place());
+        facts.fields.keys().for_each(|name| written += &format!("  {name}\n"));
+    }
+    seen.coverage.hosts.keys().for_each(|host| written += &format!("{host}\n"));
+    seen.coverage.blind_spots.iter().for_each(|spot| written += &format!("{} {} {}\n", spot.host, spot.endpoint, spot.sentence));
+    for value in ["Quillonia", "jan@", "janvermeer", "Oegstgeest", "Kees"] {
+        assert!(!written.contains(value), "{value} in\n{written}");
+    }
+    for name in [
+        "POST new.test/v1/people/{id}/photos",
+        "POST {id}.cloud.test/u/{id}/x",
+        "new.test/v1/city/{id}",
+        "json sleep.deep",
+        "json friends.{id}",
+    ] {
+        assert!(written.contains(name), "{name} not in\n{written}");
+    }
+    assert_eq!(seen.gate.check(&written), Ok(()));
+    assert!(seen.gate.check("hello Oegstgeest").is_err() && seen.gate.check("hello Kees de Vries").is_err());
+}
+
+#[test]
+fn a_run_without_an_answered_request_to_the_apps_own_hosts_is_told_by_itself() {
+    let (app, provenance) = (app(), provenance(2));
+    let mut observer = Observer::new(&app, &provenance);
+    let mut lost = exchange(1, "start", "POST", "api-mifit-de.huami.test/v1/x", &[JSON], b"{}".to_vec());
+    lost.response = None;
+    observer.absorb(&RunEvent::Exchange(Box::new(lost)), &NoBodies);
+    observer.absorb(&complete(), &NoBodies);
+    let mut all = observe(1, &[complete()]);
+    merge(&mut all, observer.finish());
+    assert_eq!(all.coverage.first_party_exchanges, 3);
+    assert_eq!(all.coverage.doubts, ["run 2: no request to the app's own hosts was read and answered"]);
+}
+
+#[test]
+fn an_encrypted_field_is_a_blind_spot_and_its_bytes_are_counted() {
+    let mut random = fastrand::Rng::with_seed(11);
+    let noise: Vec<u8> = (0..900).map(|_| random.u8(..)).collect();
+    let text = STANDARD.encode(&noise);
+    let form = format!("userid=1000000001&data_json={}", text.replace('+', "%2B").replace('/', "%2F"));
+    let json = format!(r#"{{"data":"{}"}}"#, crate::model::text::hex(&noise));
+    let events = [
+        RunEvent::Exchange(Box::new(exchange(60, "sync", "POST", "api-mifit-de.huami.test/v2/form", &[FORM], form.into_bytes()))),
+        RunEvent::Exchange(Box::new(exchange(61, "sync", "POST", "new.test/json", &[JSON], json.into_bytes()))),
+        complete(),
+    ];
+    let seen = observe(1, &events);
+    let shown: Vec<String> =
+        seen.coverage.blind_spots.iter().map(|spot| format!("{} {}: {}", spot.kind.word(), spot.endpoint, spot.sentence)).collect();
+    assert_eq!(shown.len(), 2, "{shown:?}");
+    assert!(
+        shown[0].starts_with("body-opaque POST api-mifit*.huami.test/v2/form: form data_json of 900 bytes could not be decoded: 7."),
+        "{shown:?}"
+    );
+    assert!(shown[1].starts_with("body-opaque POST new.test/json: json data of 900 bytes"), "{shown:?}");
+    assert_eq!(seen.coverage.opaque_bytes, 1200 + 1800);
+    let kinds: Vec<FieldType> = seen
+        .endpoints
+        .iter()
+        .filter(|(key, _)| key.path == "/json")
+        .flat_map(|(_, facts)| facts.fields.values())
+        .map(|field| field.shape.kind.clone())
+        .collect();
+    assert_eq!(kinds, [FieldType::Opaque]);
+}
+
+#[test]
+fn what_passed_after_a_switch_of_protocol_is_a_blind_spot() {
+    let mut socket = exchange(70, "sync", "GET", "new.test/socket", &[("Upgrade", "websocket")], Vec::new());
+    socket.response.as_mut().expect("answered").status = 101;
+    let mut told = exchange(71, "sync", "GET", "new.test/told", &[], Vec::new());
+    told.error = Some("it became a WebSocket, whose messages are not recorded".into());
+    let seen = observe(1, &[RunEvent::Exchange(Box::new(socket)), RunEvent::Exchange(Box::new(told)), complete()]);
+    let shown: Vec<String> = seen.coverage.blind_spots.iter().map(|spot| format!("{} {}", spot.kind.word(), spot.endpoint)).collect();
+    assert_eq!(shown, ["body-missing GET new.test/socket", "body-missing GET new.test/told"]);
+}
+
+#[test]
+fn bombs_and_nests_end_in_a_limit() {
+    let bomb = STANDARD.encode(gzip(&vec![0; 8 << 20]));
+    let body = format!("[{}]", vec![format!("\"{bomb}\""); 1000].join(","));
+    let (_, notes) = body_leaves(body.as_bytes(), None);
+    assert!(notes.iter().any(|note| note.kind == BlindSpotKind::LimitReached && note.sentence.contains("48 MiB")), "{notes:?}");
+
+    let (_, notes) = body_leaves("[".repeat(100_000).as_bytes(), Some("application/json"));
+    assert_eq!(notes.len(), 1, "{notes:?}");
+
+    let (leaves, notes) = body_leaves(format!("[{}1]", "1,".repeat(120_000)).as_bytes(), None);
+    assert_eq!((leaves.len(), notes.len()), (100_000, 1));
+
+    let mut nested = "\"x\"".to_owned();
+    for _ in 0..12 {
+        nested = serde_json::to_string(&format!("[{nested}]")).expect("text serialises");
+    }
+    let (leaves, _) = body_leaves(format!("[{nested}]").as_bytes(), None);
+    assert_eq!(leaves.len(), 1);
+}
+
+#[test]
+fn broken_streams_cannot_cost_time_without_bound() {
+    let mut broken = gzip(&vec![b' '; 4 << 20]);
+    let last = broken.len() - 6;
+    broken[last] ^= 0xff;
+    let body = format!("[{}]", vec![format!("\"{}\"", STANDARD.encode(&broken)); 2000].join(","));
+    let (leaves, _) = body_leaves(body.as_bytes(), None);
+    assert_eq!(leaves.len(), 2000);
+}
+
+#[test]
+fn a_planted_text_is_found_in_binary_data_and_after_the_first_32_mebibytes() {
+    struct Large;
+    impl Bodies for Large {
+        fn open(&self, _sha256: &str) -> std::io::Result<Box<dyn std::io::Read + '_>> {
+            let noise = std::io::repeat(0x9b).take(34 << 20);
+            Ok(Box::new(noise.chain(&b"Quillon"[..]).chain(std::io::repeat(0).take(10))))
+        }
+    }
+    let binary = exchange(40, "sync", "POST", "new.test/b", &[], b"\x0a\x07Quillon\x10\xff".to_vec());
+    let mut large = exchange(41, "sync", "POST", "new.test/l", &[], Vec::new());
+    large.request.body = Body { bytes: (34 << 20) + 17, sha256: Some("00".into()), content: BodyContent::Spilled };
+    let (app, provenance) = (app(), provenance(1));
+    let mut observer = Observer::new(&app, &provenance);
+    for exchange in [binary, large] {
+        observer.absorb(&RunEvent::Exchange(Box::new(exchange)), &Large);
+    }
+    let seen = observer.finish();
+    assert_eq!(seen.planted["profile.nickname"].found_in, 2);
+    for path in ["/b", "/l"] {
+        let facts = seen.endpoints.iter().find(|(key, _)| key.path == path).map(|(_, facts)| facts).expect("seen");
+        let body = facts.fields.values().next().expect("a body");
+        assert_eq!((body.shape.kind.clone(), body.shape.categories.contains(&Category::Profile)), (FieldType::Opaque, true), "{path}");
+    }
+    let limits: Vec<&str> = seen
+        .coverage
+        .blind_spots
+        .iter()
+        .filter(|spot| spot.kind == BlindSpotKind::LimitReached)
+        .map(|spot| spot.sentence.as_str())
+        .collect();
+    assert!(limits.len() == 1 && limits[0].contains("the first 16 MiB"), "{limits:?}");
+}
+
+#[test]
+fn random_and_truncated_bytes_never_panic() {
+    let mut random = fastrand::Rng::with_seed(5);
+    let whole = band_data();
+    let zipped = gzip(&whole);
+    let types = [
+        None,
+        Some("application/json"),
+        Some("application/x-www-form-urlencoded"),
+        Some("multipart/form-data; boundary=-"),
+        Some("boundary=ü"),
+    ];
+    for round in 0..300 {
+        let source = if round % 2 == 0 { &whole } else { &zipped };
+        let mut bytes = source[..random.usize(..source.len().min(600))].to_vec();
+        for _ in 0..random.usize(..4) {
+            if !bytes.is_empty() {
+                let at = random.usize(..bytes.len());
+                bytes[at] = random.u8(..);
+            }
+        }
+        body_leaves(&bytes, types[round % types.len()]);
+        let noise: Vec<u8> = (0..random.usize(..200)).map(|_| random.u8(..)).collect();
+        body_leaves(&noise, types[round % types.len()]);
+    }
+}
+
+#[test]
+fn the_real_upload_of_the_corpus_is_read() {
+    let Some(corpus) = corpus() else { return };
+    let body = std::fs::read(corpus.join("huami/band_data.data_json.urlencoded.txt")).expect("the corpus is readable");
+    let (leaves, notes) = body_leaves(&body, None);
+    assert_eq!(notes, []);
+    let kind = |suffix: &str| leaves.iter().find(|leaf| leaf.name.path.ends_with(suffix)).map(|leaf| leaf.shape.kind.clone());
+    assert!(kind("summary.slp.st").is_some());
+    assert_eq!(kind("data_hr"), Some(FieldType::Bytes(Some(1440))));
+    assert_eq!(kind("data[].value"), Some(FieldType::Bytes(Some(4320))));
+    assert!(kind("data[].did").is_some());
+    assert!(leaves.iter().all(|leaf| leaf.name.part == Part::Json));
+}
+
+#[test]
+fn the_real_positions_of_the_corpus_are_found() {
+    let Some(corpus) = corpus() else { return };
+    let app = App::default();
+    let place = Position { lat: 52.235288, lon: 10.564235 };
+    for file in ["location/pacer.txt", "location/saramart.json"] {
+        let body = std::fs::read(corpus.join(file)).expect("the corpus is readable");
+        let planted = PlantedValue {
+            name: "location".into(),
+            category: Category::Location,
+            value: Planted::Position(place),
+            source: PlantedSource::Scenario,
+            confirmed: true,
+        };
+        let mut observer = Observer::new(&app, &Provenance { planted: vec![planted], ..provenance(1) });
+        observer.absorb(&RunEvent::Exchange(Box::new(exchange(1, "start", "POST", "x.test/c", &[], body))), &NoBodies);
+        let seen = observer.finish();
+        assert!(!seen.positions.is_empty(), "{file}");
+        let located: BTreeSet<_> = seen.positions.iter().map(|sighting| &sighting.endpoint.path).collect();
+        assert_eq!(located.len(), 1);
+    }
+}
+
+fn corpus() -> Option<std::path::PathBuf> {
+    let corpus = std::env::var_os("TATTLETALE_CORPUS").map(std::path::PathBuf::from);
+    if corpus.is_none() {
+        eprint_skip();
+    }
+    corpus
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn eprint_skip() {
+    eprintln!("skipped: no corpus (TATTLETALE_CORPUS is not set)");
+}
