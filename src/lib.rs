@@ -24,3 +24,5 @@ pub mod scenario;
 // The core: synchronous, no I/O of its own, cannot fail.
 
 pub mod decode;
+
+pub mod snapshot;
