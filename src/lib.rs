@@ -26,3 +26,5 @@ pub mod scenario;
 pub mod decode;
 
 pub mod snapshot;
+
+pub mod diff;
