@@ -28,3 +28,5 @@ pub mod decode;
 pub mod snapshot;
 
 pub mod diff;
+
+pub mod detect;
