@@ -30,3 +30,5 @@ pub mod snapshot;
 pub mod diff;
 
 pub mod detect;
+
+pub mod report;

@@ -1,0 +1,70 @@
+//! Tables of single commands: `fields` and `diff`. They take data of the model and show no values.
+
+use super::{Options, changes, page::Block, table};
+use crate::model::{Category, Change, FieldName, FieldShape, Reason};
+
+/// One row of the table of `fields`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldRow {
+    /// Where: an endpoint with its phase, or empty for a single body.
+    pub place: String,
+    /// Part and path.
+    pub name: FieldName,
+    /// Type, categories and encoding chain.
+    pub shape: FieldShape,
+    /// Why it has its categories.
+    pub reasons: Vec<(Category, Reason)>,
+    /// Byte range (start, end) in the raw request body, where known.
+    pub bytes: Option<(u64, u64)>,
+    /// In how many runs, of how many; `None` for a single body.
+    pub runs: Option<(u32, u32)>,
+}
+
+/// The fields of one or more endpoints: a table a place, in the order given. Ends with a line break.
+pub fn fields_table(rows: &[FieldRow], options: Options) -> String {
+    if rows.is_empty() {
+        return "No field was found.\n".into();
+    }
+    let blocks = rows.chunk_by(|a, b| a.place == b.place).flat_map(|chunk| {
+        let heading = chunk.first().filter(|row| !row.place.is_empty()).map(|row| Block::Title(row.place.clone()));
+        let counted = chunk.iter().any(|row| row.runs.is_some());
+        let located = chunk.iter().any(|row| row.bytes.is_some());
+        let mut header = vec!["field", "type", "encoding", "category and why"];
+        if located {
+            header.push("bytes");
+        }
+        if counted {
+            header.push("runs");
+        }
+        let cells = |row: &FieldRow| {
+            let mut cells = vec![
+                row.name.to_string(),
+                row.shape.kind.to_string(),
+                row.shape.chain.iter().map(|encoding| encoding.word()).collect::<Vec<_>>().join(" > "),
+                why(row),
+            ];
+            if located {
+                cells.push(row.bytes.map(|(start, end)| format!("{start}..{end}")).unwrap_or_default());
+            }
+            if counted {
+                cells.push(row.runs.map(|(runs, of)| format!("{runs}/{of}")).unwrap_or_default());
+            }
+            cells
+        };
+        heading.into_iter().chain([Block::Table { header, rows: chunk.iter().map(cells).collect() }]).collect::<Vec<_>>()
+    });
+    table::paint(&blocks.collect::<Vec<_>>(), options)
+}
+
+/// Every change between two versions: those that count, then the others with how often each was seen. Ends with a line break.
+pub fn changes_table(changes: &[Change], options: Options) -> String {
+    table::paint(&changes::every(changes), options)
+}
+
+fn why(row: &FieldRow) -> String {
+    let parts = row.shape.categories.iter().map(|category| {
+        let reasons: Vec<String> = row.reasons.iter().filter(|(of, _)| of == category).map(|(_, reason)| reason.to_string()).collect();
+        if reasons.is_empty() { category.to_string() } else { format!("{category}: {}", reasons.join(", ")) }
+    });
+    parts.collect::<Vec<_>>().join("; ")
+}
