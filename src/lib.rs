@@ -32,3 +32,5 @@ pub mod diff;
 pub mod detect;
 
 pub mod report;
+
+pub mod audit;
