@@ -34,3 +34,7 @@ pub mod detect;
 pub mod report;
 
 pub mod audit;
+
+// Files and commands.
+
+pub mod store;

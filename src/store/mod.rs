@@ -1,0 +1,188 @@
+//! Files: captures, accepted and pending snapshots, and the place they belong to. What is in them is the core's; this module
+//! only keeps it, and says whose fault it is when it cannot.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+pub mod capture;
+pub mod embedded;
+pub mod snapshots;
+pub mod workspace;
+
+pub use capture::{BodyWriter, CaptureReader, CaptureWriter, StoredCapture, Verified};
+pub use embedded::{EMBEDDED, EmbeddedSnapshot};
+pub use snapshots::{SnapshotFile, SnapshotFolder, SnapshotText, Standing};
+pub use workspace::{AppFiles, Workspace};
+
+/// Why something could not be kept or read back. Each reads after "failed to".
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The log of a capture does not say what was recorded, from this line on.
+    #[error("read {path} line {line}: {problem}", path = path.display())]
+    BadLine {
+        /// The log.
+        path: PathBuf,
+        /// Line, from 1.
+        line: u64,
+        /// What is wrong with it. No captured value.
+        problem: String,
+    },
+    /// A newer tattletale wrote it.
+    #[error("read {path}: it has format {found}, this tattletale reads up to {known}; update tattletale", path = path.display())]
+    Format {
+        /// The capture.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format known here.
+        known: u32,
+    },
+    /// The disk, or the user's share of it, is full. What was written before stays readable.
+    #[error("write {path}: the disk is full; what was recorded before stays readable", path = path.display())]
+    Full {
+        /// The file that was being written.
+        path: PathBuf,
+    },
+    /// In CI no accepted snapshot is ever written.
+    #[error("write {path}: accepted snapshots are never written in CI (CI is set); accept on a machine of your own and commit", path = path.display())]
+    InCi {
+        /// The snapshot.
+        path: PathBuf,
+    },
+    /// The operating system said no.
+    #[error("{action} {path}: {problem}", path = path.display())]
+    Io {
+        /// `read`, `write`, `remove`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What it said.
+        problem: io::Error,
+    },
+    /// A name cannot become a file name.
+    #[error("use the {what} {name:?} as a file name: {problem}")]
+    Name {
+        /// `app name`, `version`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A folder is no capture.
+    #[error("read {path}: {problem}", path = path.display())]
+    NotACapture {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+    /// A file is no snapshot that insta could read.
+    #[error("read {path} line {line}: {problem}", path = path.display())]
+    Snapshot {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl StoreError {
+    /// Tells a full disk from everything else that can go wrong with a file.
+    pub(crate) fn of(action: &'static str, path: &Path, problem: io::Error) -> Self {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match problem.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge => Self::Full { path: path.to_owned() },
+            _ => Self::Io { action, path: path.to_owned(), problem },
+        }
+    }
+
+    /// Whether a person named or wrote a wrong file, as opposed to an instrument (the disk) that failed.
+    pub fn is_wrong_file(&self) -> bool {
+        !matches!(self, Self::Full { .. }) && !matches!(self, Self::Io { action: "write" | "remove", .. })
+    }
+}
+
+/// Creates a folder that only its owner may enter, and the folders above it as they come.
+fn create_private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(path)
+}
+
+/// Creates a file that only its owner may read; it must not exist.
+fn create_private_file(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+/// Writes a whole file by way of a neighbour, so that a reader sees the old text or the new one and nothing between.
+fn replace_file(path: &Path, private: bool, text: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".writing-{}", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let _ = fs::remove_file(&temporary);
+    let written = (|| {
+        let mut file = if private { create_private_file(&temporary)? } else { fs::File::create_new(&temporary)? };
+        io::Write::write_all(&mut file, text)?;
+        drop(file);
+        fs::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// The permission bits of a file that others than its owner can read or change; `None` when nobody else can, or where the
+/// system keeps no such bits.
+///
+/// # Errors
+/// [`StoreError::Io`] when the file cannot be looked at.
+pub fn open_to_others(path: &Path) -> Result<Option<u32>, StoreError> {
+    let about = fs::metadata(path).map_err(|problem| StoreError::of("read", path, problem))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = about.permissions().mode() & 0o777;
+        Ok(Some(mode).filter(|mode| mode & 0o077 != 0))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = about;
+        Ok(None)
+    }
+}
+
+/// Reads a text file a person wrote, up to a limit in bytes.
+///
+/// # Errors
+/// [`StoreError::Io`] when it cannot be read, is longer than the limit, or is not UTF-8.
+pub fn read_text(path: &Path, limit: u64) -> Result<String, StoreError> {
+    let fail = |problem| StoreError::Io { action: "read", path: path.to_owned(), problem };
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(fs::File::open(path).map_err(fail)?, limit + 1), &mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > limit {
+        return Err(fail(io::Error::new(io::ErrorKind::InvalidData, format!("longer than {limit} bytes"))));
+    }
+    String::from_utf8(bytes).map_err(|wrong| {
+        let at = wrong.utf8_error().valid_up_to();
+        let line = wrong.as_bytes().get(..at).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() + 1;
+        fail(io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not UTF-8 text")))
+    })
+}
