@@ -21,6 +21,8 @@ pub mod traffic;
 
 pub mod scenario;
 
+pub mod run;
+
 // The core: synchronous, no I/O of its own, cannot fail.
 
 pub mod decode;

@@ -1,0 +1,262 @@
+//! A scenario on a rig to a capture: steps in order, events numbered by one writer, the phone put back on every way out.
+//! What the capture means is the core's; this module never looks inside a body.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    model::{self, AppVersion, CaptureSource, ControlRun, Provenance, RunEnding, RunEvent, Target, capture::CAPTURE_FORMAT},
+    phone::PhoneError,
+    scenario::{
+        Scenario,
+        rig::{Stage, StageLog},
+        steps::StepError,
+    },
+    store::StoreError,
+    traffic::{RunningSource, TrafficError},
+};
+
+pub mod recorder;
+pub mod rig;
+
+pub use recorder::Watcher;
+pub use rig::{Fault, Rig, SimulatedBench};
+
+/// Scenario name under which a control run is kept. No scenario file may have it.
+pub const CONTROL: &str = "control";
+
+/// How long a control run watches the phone, on the rig's clock.
+const CONTROL_TIME: Duration = Duration::from_secs(30 * 60);
+
+/// Pause after a step, on the rig's clock: the app takes notice of what was done before the next thing is done to it.
+const BETWEEN_STEPS: Duration = Duration::from_millis(1);
+
+/// What is to be run.
+#[derive(Clone)]
+pub struct Order<'a> {
+    /// App name.
+    pub app: &'a str,
+    /// App version; `None` takes what is installed (on the simulated rig: the baseline version).
+    pub version: Option<&'a AppVersion>,
+    /// Which run of the audit, from 1.
+    pub run: u32,
+    /// Of how many.
+    pub runs: u32,
+    /// What the control run saw.
+    pub control: Option<&'a ControlRun>,
+    /// Where captures go.
+    pub captures: &'a Path,
+    /// Who watches.
+    pub watchers: Vec<Watcher>,
+}
+
+/// What came of a run. The capture is readable whatever the ending.
+#[derive(Debug)]
+pub struct RunOutcome {
+    /// Folder of the capture.
+    pub capture: PathBuf,
+    /// How it ended.
+    pub ending: RunEnding,
+    /// What could not be put back on the phone, for the person to do.
+    pub not_restored: Option<PhoneError>,
+}
+
+/// Why there was no run at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The scenario asks for something this rig cannot do; told before anything is done.
+    #[error("run line {line}, {step}: this rig cannot do that ({phone})")]
+    Impossible {
+        /// Line of the scenario file.
+        line: u32,
+        /// The step's name.
+        step: &'static str,
+        /// The phone, in words.
+        phone: String,
+    },
+    /// The phone could not be made ready.
+    #[error("{0}")]
+    Phone(#[from] PhoneError),
+    /// The rig could not be set up.
+    #[error("set up the rig: {0}")]
+    Rig(String),
+    /// The capture could not be written.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The traffic source failed.
+    #[error("{0}")]
+    Traffic(#[from] TrafficError),
+}
+
+/// Runs a scenario once. `interrupted` resolves when a person wants to stop.
+///
+/// # Errors
+/// When the run could not begin. Once it has begun, whatever happens is told by [`RunOutcome::ending`].
+pub async fn run(rig: Rig, scenario: &Scenario, order: &Order<'_>, interrupted: impl Future<Output = ()>) -> Result<RunOutcome, RunError> {
+    perform(rig, Script::Scenario(scenario), order, interrupted).await.map(|(outcome, _)| outcome)
+}
+
+/// The control run (R1): the same phone with the app stopped. Tells the hosts that this phone talks to anyway.
+///
+/// # Errors
+/// As [`run`].
+pub async fn control_run(rig: Rig, order: &Order<'_>, interrupted: impl Future<Output = ()>) -> Result<(RunOutcome, ControlRun), RunError> {
+    perform(rig, Script::Control, order, interrupted).await
+}
+
+enum Script<'a> {
+    Control,
+    Scenario(&'a Scenario),
+}
+
+async fn perform(
+    mut rig: Rig,
+    script: Script<'_>,
+    order: &Order<'_>,
+    interrupted: impl Future<Output = ()>,
+) -> Result<(RunOutcome, ControlRun), RunError> {
+    if let Script::Scenario(scenario) = script
+        && let Some(placed) = scenario.impossible_on(&*rig.phone, rig.band.is_some()).first()
+    {
+        return Err(RunError::Impossible { line: placed.line, step: placed.name, phone: rig.phone.about() });
+    }
+    let version = rig.phone.install(order.version).await?;
+    let provenance = provenance(&rig, &script, order, version);
+    let (recorder, writing) =
+        recorder::start(order.captures, provenance, rig.clock.clone(), rig.traffic, Arc::clone(&rig.source), order.watchers.clone())?;
+    let capture = writing.folder().to_owned();
+
+    let mut stage = Stage {
+        phone: &mut *rig.phone,
+        central: &*rig.central,
+        band: rig.band.clone(),
+        acted_at: rig.clock.now(),
+        hold: &mut rig.hold,
+        log: &recorder,
+    };
+    let ending = tokio::select! {
+        biased;
+        () = interrupted => RunEnding::Interrupted,
+        error = rig.source.failed() => RunEnding::InstrumentFailed { why: error.to_string() },
+        why = recorder.failed() => RunEnding::InstrumentFailed { why },
+        ending = script.perform(&mut stage, rig.fault.as_ref(), &rig.source) => ending,
+    };
+
+    // On every way out: the app is stopped, the phone put back, the source emptied; only then is the run over.
+    let not_restored = rig.phone.restore().await.err();
+    let stopped = rig.source.stop().await;
+    // A source that died unseen, at the very end, or could not be emptied, may not have told everything: no complete run.
+    let ending = match ending {
+        RunEnding::Complete => match died(&*rig.source, stopped).await {
+            Some(error) => RunEnding::InstrumentFailed { why: error.to_string() },
+            None => RunEnding::Complete,
+        },
+        other => other,
+    };
+    recorder.write(RunEvent::RunEnded { ending: ending.clone() }).await;
+    let control = control_hosts(&recorder);
+    drop((recorder, rig.hold, rig.source));
+    let ending = match writing.finish().await {
+        Ok(()) => ending,
+        Err(error) => RunEnding::InstrumentFailed { why: error.to_string() },
+    };
+    Ok((RunOutcome { capture, ending, not_restored }, control))
+}
+
+/// Why a source that has been stopped may not have told everything; `None` when it has.
+async fn died(source: &dyn RunningSource, stopped: Result<(), TrafficError>) -> Option<TrafficError> {
+    tokio::select! {
+        biased;
+        error = source.failed() => Some(error),
+        () = std::future::ready(()) => stopped.err(),
+    }
+}
+
+impl Script<'_> {
+    async fn perform(&self, stage: &mut Stage<'_>, fault: Option<&Fault>, source: &Arc<dyn RunningSource>) -> RunEnding {
+        match self {
+            Self::Control => {
+                stage.hold.sleep(CONTROL_TIME).await;
+                RunEnding::Complete
+            }
+            Self::Scenario(scenario) => perform_steps(scenario, stage, fault, source).await,
+        }
+    }
+}
+
+async fn perform_steps(scenario: &Scenario, stage: &mut Stage<'_>, fault: Option<&Fault>, source: &Arc<dyn RunningSource>) -> RunEnding {
+    if let Some(position) = scenario.location {
+        match stage.phone.set_location(position).await {
+            Ok(confirmed) => stage.log.write(RunEvent::PhoneMoved { position: confirmed, confirmed: true }).await,
+            Err(error) => return instrument_failed(&error.to_string()),
+        }
+    }
+    for placed in &scenario.steps {
+        stage.log.write(RunEvent::StepBegan { step: placed.name.to_owned(), line: placed.line }).await;
+        if !placed.step.only_waits() {
+            stage.acted_at = stage.hold.clock().now();
+        }
+        match placed.step.run(stage).await {
+            Ok(note) => stage.log.write(RunEvent::StepEnded { note }).await,
+            Err(error @ StepError::TimedOut { .. }) => {
+                return RunEnding::StepFailed { why: format!("line {}, {}: failed to {error}", placed.line, placed.name) };
+            }
+            Err(error) => return instrument_failed(&format!("line {}, {}: failed to {error}", placed.line, placed.name)),
+        }
+        stage.hold.sleep(BETWEEN_STEPS).await;
+        if let Some(Fault::StopProxy { after_step }) = fault
+            && *after_step == placed.line
+        {
+            source.kill();
+        }
+    }
+    RunEnding::Complete
+}
+
+fn instrument_failed(why: &str) -> RunEnding {
+    RunEnding::InstrumentFailed { why: why.to_owned() }
+}
+
+fn provenance(rig: &Rig, script: &Script<'_>, order: &Order<'_>, version: AppVersion) -> Provenance {
+    let (scenario, hash, planted, expectations) = match *script {
+        Script::Control => (CONTROL, None, Vec::new(), Vec::new()),
+        Script::Scenario(scenario) => {
+            let mut planted = scenario.plant.clone();
+            // The simulated phone was made with this profile; any other phone has not been asked.
+            let made_with_it = matches!(rig.kind, model::Rig::Simulated { .. });
+            planted.iter_mut().for_each(|value| value.confirmed |= made_with_it);
+            (scenario.name.as_str(), Some(scenario.hash.clone()), planted, scenario.expect.clone())
+        }
+    };
+    Provenance {
+        format: CAPTURE_FORMAT,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        source: CaptureSource::Proxy,
+        target: Target {
+            app: order.app.to_owned(),
+            platform: rig.phone.platform(),
+            version,
+            scenario: scenario.to_owned(),
+            claimed: false,
+        },
+        scenario_hash: hash,
+        run: order.run,
+        runs: order.runs,
+        rig: rig.kind.clone(),
+        started: rig.clock.now(),
+        planted,
+        expectations,
+        control: order.control.cloned(),
+    }
+}
+
+fn control_hosts(log: &dyn StageLog) -> ControlRun {
+    let mut hosts: Vec<String> = log.requests().into_iter().map(|request| request.host).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    ControlRun { hosts, seconds: CONTROL_TIME.as_secs() }
+}

@@ -1,0 +1,169 @@
+//! What one run holds, put together: a band, a phone, a traffic source, a clock. The simulated rig is made here from the
+//! pieces that `link`, `band`, `phone` and `traffic` give.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
+
+use super::RunError;
+use crate::{
+    band::mi_band_3::{BandContents, MiBand3, SimulatedMiBand3},
+    clock::{Clock, Hold},
+    link::{Central, simulated::SimulatedCentral},
+    model::{self, Planted, PlantedValue},
+    phone::{
+        Phone,
+        simulated::{BandAccess, Cloud, Profile, SimulatedPhone, SimulatedPhoneSetup, Vocabulary},
+    },
+    scenario::rig::BandPlan,
+    traffic::{
+        RunningSource, TrafficReceiver, TrafficSource,
+        authority::Authority,
+        proxy::{LocalUpstream, Proxy, ProxySetup, Upstream},
+        queue::queue,
+    },
+};
+
+/// What one run holds.
+pub struct Rig {
+    /// The clock.
+    pub clock: Clock,
+    /// Keeps time from running before the run begins: what is on the phone already lives by the clock.
+    pub hold: Hold,
+    /// The phone.
+    pub phone: Box<dyn Phone>,
+    /// Who connects to the band.
+    pub central: Arc<dyn Central>,
+    /// Which band.
+    pub band: Option<BandPlan>,
+    /// The traffic source, at work.
+    pub source: Arc<dyn RunningSource>,
+    /// What it delivers.
+    pub traffic: TrafficReceiver,
+    /// What it is, for the capture.
+    pub kind: model::Rig,
+    /// What is to break, for rehearsing.
+    pub fault: Option<Fault>,
+}
+
+/// Something that breaks on purpose, so that people can rehearse how their CI takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The proxy dies after the step on this line of the scenario.
+    StopProxy {
+        /// Line of the scenario file.
+        after_step: u32,
+    },
+}
+
+/// What simulated runs share: the local cloud and the certificate authority. Each run gets a band, a phone, a proxy and a
+/// clock of its own, all made from its seed.
+pub struct SimulatedBench {
+    cloud: Cloud,
+    authority: Arc<Authority>,
+    listen: SocketAddr,
+    contents: BandContents,
+    vocabulary: Vocabulary,
+}
+
+impl SimulatedBench {
+    /// Starts the cloud and makes the certificate authority. `listen` is the proxy's address (port 0: any free one), `now` the
+    /// wall clock's time, for certificates.
+    ///
+    /// # Errors
+    /// When no local port can be had or no certificate be made.
+    pub async fn start(listen: SocketAddr, now: Timestamp) -> Result<Self, RunError> {
+        let authority = Authority::generate(&format!("tattletale audit {}", now.strftime("%Y-%m-%d")), now)?;
+        let cloud = Cloud::start(now).await.map_err(|error| RunError::Rig(error.to_string()))?;
+        Ok(Self {
+            cloud,
+            authority: Arc::new(authority),
+            listen,
+            contents: BandContents::invented(BAND_DAY),
+            vocabulary: Vocabulary::default(),
+        })
+    }
+
+    /// The cloud: what reached it.
+    pub const fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    /// What the band holds, to be changed before a run.
+    pub const fn contents_mut(&mut self) -> &mut BandContents {
+        &mut self.contents
+    }
+
+    /// Other words for the app's hosts and keys.
+    pub fn rename(&mut self, vocabulary: Vocabulary) {
+        self.vocabulary = vocabulary;
+    }
+
+    /// A rig for one run, with the scenario's planted profile in the app.
+    ///
+    /// # Errors
+    /// When the proxy cannot be started: the port is in use.
+    pub async fn rig(&self, seed: u64, planted: &[PlantedValue], fault: Option<Fault>) -> Result<Rig, RunError> {
+        let clock = Clock::simulated(begin_of(&self.contents, seed));
+        let hold = clock.hold();
+        let (events, traffic) = queue();
+        let cloud = self.cloud.address();
+        let upstream = Upstream::Local(LocalUpstream::new(move |_, _| Some(cloud), [self.cloud.ca_der()]));
+        let proxy = Proxy::new(ProxySetup { listen: self.listen, authority: Arc::clone(&self.authority), upstream, clock: clock.clone() });
+        let source: Arc<dyn RunningSource> = Arc::from(Box::new(proxy).start(events).await?);
+        let address = source.address().ok_or_else(|| RunError::Rig("the proxy has no address".to_owned()))?;
+
+        let band = BandPlan { model: &MiBand3, address: self.contents.address, key: self.contents.key };
+        let peripheral = SimulatedMiBand3::new(self.contents.clone());
+        let central: Arc<dyn Central> = Arc::new(SimulatedCentral::new(peripheral, clock.clone()));
+        let phone = SimulatedPhone::new(SimulatedPhoneSetup {
+            clock: clock.clone(),
+            seed,
+            central: Arc::clone(&central),
+            band: BandAccess { address: band.address, key: band.key },
+            proxy: address,
+            trusted: self.authority.certificate_der(),
+            cloud_ca: self.cloud.ca_der(),
+            vocabulary: self.vocabulary.clone(),
+            profile: profile(planted),
+        })?;
+        Ok(Rig {
+            clock,
+            hold,
+            phone: Box::new(phone),
+            central,
+            band: Some(band),
+            source,
+            traffic,
+            kind: model::Rig::Simulated { seed },
+            fault,
+        })
+    }
+}
+
+/// The band's day: its history ends there.
+const BAND_DAY: Date = Date::constant(2026, 3, 14);
+
+/// The profile that the scenario plants; what it leaves open is nobody's.
+fn profile(planted: &[PlantedValue]) -> Profile {
+    let mut profile = Profile::default();
+    for PlantedValue { name, value, .. } in planted {
+        match (name.as_str(), value) {
+            ("profile.nickname", Planted::Text(nickname)) => profile.nickname.clone_from(nickname),
+            ("profile.birth", Planted::Date(birth)) => profile.birth = *birth,
+            ("profile.height_cm", Planted::Integer(height)) => profile.height_cm = u16::try_from(*height).unwrap_or(profile.height_cm),
+            ("profile.weight_kg", Planted::Integer(weight)) => profile.weight_kg = f64::from(i32::try_from(*weight).unwrap_or_default()),
+            ("profile.weight_kg", Planted::Decimal(weight)) => profile.weight_kg = weight.parse().unwrap_or(profile.weight_kg),
+            _ => {}
+        }
+    }
+    profile
+}
+
+/// When a run with this seed begins: somewhere in the afternoon of the band's day, by its own clock.
+fn begin_of(contents: &BandContents, seed: u64) -> Timestamp {
+    let offset = Offset::from_seconds(contents.utc_offset_s).unwrap_or(Offset::UTC);
+    let noon = offset.to_timestamp(BAND_DAY.at(13, 0, 0, 0)).unwrap_or_default();
+    let minutes = fastrand::Rng::with_seed(seed).i64(0..4 * 60);
+    noon.saturating_add(SignedDuration::from_mins(minutes)).unwrap_or(noon)
+}
