@@ -40,3 +40,5 @@ pub mod audit;
 // Files and commands.
 
 pub mod store;
+
+pub mod cli;

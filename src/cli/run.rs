@@ -1,0 +1,464 @@
+//! `tattletale run`: scenarios on a rig, then the audit of what was recorded.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Args;
+use tokio::sync::watch;
+
+use super::{
+    Exit, Failure, Surroundings,
+    auditing::{self, Choices, Format, Pending},
+    files::{self, AppTexts},
+    inputs::AnyRecording,
+    progress::RunProgress,
+};
+use crate::{
+    model::{App, AppVersion, Platform, RunEnding, Target, text::printable},
+    phone::{PhoneError, simulated::VERSIONS},
+    run::{self, Fault, Order, RunError, RunOutcome, SimulatedBench},
+    scenario::{PlacedStep, RigFile, Scenario, rig_file::PhoneKind},
+    store::CaptureReader,
+    traffic::TrafficError,
+};
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Scenarios by name; all of the app's when none is given
+    scenarios: Vec<String>,
+    /// App to audit: a folder of scenarios/
+    #[arg(long, default_value = "mifit")]
+    app: String,
+    /// App version to install; on the simulated rig sim-1.0 unless told otherwise
+    #[arg(long, value_name = "VERSION")]
+    app_version: Option<String>,
+    /// Rig description; without one, the simulated rig
+    #[arg(long, value_name = "FILE")]
+    rig: Option<PathBuf>,
+    /// Runs of each scenario, instead of what its file says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    runs: Option<u32>,
+    /// Seed of everything that varies on the simulated rig; the same seed repeats the runs
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    choices: Choices,
+    #[command(flatten)]
+    format: Format,
+    /// Where the proxy listens, as 127.0.0.1:8080; port 0, or nothing here and in the rig file, takes any free one
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Rehearse a failure: the proxy of each run dies after the step on this line of the scenario
+    #[arg(long, value_name = "LINE", help_heading = "Rehearsal")]
+    break_proxy_after: Option<u32>,
+}
+
+/// What is to be run, with everything checked that can be checked before.
+struct Plan {
+    scenarios: Vec<Planned>,
+    version: AppVersion,
+    seed: u64,
+    /// Where the proxy listens.
+    listen: SocketAddr,
+    captures: PathBuf,
+}
+
+/// A scenario that is to be run.
+struct Planned {
+    scenario: Scenario,
+    /// Its file's text, whose lines say what each step does.
+    text: String,
+    /// What its audit is of.
+    target: Target,
+    /// What its audit will be compared with.
+    baseline: Option<String>,
+}
+
+/// What came of all runs.
+struct Recorded {
+    captures: Vec<PathBuf>,
+    /// How many scenarios were begun, from the first.
+    begun: usize,
+    exit: Exit,
+}
+
+/// Runs scenarios, audits what they recorded, and gives the exit code of the worst.
+pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
+    let plan = plan(arguments, surroundings)?;
+    if arguments.dry_run {
+        surroundings.print(&plan_in_full(&plan, arguments, surroundings))?;
+        return Ok(Exit::Clean);
+    }
+    tell_plan(&plan, arguments, surroundings);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|problem| Failure::instrument(format!("start the rig: {problem}"), ""))?;
+    // The runtime lives on while the audit works, so that Ctrl-C is still heard.
+    let recorded = runtime.block_on(async {
+        let presses = Presses::listen(surroundings.end_at_once)?;
+        let recorded = record(&plan, arguments, &presses, surroundings).await;
+        // A press that no run heard, because it came after the last one, is one all the same.
+        match recorded {
+            Ok(recorded) if presses.over() => Ok(Recorded { exit: Exit::Interrupted, ..recorded }),
+            other => other,
+        }
+    })?;
+    if recorded.exit == Exit::Interrupted {
+        surroundings.warn("interrupted; what was recorded is kept: `tattletale captures list`");
+        return Ok(Exit::Interrupted);
+    }
+    let recordings: Result<Vec<AnyRecording>, Failure> =
+        recorded.captures.iter().map(|folder| Ok(Box::new(CaptureReader::open(folder)?) as AnyRecording)).collect();
+    // Runs that broke off are no baseline for anything.
+    let pending = if recorded.exit == Exit::Failed { Pending::Leave } else { Pending::Write };
+    let mut audits = auditing::audits(recordings?, &arguments.choices, surroundings)?;
+    // A scenario of which no run was made is not forgotten: nothing is known of it, and the report says so.
+    audits.extend(
+        plan.scenarios
+            .iter()
+            .skip(recorded.begun)
+            .map(|planned| auditing::not_made(&planned.target, &planned.scenario, surroundings.today)),
+    );
+    let judged = auditing::tell(&audits, &arguments.format, pending, surroundings)?;
+    if recorded.exit == Exit::Failed {
+        // The report has scrolled the reason away.
+        surroundings.warn("error: the runs broke off, as told before the report: it is of what was recorded until then");
+    }
+    Ok(recorded.exit.worse(judged))
+}
+
+fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, Failure> {
+    let rig = arguments.rig.as_ref().map(|path| simulated_rig(path, surroundings)).transpose()?;
+    let workspace = surroundings.workspace();
+    files::refuse_strays(&workspace, surroundings)?;
+    let Some((app, texts)) = files::app(&workspace, &arguments.app, surroundings)? else {
+        let known: Vec<String> = files::apps(&workspace, surroundings)?.into_iter().map(|app| app.name).collect();
+        return Err(Failure::usage(format!("find the app {}", printable(&arguments.app)), format!("there is {}", known.join(", "))));
+    };
+    let version = version(arguments.app_version.as_deref())?;
+    let mut scenarios = scenarios(arguments, &app, &version, &texts)?;
+    for planned in &mut scenarios {
+        planned.scenario.runs = arguments.runs.unwrap_or(planned.scenario.runs);
+    }
+    if let Some(line) = arguments.break_proxy_after {
+        refuse_no_step(line, &scenarios)?;
+    }
+    // The policy and the baselines are read again when they are needed; a mistake in them is told before anything is run.
+    files::policy(&workspace, arguments.choices.policy.as_ref(), surroundings)?;
+    for planned in &mut scenarios {
+        planned.baseline = auditing::baseline_of(&planned.target, &arguments.choices, surroundings)?
+            .map(|placed| format!("{} ({})", placed.snapshot.header.target.version, placed.place));
+    }
+    let rig = rig.as_ref();
+    let seed = arguments.seed.or_else(|| rig?.seed).unwrap_or_else(|| fastrand::u64(..1_000_000_000));
+    let listen = arguments.listen.or_else(|| rig?.listen).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let captures = if arguments.dry_run { workspace.runs() } else { workspace.prepare_runs()? };
+    Ok(Plan { scenarios, version, seed, listen, captures })
+}
+
+/// The rig that a file describes. This version drives the simulated one only.
+fn simulated_rig(path: &Path, surroundings: &mut Surroundings) -> Result<RigFile, Failure> {
+    let path = surroundings.path(path);
+    let rig = files::rig(&path, surroundings)?;
+    if rig.phone.kind == PhoneKind::Simulated {
+        return Ok(rig);
+    }
+    Err(Failure::usage(
+        format!("use the rig of {}: this version drives the simulated phone only", surroundings.shown(&path)),
+        "leave --rig out for the simulated rig; audit a real phone's traffic with `tattletale audit FILE.har`",
+    ))
+}
+
+fn scenarios(arguments: &Arguments, app: &App, version: &AppVersion, texts: &AppTexts) -> Result<Vec<Planned>, Failure> {
+    let known = || texts.scenarios.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let names: Vec<&str> = if arguments.scenarios.is_empty() {
+        texts.scenarios.iter().map(|(name, _)| name.as_str()).collect()
+    } else {
+        arguments.scenarios.iter().map(String::as_str).collect()
+    };
+    let mut found = Vec::new();
+    for name in names {
+        let missing = || Failure::usage(format!("find the scenario {}", printable(name)), format!("{} has {}", app.name, known()));
+        let scenario = files::scenario(texts, name, app)?.ok_or_else(missing)?;
+        let text = texts.scenarios.iter().find(|(is, _)| is == name).map(|(_, text)| text.text.clone()).unwrap_or_default();
+        found.push(Planned { target: target(app, version, &scenario), scenario, text, baseline: None });
+    }
+    if found.is_empty() {
+        return Err(Failure::usage(format!("find a scenario of {}", app.name), "`tattletale init` writes some to start from"));
+    }
+    Ok(found)
+}
+
+/// A rehearsal that breaks nothing would be taken for a rig that holds.
+fn refuse_no_step(line: u32, scenarios: &[Planned]) -> Result<(), Failure> {
+    let on_it = |planned: &Planned| planned.scenario.steps.iter().any(|step| step.line == line);
+    match scenarios.iter().find(|planned| !on_it(planned)) {
+        None => Ok(()),
+        Some(Planned { scenario, .. }) => {
+            let lines: Vec<_> = scenario.steps.iter().map(|step| step.line.to_string()).collect();
+            Err(Failure::usage(
+                format!("break the proxy after line {line}: no step of {} begins there", scenario.name),
+                format!("name one scenario and a line of it; {} has steps on lines {}", scenario.name, lines.join(", ")),
+            ))
+        }
+    }
+}
+
+fn version(named: Option<&str>) -> Result<AppVersion, Failure> {
+    let known: Vec<&str> = VERSIONS.iter().map(|version| version.name).collect();
+    let name = named.unwrap_or(known[0]);
+    if !known.contains(&name) {
+        return Err(Failure::usage(
+            format!("install version {} on the simulated rig", printable(name)),
+            format!("its stand-in app has {}, which are no versions of the real app", known.join(", ")),
+        ));
+    }
+    Ok(AppVersion::named(name))
+}
+
+/// What an audit of the scenario will be of.
+fn target(app: &App, version: &AppVersion, scenario: &Scenario) -> Target {
+    Target {
+        app: app.name.clone(),
+        platform: Platform::Simulated,
+        version: version.clone(),
+        scenario: scenario.name.clone(),
+        claimed: false,
+    }
+}
+
+fn tell_plan(plan: &Plan, arguments: &Arguments, surroundings: &mut Surroundings) {
+    surroundings.note(head(plan, arguments, surroundings));
+    for Planned { scenario, .. } in &plan.scenarios {
+        surroundings.note(format_args!("  {} {}: {}", scenario.name, times(scenario.runs), printable(&scenario.about)));
+    }
+}
+
+/// The plan with every step: what `--dry-run` prints.
+fn plan_in_full(plan: &Plan, arguments: &Arguments, surroundings: &Surroundings) -> String {
+    let mut text =
+        format!("{}\n\ncontrol run: the phone with the app stopped, to know other apps' traffic\n", head(plan, arguments, surroundings));
+    for Planned { scenario, text: source, baseline, .. } in &plan.scenarios {
+        let baseline = baseline.as_deref().map_or_else(|| "nothing: there is no accepted snapshot".to_owned(), printable);
+        text.push_str(&format!("\n{} {}: {}\n", scenario.name, times(scenario.runs), printable(&scenario.about)));
+        text.push_str(&format!("  compared with {baseline}\n"));
+        for placed in &scenario.steps {
+            text.push_str(&format!("  line {}: {}\n", placed.line, step_in_words(placed, source)));
+        }
+    }
+    text
+}
+
+/// A step as its line says it, without a comment; its name where that line cannot be found.
+fn step_in_words(placed: &PlacedStep, source: &str) -> String {
+    let line = usize::try_from(placed.line).ok().and_then(|line| source.lines().nth(line.checked_sub(1)?)).unwrap_or_default();
+    let line = line.split(" #").next().unwrap_or_default().trim().trim_start_matches("- ");
+    if line.contains(placed.name) { printable(line) } else { placed.name.to_owned() }
+}
+
+fn head(plan: &Plan, arguments: &Arguments, surroundings: &Surroundings) -> String {
+    let Plan { version, seed, .. } = plan;
+    let disclaimer = Platform::Simulated.disclaimer().map(|words| format!("{words}\n")).unwrap_or_default();
+    let (captures, snapshots) =
+        (surroundings.shown(&plan.captures), surroundings.shown(&surroundings.workspace().snapshots(surroundings.ci).path));
+    format!(
+        "{disclaimer}{} {version}, seed {seed} (repeat with --seed {seed})\ncaptures go to {captures}, snapshots to {snapshots}",
+        arguments.app
+    )
+}
+
+fn times(runs: u32) -> String {
+    if runs == 1 { "once".to_owned() } else { format!("{runs} times") }
+}
+
+/// The control run, then every run of every scenario, one after the other.
+async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundings: &mut Surroundings) -> Result<Recorded, Failure> {
+    let bench = SimulatedBench::start(plan.listen, surroundings.now).await?;
+    let mut order = Order {
+        app: &arguments.app,
+        version: Some(&plan.version),
+        run: 1,
+        runs: 1,
+        control: None,
+        captures: &plan.captures,
+        watchers: Vec::new(),
+    };
+    let mut recorded = Recorded { captures: Vec::new(), begun: 0, exit: Exit::Clean };
+    let runs = plan.scenarios.iter().map(|planned| u64::from(planned.scenario.runs)).sum::<u64>();
+    let progress = RunProgress::new(runs + 1, surroundings);
+
+    progress.begin("control run, app stopped".to_owned(), surroundings);
+    let rig = bench.rig(seed_of(plan.seed, run::CONTROL, 0), &[], None).await?;
+    let (outcome, control) = run::control_run(rig, &order, presses.pressed(&progress, surroundings)).await?;
+    progress.advance();
+    let exit = tell_outcome(&outcome, &progress, surroundings);
+    if exit != Exit::Clean {
+        return Ok(Recorded { exit, ..recorded });
+    }
+    order.control = Some(&control);
+
+    for (at, Planned { scenario, .. }) in plan.scenarios.iter().enumerate() {
+        for number in 1..=scenario.runs {
+            if presses.have_come() {
+                return Ok(Recorded { exit: Exit::Interrupted, ..recorded });
+            }
+            recorded.begun = at + 1;
+            (order.run, order.runs) = (number, scenario.runs);
+            let fault = arguments.break_proxy_after.map(|after_step| Fault::StopProxy { after_step });
+            let rig = bench.rig(seed_of(plan.seed, &scenario.name, number), &scenario.plant, fault).await?;
+            let words = format!("{}: run {number} of {}", scenario.name, scenario.runs);
+            order.watchers = progress.watcher(&words).into_iter().collect();
+            progress.begin(words, surroundings);
+            let outcome = run::run(rig, scenario, &order, presses.pressed(&progress, surroundings)).await?;
+            progress.advance();
+            let exit = tell_outcome(&outcome, &progress, surroundings);
+            recorded.exit = recorded.exit.worse(exit);
+            recorded.captures.push(outcome.capture);
+            if exit == Exit::Failed {
+                tell_left_out(plan, at, number, surroundings);
+            }
+            if matches!(exit, Exit::Interrupted | Exit::Failed) {
+                // What failed would fail again: what was recorded so far is audited, and says that it is not all.
+                return Ok(recorded);
+            }
+        }
+    }
+    Ok(recorded)
+}
+
+/// Tells which runs were not made, after run `number` of the scenario at `at` failed.
+fn tell_left_out(plan: &Plan, at: usize, number: u32, surroundings: &mut Surroundings) {
+    let mut left_out = Vec::new();
+    for (place, Planned { scenario, .. }) in plan.scenarios.iter().enumerate().skip(at) {
+        match if place == at { scenario.runs - number } else { scenario.runs } {
+            0 => {}
+            1 => left_out.push(format!("1 run of {}", scenario.name)),
+            some => left_out.push(format!("{some} runs of {}", scenario.name)),
+        }
+    }
+    if !left_out.is_empty() {
+        surroundings.warn(format_args!("not made: {}", left_out.join(", ")));
+    }
+}
+
+/// Tells what did not go as it should, and the exit it means.
+fn tell_outcome(outcome: &RunOutcome, progress: &RunProgress, surroundings: &mut Surroundings) -> Exit {
+    if outcome.not_restored.is_some() || outcome.ending != RunEnding::Complete {
+        progress.end();
+    }
+    if let Some(error) = &outcome.not_restored {
+        surroundings.warn(format_args!("warning: failed to put the phone back as it was: {error}"));
+    }
+    match &outcome.ending {
+        RunEnding::Complete => Exit::Clean,
+        RunEnding::Interrupted => Exit::Interrupted,
+        RunEnding::InstrumentFailed { why } => {
+            surroundings.warn(format_args!("error: an instrument failed: {}", printable(why)));
+            let capture = surroundings.shown(&outcome.capture);
+            surroundings.warn(format_args!("what was recorded until then is kept in {capture}"));
+            Exit::Failed
+        }
+        RunEnding::StepFailed { why } => {
+            surroundings.warn(format_args!("error: the scenario did not happen as written: {}", printable(why)));
+            Exit::Inconclusive
+        }
+    }
+}
+
+/// What a person's Ctrl-C does: the first one ends what is being recorded in good order; the next one, or one when nothing is
+/// being recorded, ends at once. They are heard from the beginning of the recording until the end of the program, without a gap.
+struct Presses(Arc<watch::Sender<Heard>>);
+
+/// What has been heard so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// Nothing, while something is being recorded.
+    Nothing,
+    /// Ctrl-C, while something was being recorded.
+    Once,
+    /// Nothing is being recorded any more.
+    Over,
+}
+
+impl Presses {
+    /// Begins to listen. To be called inside the runtime.
+    fn listen(end_at_once: fn(u8)) -> Result<Self, Failure> {
+        // One stream for the whole time: what comes between two looks at it waits in it.
+        #[cfg(unix)]
+        let stream = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
+        #[cfg(windows)]
+        let stream = tokio::signal::windows::ctrl_c();
+        let mut stream = stream.map_err(|problem| Failure::instrument(format!("listen for Ctrl-C: {problem}"), ""))?;
+        let heard = Arc::new(watch::Sender::new(Heard::Nothing));
+        let presses = Self(Arc::clone(&heard));
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                if !advance(&heard, Heard::Once) {
+                    end_at_once(Exit::Interrupted.code());
+                }
+            }
+        });
+        Ok(presses)
+    }
+
+    /// Whether Ctrl-C was pressed while something was being recorded.
+    fn have_come(&self) -> bool {
+        *self.0.borrow() == Heard::Once
+    }
+
+    /// Nothing is recorded any more: from here on, Ctrl-C ends at once. Gives whether it was pressed before.
+    fn over(&self) -> bool {
+        !advance(&self.0, Heard::Over)
+    }
+
+    /// Resolves when the person has pressed Ctrl-C, now or earlier.
+    async fn pressed(&self, progress: &RunProgress, surroundings: &mut Surroundings) {
+        if self.0.subscribe().wait_for(|heard| *heard == Heard::Once).await.is_err() {
+            // Nobody is left who could press: the run ends by itself.
+            std::future::pending::<()>().await;
+        }
+        progress.end();
+        surroundings.warn("stopping, and putting the phone back as it was; Ctrl-C again ends at once");
+    }
+}
+
+/// Goes on from [`Heard::Nothing`]; false when that was over already.
+fn advance(heard: &watch::Sender<Heard>, to: Heard) -> bool {
+    heard.send_if_modified(|heard| {
+        let first = *heard == Heard::Nothing;
+        if first {
+            *heard = to;
+        }
+        first
+    })
+}
+
+/// Each run's own seed, made of the one that is printed.
+fn seed_of(seed: u64, scenario: &str, run: u32) -> u64 {
+    use sha2::{Digest as _, Sha256};
+    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(run.to_le_bytes()).chain_update(scenario).finalize();
+    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let hint = match &error {
+            RunError::Traffic(TrafficError::PortInUse { .. }) => "leave --listen out to take any free port",
+            _ => "",
+        };
+        match error {
+            RunError::Phone(PhoneError::NoSuchVersion { .. }) => Self::usage(error.to_string(), hint),
+            RunError::Store(error) => error.into(),
+            _ => Self::instrument(error.to_string(), hint),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The schema of one line of a capture's `events.jsonl`.
+
+use serde_json::{Value, json};
+
+use super::shared::{
+    Always, Maybe, base64, category, count, date, digest, document, field_type, flag, format_number, list, object, one_of, reference,
+    tagged, target, text, time, tuple, version, word, words,
+};
+use crate::model::capture::CAPTURE_FORMAT;
+
+/// Schema of one line.
+pub(super) fn schema() -> Value {
+    let line = object(&[
+        ("n", Always, "1, 2, 3 … without gaps", count(1)),
+        ("at", Always, "When, on the rig's clock", time()),
+        ("event", Always, "What happened", reference("event")),
+        (
+            "chain",
+            Always,
+            "Link of the hash chain: SHA-256 of the link before it (64 zeros before the first line) and of this line up to \
+             \",\"chain\", with the text of every inline or torn body replaced by its own SHA-256, so that bodies can be purged",
+            digest(),
+        ),
+    ]);
+    document(
+        "tattletale capture: one line of events.jsonl",
+        "A capture is a folder with events.jsonl, one JSON object a line, and bodies/, one file a body over 64 KiB, named by its SHA-256. \
+         The first line is run-started. Without run-ended the run never ended. Values are a person's data: captures stay on the machine.",
+        line,
+        &[
+            ("body", body()),
+            ("event", event()),
+            ("exchange", exchange()),
+            ("header", object(&[("name", Always, "In its own case", text()), ("value", Always, "", text())])),
+            ("planted-value", planted_value()),
+            ("position", position()),
+            ("provenance", provenance()),
+            ("target", target()),
+            ("tunnel", tunnel()),
+            ("version", version()),
+        ],
+    )
+}
+
+fn event() -> Value {
+    let began = object(&[
+        ("id", Always, "Number of the exchange", count(1)),
+        ("method", Always, "", text()),
+        ("host", Always, "Lower case", text()),
+    ]);
+    let phase = object(&[("name", Always, "", text()), ("explains", Always, "Categories that this phase explains", list(category()))]);
+    let moved =
+        object(&[("position", Always, "", reference("position")), ("confirmed", Always, "Whether the phone said so when asked", flag())]);
+    let step = object(&[("step", Always, "Its name", text()), ("line", Always, "Line of the scenario file", count(1))]);
+    one_of([
+        tagged("exchange", "An exchange is over", reference("exchange")),
+        tagged("exchange-began", "A request's head was read; without an exchange of that number it was torn by a crash", began),
+        tagged("phase-began", "From here on another phase", phase),
+        tagged("phone-moved", "", moved),
+        tagged("planted", "A value became known to be on the phone or the band", reference("planted-value")),
+        tagged("run-ended", "The last event", object(&[("ending", Always, "", ending())])),
+        tagged("run-started", "The first event", reference("provenance")),
+        tagged("step-began", "", step),
+        tagged("step-ended", "", object(&[("note", Always, "What the step says of itself", text())])),
+        tagged("tunnel", "A tunnel is over", reference("tunnel")),
+    ])
+}
+
+fn ending() -> Value {
+    let plain = |how: &str, about: &str| object(&[("how", Always, about, word(how))]);
+    let why = |how: &str, about: &str| object(&[("how", Always, about, word(how)), ("why", Always, "", text())]);
+    one_of([
+        plain("complete", "Every step was done"),
+        why("instrument-failed", "Phone, band, proxy or disk failed"),
+        plain("interrupted", "A person stopped it"),
+        why("step-failed", "The scenario did not happen as written"),
+    ])
+}
+
+fn provenance() -> Value {
+    let kind = |kind: &str| ("kind", Always, "", word(kind));
+    let source = one_of([object(&[kind("proxy")]), object(&[kind("har"), ("creator", Always, "Program that wrote the HAR", text())])]);
+    let rig = one_of([
+        object(&[kind("imported")]),
+        object(&[kind("real"), ("about", Always, "Models, never serials", text())]),
+        object(&[kind("simulated"), ("seed", Always, "The same seed repeats the run", count(0))]),
+    ]);
+    let expectation = one_of([
+        tagged("never-category", "Must not be uploaded outside phases that explain it", category()),
+        tagged("never-type", "Must not be uploaded outside phases that explain location", field_type()),
+    ]);
+    let control = object(&[
+        ("hosts", Always, "Hosts seen with the app stopped, sorted", list(text())),
+        ("seconds", Always, "How long it watched, on the rig's clock", count(0)),
+    ]);
+    object(&[
+        ("format", Always, "Raised when a reader of the old one would be wrong", format_number(CAPTURE_FORMAT)),
+        ("tool", Always, "Version of tattletale", text()),
+        ("source", Always, "Recorded, or imported", source),
+        ("target", Always, "", reference("target")),
+        ("scenario_hash", Maybe, "SHA-256 of the scenario's canonical form; left out for imports and control runs", digest()),
+        ("run", Always, "Which of the audit's runs", count(1)),
+        ("runs", Always, "Of how many", count(1)),
+        ("rig", Always, "", rig),
+        ("started", Always, "", time()),
+        ("planted", Always, "Values known before the run", list(reference("planted-value"))),
+        ("expectations", Always, "What the scenario forbids", list(expectation)),
+        ("control", Maybe, "What the control run saw", control),
+    ])
+}
+
+fn planted_value() -> Value {
+    let byte = json!({ "type": "integer", "minimum": 0, "maximum": 255 });
+    let value = one_of([
+        tagged("date", "", date()),
+        tagged("decimal", "Plain decimal notation", text()),
+        tagged("integer", "", json!({ "type": "integer" })),
+        tagged("mac", "Display order", tuple(&std::array::from_fn::<_, 6, _>(|_| byte.clone()))),
+        tagged("position", "", reference("position")),
+        tagged("series", "One value a minute", list(byte.clone())),
+        tagged("text", "", text()),
+    ]);
+    object(&[
+        ("name", Always, "Used in reports: band.mac", text()),
+        ("category", Always, "What finding it means", category()),
+        ("value", Always, "", value),
+        ("source", Always, "Who says so", words(["band", "learned", "phone", "rig", "scenario"])),
+        ("confirmed", Always, "Whether phone or band was asked and agreed", flag()),
+    ])
+}
+
+fn position() -> Value {
+    let degrees = |most: u32| json!({ "type": "number", "minimum": -i64::from(most), "maximum": most });
+    object(&[("lat", Always, "WGS 84, decimal degrees", degrees(90)), ("lon", Always, "", degrees(180))])
+}
+
+fn exchange() -> Value {
+    let headers = || list(reference("header"));
+    let url = object(&[
+        ("scheme", Always, "", words(["http", "https", "ws", "wss"])),
+        ("host", Always, "Lower case; IPv6 without brackets", text()),
+        ("port", Always, "", json!({ "type": "integer", "minimum": 0, "maximum": 65535 })),
+        ("path_and_query", Always, "As sent, still percent-encoded", text()),
+    ]);
+    let request = object(&[
+        ("method", Always, "", text()),
+        ("url", Always, "", url),
+        ("http_version", Always, "Empty when an import does not say", text()),
+        ("headers", Always, "In the order received", headers()),
+        ("body", Always, "", reference("body")),
+        ("trailers", Maybe, "", headers()),
+    ]);
+    let response = object(&[
+        ("status", Always, "", json!({ "type": "integer", "minimum": 0, "maximum": 65535 })),
+        ("http_version", Always, "", text()),
+        ("headers", Always, "In the order received", headers()),
+        ("body", Always, "", reference("body")),
+        ("trailers", Maybe, "", headers()),
+    ]);
+    object(&[
+        ("id", Always, "Number within the capture", count(1)),
+        ("phase", Always, "Phase in which the request began; unscripted in an import", text()),
+        ("tunnel", Maybe, "Number of the tunnel it came through", count(1)),
+        ("began", Always, "When the request's head had been read", time()),
+        ("ended", Maybe, "When the last byte of the response had passed", time()),
+        ("request", Always, "", request),
+        ("response", Maybe, "Left out when there was none", response),
+        ("error", Maybe, "Why there is no complete response", text()),
+    ])
+}
+
+fn body() -> Value {
+    let content = one_of([
+        json!({ "const": "empty", "description": "There was no body" }),
+        json!({ "const": "spilled", "description": "In bodies/, named by sha256" }),
+        tagged("absent", "Not recorded, or purged: why", text()),
+        tagged("inline", "Here", base64()),
+        tagged("torn", "Cut off; what had come is here", base64()),
+        tagged("torn-spilled", "Cut off; what had come is in bodies/, named by this", digest()),
+    ]);
+    object(&[
+        ("bytes", Always, "Length that passed, kept or not", count(0)),
+        ("sha256", Maybe, "Of the whole body; left out when empty, cut off or absent", digest()),
+        ("content", Always, "As it went over the wire, content encoding included", content),
+    ])
+}
+
+fn tunnel() -> Value {
+    let kind = |kind: &str, about: &str| object(&[("kind", Always, about, word(kind))]);
+    let outcome = one_of([
+        object(&[
+            ("kind", Always, "The client refused our certificate", word("certificate-refused")),
+            ("alert", Always, "The TLS alert's name", text()),
+        ]),
+        kind("closed-during-handshake", "The client closed after it had our certificate"),
+        kind("closed-without-request", "The handshake finished, and no request followed"),
+        kind("not-tls", "What came was not TLS"),
+        kind("passed-through", "Passed on unread"),
+        object(&[("kind", Always, "Requests in it were read", word("read")), ("requests", Always, "How many", count(0))]),
+    ]);
+    object(&[
+        ("id", Always, "Number within the capture", count(1)),
+        ("phase", Always, "Phase in which it was opened", text()),
+        ("host", Always, "Host of the CONNECT", text()),
+        ("port", Always, "", json!({ "type": "integer", "minimum": 0, "maximum": 65535 })),
+        ("sni", Maybe, "Server name of the TLS ClientHello", text()),
+        ("alpn", Maybe, "Protocols offered, in order", list(text())),
+        ("began", Always, "", time()),
+        ("ended", Maybe, "", time()),
+        ("outcome", Always, "", outcome),
+    ])
+}

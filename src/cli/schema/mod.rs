@@ -1,0 +1,52 @@
+//! `schema`: the JSON Schema of a format, for editors and other programs. Those of files people write are `scenario`'s; those of
+//! files the program writes are here.
+
+use clap::{Args, ValueEnum};
+
+use super::{Exit, Failure, Surroundings};
+use crate::scenario::schema;
+
+mod capture;
+mod report;
+mod shared;
+mod snapshot;
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Which format
+    name: Name,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Name {
+    /// app.yaml: the app under audit
+    App,
+    /// One line of a capture's events.jsonl
+    Capture,
+    /// policy.yaml: what an organisation decided
+    Policy,
+    /// The report as data: --format json
+    Report,
+    /// rig.yaml: which band and which phone
+    Rig,
+    /// A scenario file
+    Scenario,
+    /// The header of a snapshot file, and in words the lines of its body
+    Snapshot,
+}
+
+/// Does it.
+pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
+    let schema = match arguments.name {
+        Name::App => schema::app_schema(),
+        Name::Capture => capture::schema(),
+        Name::Policy => schema::policy_schema(),
+        Name::Report => report::schema(),
+        Name::Rig => schema::rig_schema(),
+        Name::Scenario => schema::scenario_schema(),
+        Name::Snapshot => snapshot::schema(),
+    };
+    surroundings.print(&format!("{schema:#}\n"))?;
+    Ok(Exit::Clean)
+}
