@@ -108,7 +108,8 @@ fn as_shipped(text: &str) -> String {
     text.to_owned()
 }
 
-/// Every exchange of a capture with its whole request body.
+/// Every exchange of a capture with its whole request body, in the order in which they began: the log has them in the order in
+/// which they ended, which differs on a busy machine.
 fn exchanges(recorded: &Recorded) -> Vec<(Exchange, Vec<u8>)> {
     let reader = CaptureReader::open(&recorded.folder).expect("readable");
     let mut found = Vec::new();
@@ -122,6 +123,7 @@ fn exchanges(recorded: &Recorded) -> Vec<(Exchange, Vec<u8>)> {
         }
     };
     reader.replay(&mut keep).expect("readable");
+    found.sort_by_key(|(exchange, _)| exchange.id);
     found
 }
 
