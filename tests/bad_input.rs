@@ -286,7 +286,7 @@ fn an_interrupted_run_leaves_a_readable_capture() {
     while progress.read_line(&mut line).expect("stderr is text") > 0 && !line.contains("run 2") {
         line.clear();
     }
-    let stopped = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    let stopped = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().expect("a shell is there");
     assert!(stopped.success());
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut progress, &mut rest).expect("stderr is text");
