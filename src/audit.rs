@@ -286,7 +286,10 @@ fn rig_words<'a>(rigs: impl Iterator<Item = &'a Rig>) -> String {
     for rig in rigs {
         let other = match rig {
             Rig::Simulated { seed } => {
-                seeds.push(seed.to_string());
+                let seed = seed.to_string();
+                if !seeds.contains(&seed) {
+                    seeds.push(seed);
+                }
                 continue;
             }
             Rig::Imported => "imported; nothing is known about the rig".to_owned(),

@@ -17,9 +17,9 @@ use super::{
     progress::RunProgress,
 };
 use crate::{
-    model::{App, AppVersion, Platform, RunEnding, Target, text::printable},
+    model::{self, App, AppVersion, Platform, RunEnding, Target, text::printable},
     phone::{PhoneError, simulated::VERSIONS},
-    run::{self, Fault, Order, RunError, RunOutcome, SimulatedBench},
+    run::{self, Fault, Order, Rig, RunError, RunOutcome, SimulatedBench},
     scenario::{PlacedStep, RigFile, Scenario, rig_file::PhoneKind},
     store::CaptureReader,
     traffic::TrafficError,
@@ -297,7 +297,7 @@ async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundi
     let progress = RunProgress::new(runs + 1, surroundings);
 
     progress.begin("control run, app stopped".to_owned(), surroundings);
-    let rig = bench.rig(seed_of(plan.seed, run::CONTROL, 0), &[], None).await?;
+    let rig = seeded(bench.rig(seed_of(plan.seed, run::CONTROL, 0), &[], None).await?, plan.seed);
     let (outcome, control) = run::control_run(rig, &order, presses.pressed(&progress, surroundings)).await?;
     progress.advance();
     let exit = tell_outcome(&outcome, &progress, surroundings);
@@ -315,6 +315,7 @@ async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundi
             (order.run, order.runs) = (number, scenario.runs);
             let fault = arguments.break_proxy_after.map(|after_step| Fault::StopProxy { after_step });
             let rig = bench.rig(seed_of(plan.seed, &scenario.name, number), &scenario.plant, fault).await?;
+            let rig = seeded(rig, plan.seed);
             let words = format!("{}: run {number} of {}", scenario.name, scenario.runs);
             order.watchers = progress.watcher(&words).into_iter().collect();
             progress.begin(words, surroundings);
@@ -440,6 +441,12 @@ fn advance(heard: &watch::Sender<Heard>, to: Heard) -> bool {
         }
         first
     })
+}
+
+/// A rig whose capture names the seed that a person can give again; scenario and number of the run, which the capture has too,
+/// make the run's own of it.
+fn seeded(rig: Rig, seed: u64) -> Rig {
+    Rig { kind: model::Rig::Simulated { seed }, ..rig }
 }
 
 /// Each run's own seed, made of the one that is printed.

@@ -134,7 +134,7 @@ pub enum Rig {
     },
     /// The embedded simulated rig.
     Simulated {
-        /// Seed of everything that varies; the same seed repeats the run.
+        /// Seed of everything that varies: given again with the same scenario, it repeats this run.
         seed: u64,
     },
 }
