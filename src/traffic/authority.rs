@@ -52,12 +52,7 @@ impl Authority {
         Ok(Self { issuer, not_before, minted: Mutex::default() })
     }
 
-    /// The authority's certificate in PEM, to be installed on a phone.
-    pub fn certificate_pem(&self) -> String {
-        self.issuer.pem()
-    }
-
-    /// The authority's certificate in DER.
+    /// The authority's certificate in DER, to be installed on a phone.
     pub fn certificate_der(&self) -> CertificateDer<'static> {
         self.issuer.der().clone()
     }

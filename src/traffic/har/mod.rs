@@ -26,7 +26,7 @@ use self::{
 };
 use super::TrafficError;
 use crate::model::{
-    Bodies, CaptureSource, NoBodies, NumberedEvent, PlantedValue, Provenance, Recording, RecordingError, Rig, RunEnding, RunEvent, Target,
+    Bodies, CaptureSource, NoBodies, NumberedEvent, Provenance, Recording, RecordingError, Rig, RunEnding, RunEvent, Target,
     capture::CAPTURE_FORMAT, text::printable,
 };
 
@@ -113,13 +113,6 @@ impl HarRecording {
     /// What the file holds, and what it lacks.
     pub const fn summary(&self) -> &HarSummary {
         &self.summary
-    }
-
-    /// The same recording with values that the caller says were known before it (R10), added to those it came with.
-    #[must_use]
-    pub fn with_planted(mut self, planted: impl IntoIterator<Item = PlantedValue>) -> Self {
-        self.provenance.planted.extend(planted);
-        self
     }
 
     fn replay_file(&self, each: &mut dyn FnMut(&NumberedEvent, &dyn Bodies)) -> Result<(), TrafficError> {
