@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use aho_corasick::AhoCorasick;
 
 use crate::model::{
-    App, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, ControlRun, EndpointKey, Evidence, Exchange, ExchangeId,
-    FieldName, FieldType, HostCoverage, LeakGate, Observations, Origin, Part, Party, Planted, PlantedValue, PositionSighting, Provenance,
-    Reason, Rig, RunEnding, RunEvent, observation::PlantedFacts, text::printable,
+    App, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, Certainty, ControlRun, EndpointKey, Evidence, Exchange,
+    ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Observations, Origin, Part, Party, Planted, PlantedValue, PositionSighting,
+    Provenance, Reason, Rig, RunEnding, RunEvent, observation::PlantedFacts, text::printable,
 };
 
 use super::{
@@ -126,7 +126,8 @@ impl<'a> Observer<'a> {
             }
             RunEvent::RunEnded { ending } => self.ending = Some(ending.clone()),
             RunEvent::Tunnel(tunnel) => self.tunnels.add(tunnel),
-            RunEvent::RunStarted(_) | RunEvent::StepBegan { .. } | RunEvent::StepEnded { .. } => {}
+            // Messages are read when `request` can walk them.
+            RunEvent::Message(_) | RunEvent::RunStarted(_) | RunEvent::StepBegan { .. } | RunEvent::StepEnded { .. } => {}
         }
     }
 
@@ -324,7 +325,11 @@ impl<'a> Observer<'a> {
     fn found_in_rest(&mut self, key: &EndpointKey, found: &Found, evidence: &Evidence) {
         let Some(page) = self.pages.get_mut(key) else { return };
         for value in found.iter().filter_map(|number| self.index.values().get(*number)) {
-            let reason = Reason::PlantedValue { name: value.name.clone(), spelling: format!("after the first {} MiB", MOST_BODY >> 20) };
+            let reason = Reason::PlantedValue {
+                name: value.name.clone(),
+                spelling: format!("after the first {} MiB", MOST_BODY >> 20),
+                certainty: Certainty::Certain,
+            };
             page.add_unread(Part::Body, FieldType::Opaque, (value.category, reason), evidence);
         }
     }
@@ -335,7 +340,7 @@ impl<'a> Observer<'a> {
         let held_in = self.places.held_in(hit, &key.phase);
         if let Some(page) = self.pages.get_mut(key) {
             let spelling = if hit.distance_m < 1.0 { "plain" } else { "near it" };
-            let reason = Reason::PlantedValue { name: name.to_owned(), spelling: spelling.to_owned() };
+            let reason = Reason::PlantedValue { name: name.to_owned(), spelling: spelling.to_owned(), certainty: Certainty::Certain };
             for (part, path) in std::iter::once(&hit.field).chain(&hit.companion) {
                 page.add_reason(*part, path, Category::Location, reason.clone());
             }

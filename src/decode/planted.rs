@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use jiff::civil::Date;
 
-use crate::model::{Category, LeakGate, Planted, PlantedValue, Reason};
+use crate::model::{Category, Certainty, LeakGate, Planted, PlantedValue, Reason};
 
 use super::{category::NameFacts, kind::Number, leaf::Value, name, series::AllSeries};
 
@@ -96,7 +96,10 @@ impl Index {
         let mut hit = |number: usize, spelling: &str| {
             found.insert(number);
             let PlantedValue { name, category, .. } = &self.values[number];
-            reasons.push((*category, Reason::PlantedValue { name: name.clone(), spelling: spelling.to_owned() }));
+            reasons.push((
+                *category,
+                Reason::PlantedValue { name: name.clone(), spelling: spelling.to_owned(), certainty: Certainty::Certain },
+            ));
         };
         if let Some(text) = value.as_text() {
             self.find_in_text(text, &mut hit);
@@ -234,7 +237,7 @@ mod tests {
         let shown: Vec<String> = reasons
             .into_iter()
             .map(|(_, reason)| match reason {
-                Reason::PlantedValue { name, spelling } => format!("{name}: {spelling}"),
+                Reason::PlantedValue { name, spelling, .. } => format!("{name}: {spelling}"),
                 other => other.to_string(),
             })
             .collect();

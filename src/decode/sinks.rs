@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aho_corasick::AhoCorasick;
 
-use crate::model::{App, Captured, Category, ExchangeId, FieldName, FieldShape, FieldType, LeakGate, Part, Planted, Reason};
+use crate::model::{App, Captured, Category, Certainty, ExchangeId, FieldName, FieldShape, FieldType, LeakGate, Part, Planted, Reason};
 
 use super::{
     category::{self, NameFacts, name_facts},
@@ -152,7 +152,11 @@ impl Absorb<'_> {
     /// The end of the request: a coordinate of a planted position that stayed alone is a sign of location, if no proof of one.
     pub(super) fn end(&mut self) {
         for ((part, path), spelled) in std::mem::take(&mut self.pairs).alone(self.places) {
-            let reason = Reason::PlantedValue { name: "location".to_owned(), spelling: "one of its two coordinates".to_owned() };
+            let reason = Reason::PlantedValue {
+                name: "location".to_owned(),
+                spelling: "one of its two coordinates".to_owned(),
+                certainty: Certainty::Certain,
+            };
             self.page.add_reason(part, &path, Category::Location, reason);
             self.gate.remember_secret(&spelled);
         }

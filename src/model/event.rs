@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Category, Exchange, ExchangeId, PlantedValue, Position, Provenance, Tunnel};
+use super::{Category, Exchange, ExchangeId, Message, PlantedValue, Position, Provenance, Tunnel};
 
 /// One event with the number its writer gave it. An exchange belongs to the phase whose event has the highest number below
 /// that of the exchange's first event.
@@ -32,6 +32,8 @@ pub enum RunEvent {
     },
     /// An exchange is over.
     Exchange(Box<Exchange>),
+    /// A message of a connection that stays open (WebSocket), as it passed. Its exchange follows when the connection is over.
+    Message(Box<Message>),
     /// A new phase: what happens from here on is explained by its name and categories.
     PhaseBegan {
         /// Name, unique within the scenario.

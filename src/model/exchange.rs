@@ -84,6 +84,27 @@ pub struct Response {
     pub trailers: Vec<Header>,
 }
 
+/// One message of a connection that stays open: a WebSocket's. Each is recorded by itself, as it passes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// The exchange that opened the connection.
+    pub exchange: ExchangeId,
+    /// Number within the connection, from 1, both directions counted together.
+    pub number: u64,
+    /// The phase in which it passed.
+    pub phase: String,
+    /// When, on the rig's clock.
+    pub at: Timestamp,
+    /// True when the app sent it, false when the server did.
+    pub sent: bool,
+    /// True for a text message, false for a binary one.
+    pub text: bool,
+    /// URL that opened the connection, so that a message can be read without its exchange.
+    pub url: Url,
+    /// What it carried, after the framing and its compression.
+    pub body: Body,
+}
+
 /// An absolute URL in the parts an audit needs. The host names a receiver; everything after it may be personal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Url {

@@ -22,11 +22,13 @@ pub enum Part {
     Json,
     /// The body as a whole, or something in it that has no better name.
     Body,
+    /// A message that the app sent over a WebSocket, or something in it.
+    Message,
 }
 
 impl Part {
     /// Every part, in order.
-    pub const ALL: [Self; 7] = [Self::Path, Self::Query, Self::Header, Self::Cookie, Self::Form, Self::Json, Self::Body];
+    pub const ALL: [Self; 8] = [Self::Path, Self::Query, Self::Header, Self::Cookie, Self::Form, Self::Json, Self::Body, Self::Message];
 
     /// Its word in a snapshot.
     pub const fn word(self) -> &'static str {
@@ -38,6 +40,7 @@ impl Part {
             Self::Form => "form",
             Self::Json => "json",
             Self::Body => "body",
+            Self::Message => "message",
         }
     }
 }
@@ -185,38 +188,115 @@ pub enum Encoding {
     /// Standard base64.
     Base64,
     /// URL-safe base64.
+    #[serde(rename = "base64url")]
     Base64Url,
+    /// Brotli, RFC 7932.
+    #[serde(rename = "br")]
+    Brotli,
+    /// CBOR, RFC 8949.
+    Cbor,
+    /// Raw deflate, RFC 1951.
+    Deflate,
+    /// FIT, the format of sport watches' activity files.
+    Fit,
     /// `application/x-www-form-urlencoded` inside another layer.
     Form,
+    /// gRPC: messages with a five-byte head each.
+    Grpc,
     /// gzip, RFC 1952.
     Gzip,
+    /// Hexadecimal digits.
+    Hex,
     /// JSON.
     Json,
     /// JSON text inside a JSON string.
     JsonInString,
+    /// JSON Web Token, RFC 7519: its header and its claims.
+    Jwt,
+    /// MessagePack.
+    #[serde(rename = "msgpack")]
+    MessagePack,
+    /// Multipart, RFC 2046, inside another layer.
+    Multipart,
     /// Percent-encoding beyond the one that the URL or form itself has.
     Percent,
+    /// Apple's property list, XML or binary.
+    Plist,
+    /// Protocol Buffers, read by a descriptor that names its fields.
+    Protobuf,
+    /// Protocol Buffers read without a descriptor: a guess, fields are numbers.
+    #[serde(rename = "protobuf?")]
+    ProtobufGuess,
+    /// Server-sent events framing.
+    Sse,
+    /// XML.
+    Xml,
     /// zlib, RFC 1950.
     Zlib,
+    /// Zstandard, RFC 8878.
+    Zstd,
 }
 
 impl Encoding {
     /// Every encoding, sorted by word.
-    pub const ALL: [Self; 8] =
-        [Self::Base64, Self::Base64Url, Self::Form, Self::Gzip, Self::Json, Self::JsonInString, Self::Percent, Self::Zlib];
+    pub const ALL: [Self; 23] = [
+        Self::Base64,
+        Self::Base64Url,
+        Self::Brotli,
+        Self::Cbor,
+        Self::Deflate,
+        Self::Fit,
+        Self::Form,
+        Self::Grpc,
+        Self::Gzip,
+        Self::Hex,
+        Self::Json,
+        Self::JsonInString,
+        Self::Jwt,
+        Self::MessagePack,
+        Self::Multipart,
+        Self::Percent,
+        Self::Plist,
+        Self::Protobuf,
+        Self::ProtobufGuess,
+        Self::Sse,
+        Self::Xml,
+        Self::Zlib,
+        Self::Zstd,
+    ];
 
     /// Its word in a snapshot and a report.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Base64 => "base64",
             Self::Base64Url => "base64url",
+            Self::Brotli => "br",
+            Self::Cbor => "cbor",
+            Self::Deflate => "deflate",
+            Self::Fit => "fit",
             Self::Form => "form",
+            Self::Grpc => "grpc",
             Self::Gzip => "gzip",
+            Self::Hex => "hex",
             Self::Json => "json",
             Self::JsonInString => "json-in-string",
+            Self::Jwt => "jwt",
+            Self::MessagePack => "msgpack",
+            Self::Multipart => "multipart",
             Self::Percent => "percent",
+            Self::Plist => "plist",
+            Self::Protobuf => "protobuf",
+            Self::ProtobufGuess => "protobuf?",
+            Self::Sse => "sse",
+            Self::Xml => "xml",
             Self::Zlib => "zlib",
+            Self::Zstd => "zstd",
         }
+    }
+
+    /// Whether bytes are read like this on the strength of their looks alone: nothing in them says that they must be.
+    pub const fn is_guess(self) -> bool {
+        matches!(self, Self::ProtobufGuess)
     }
 }
 
@@ -277,6 +357,18 @@ pub struct FieldShape {
     pub chain: Vec<Encoding>,
 }
 
+/// How unlikely it is that a planted value stands somewhere by chance, given all that was searched there. What is likelier than
+/// either is no hit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Certainty {
+    /// By chance in fewer than one of 10^9 such requests.
+    #[default]
+    Certain,
+    /// By chance in fewer than one of 10^4 such requests, or a short value whose field's name speaks of it.
+    Likely,
+}
+
 /// Why a field has a category. Kept apart in reports, because they are worth differently much.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
@@ -295,8 +387,10 @@ pub enum Reason {
     PlantedValue {
         /// The planted value's name, never the value.
         name: String,
-        /// How it was spelled: `plain`, `case-folded`.
+        /// How it was spelled: `plain`, `sha256 of lower case, as hex`, `1,437 of 1,440 minutes`.
         spelling: String,
+        /// How unlikely it is that this stands there by chance.
+        certainty: Certainty,
     },
     /// The value looks like it.
     Shape {
@@ -310,7 +404,10 @@ impl fmt::Display for Reason {
         match self {
             Self::KnownLeaf { why } => write!(f, "known leaf: {why}"),
             Self::Name { word } => write!(f, "its name says \"{word}\""),
-            Self::PlantedValue { name, spelling } => write!(f, "planted value {name} found ({spelling})"),
+            Self::PlantedValue { name, spelling, certainty: Certainty::Certain } => write!(f, "planted value {name} found ({spelling})"),
+            Self::PlantedValue { name, spelling, certainty: Certainty::Likely } => {
+                write!(f, "planted value {name} probably found ({spelling})")
+            }
             Self::Shape { what } => write!(f, "looks like {what}"),
         }
     }
