@@ -102,7 +102,7 @@ fn words(finding: &Finding, audited: &Audited) -> String {
     lines.extend(finding.distance_m.map(|metres| format!("distance to the planted position: {metres:.0} m")));
     if let Some(evidence) = &finding.evidence {
         let chain: Vec<_> = evidence.chain.iter().map(|encoding| encoding.word()).collect();
-        let bytes = evidence.bytes.map(|(start, end)| format!(", bytes {start}..{end} of the body")).unwrap_or_default();
+        let bytes = evidence.bytes.map(|range| format!(", bytes {range} of the body")).unwrap_or_default();
         let exchange = evidence.exchange.map(|id| format!(", exchange #{}", id.0)).unwrap_or_default();
         let chain = if chain.is_empty() { String::new() } else { format!(", decoded {}", chain.join(" > ")) };
         lines.push(format!("evidence: run {}{exchange}{bytes}{chain}", evidence.run));
@@ -176,7 +176,7 @@ fn in_full(exchange: &Exchange, leaves: &[decode::Leaf], app: &App, values: bool
     let row = |leaf: &decode::Leaf| {
         let words = leaf.shape.categories.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let chain = leaf.shape.chain.iter().map(|encoding| encoding.word()).collect::<Vec<_>>().join(" > ");
-        let bytes = leaf.bytes.map(|(start, end)| format!("{start}..{end}")).unwrap_or_default();
+        let bytes = leaf.bytes.map(|range| range.to_string()).unwrap_or_default();
         let mut row = vec![leaf.name.to_string(), leaf.shape.kind.to_string(), words, chain, bytes];
         if values {
             row.push(clipped(leaf.value.expose()));

@@ -37,21 +37,30 @@ pub(super) enum Explained {
     },
 }
 
-/// Gives every leaf of a body to the walker. The path is empty and the walker stands in no layer.
+/// Gives every leaf of a body to the walker. The walker stands in no layer.
 pub(super) fn walk_body(bytes: &[u8], declared: Declared<'_>, walker: &mut Walker<'_>) -> Explained {
     walker.begin(Part::Body);
-    let place = Place::body(0, bytes.len() as u64);
+    let mut explained = Explained::All;
+    walker.raw(bytes, true, |walker, place| explained = encoded(bytes, declared, place, walker));
+    explained
+}
+
+fn encoded(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walker<'_>) -> Explained {
     let encodings = declared.content_encoding.unwrap_or_default().to_ascii_lowercase();
     // Several encodings are listed in the order applied; one level is all that apps use. An import may have undone it already.
     if encodings.contains("deflate") && format::inflate_zlib(bytes, 1).is_err() {
         // Some senders leave the zlib header out (RFC 9110 section 8.4.1.2).
         if let Some(inner) = walker.inflated(format::inflate_raw(bytes, walker.allowance())) {
-            let mut explained = Explained::All;
-            walker.inside(Encoding::Zlib, |walker| explained = whole(&inner, declared, place.transformed(), walker));
-            return explained;
+            return inside(Encoding::Zlib, &inner, declared, place, walker);
         }
     }
     whole(bytes, declared, place, walker)
+}
+
+fn inside(encoding: Encoding, inner: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walker<'_>) -> Explained {
+    let mut explained = Explained::All;
+    walker.decoded(encoding, inner, place, |walker, place| explained = whole(inner, declared, place, walker));
+    explained
 }
 
 /// A body, or what was inside its compression.
@@ -61,9 +70,7 @@ fn whole(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walker
     }
     for (encoding, inflate) in [(Encoding::Gzip, format::gunzip as Inflate), (Encoding::Zlib, format::inflate_zlib)] {
         if let Some(inner) = walker.inflated(inflate(bytes, walker.allowance())) {
-            let mut explained = Explained::All;
-            walker.inside(encoding, |walker| explained = whole(&inner, declared, place.transformed(), walker));
-            return explained;
+            return inside(encoding, &inner, declared, place, walker);
         }
     }
     if let Some(boundary) = boundary(declared) {
@@ -84,9 +91,7 @@ fn whole(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walker
     }
     if let Some(plain) = format::decode_whole(bytes.trim_ascii()) {
         walker.charge(plain.len(), false);
-        let mut explained = Explained::All;
-        walker.inside(Encoding::Percent, |walker| explained = whole(plain.as_bytes(), declared, place.transformed(), walker));
-        return explained;
+        return inside(Encoding::Percent, plain.as_bytes(), declared, place, walker);
     }
     text_body(text, place, walker)
 }
@@ -108,7 +113,10 @@ fn as_json(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walk
             walker.turn_into(Part::Body);
             None
         }
-        Walked::UpTo(at) => Some(Explained::UpTo(at)),
+        Walked::UpTo(at) => {
+            walker.unread((bytes.len() - at.min(bytes.len())) as u64);
+            Some(Explained::UpTo(at))
+        }
     }
 }
 
@@ -116,11 +124,10 @@ fn as_json(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walk
 fn text_body(text: &str, place: Place, walker: &mut Walker<'_>) -> Explained {
     let packed = text.trim();
     let dense = packed.len() >= SHORTEST_OPAQUE && packed.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_\r\n".contains(&byte));
-    if dense && entropy(packed.as_bytes()) >= DENSE_ENTROPY && !peels(packed, place, walker) {
-        return opaque(text.as_bytes(), place, walker);
-    }
-    if !dense {
+    if !dense || entropy(packed.as_bytes()) < DENSE_ENTROPY {
         walker.text(text, place, Surface::Value);
+    } else if !peels(packed, place, walker) {
+        return opaque(text.as_bytes(), place, walker);
     }
     Explained::All
 }

@@ -108,7 +108,7 @@ mod tests {
 
     fn is_dark(path: &str, value: Value<'_>) -> bool {
         let name = name_facts(&App::default(), "/", Part::Form, path);
-        look(&RawLeaf { part: Part::Form, path, value, chain: &[], bytes: None, group: 0 }, &name).is_some()
+        look(&RawLeaf { part: Part::Form, path, value, chain: &[], bytes: None, exact: false, clean: false, group: 0 }, &name).is_some()
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What an endpoint is called: the host by its pattern, the path by a template. A pure function of one URL and the app file,
 //! never learned from the set (R11).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use percent_encoding::percent_decode_str;
 
@@ -16,8 +16,19 @@ pub(super) struct Named {
     pub(super) host: String,
     /// Template.
     pub(super) path: String,
-    /// Variable segments: field name, percent-decoded value.
-    pub(super) variables: Vec<(String, String)>,
+    /// Variable segments, in the order of the path.
+    pub(super) variables: Vec<Variable>,
+}
+
+/// A segment of a path, or what follows after very many, that is a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Variable {
+    /// Field name.
+    pub(super) name: String,
+    /// Percent-decoded.
+    pub(super) value: String,
+    /// Where it stands in the path, in bytes.
+    pub(super) range: Range<usize>,
 }
 
 /// Names the endpoint of a URL. `is_planted` says whether a text holds a planted value.
@@ -59,21 +70,24 @@ fn public_label(label: &str) -> Cow<'_, str> {
     }
 }
 
-fn path(app: &App, method: &str, path: &str, is_planted: &dyn Fn(&str) -> bool) -> (String, Vec<(String, String)>) {
+fn path(app: &App, method: &str, path: &str, is_planted: &dyn Fn(&str) -> bool) -> (String, Vec<Variable>) {
     let fitting = app.endpoints.iter().filter(|endpoint| endpoint.path.matches(path));
     // The template with the fewest variable segments is the most telling; the method decides between equals.
     let best = fitting.min_by_key(|endpoint| (endpoint.path.0.matches('{').count(), endpoint.method != method));
     let mut names = Names::default();
     if let Some(endpoint) = best {
+        let mut at = 0;
         for (template, segment) in endpoint.path.0.split('/').zip(path.split('/')) {
             if template.starts_with('{') {
-                names.add(template, decode(segment));
+                names.add(template, decode(segment), at..at + segment.len());
             }
+            at += segment.len() + 1;
         }
         return (endpoint.path.0.clone(), names.0);
     }
     let mut text = String::new();
     let mut segments = path.split('/');
+    let mut at = 0;
     for (number, segment) in segments.by_ref().take(MOST_SEGMENTS).enumerate() {
         if number > 0 {
             text.push('/');
@@ -83,28 +97,29 @@ fn path(app: &App, method: &str, path: &str, is_planted: &dyn Fn(&str) -> bool) 
         match placeholder.text() {
             Some(placeholder) => {
                 text.push_str(placeholder);
-                names.add(placeholder, value);
+                names.add(placeholder, value, at..at + segment.len());
             }
             None => push_literal(&mut text, segment),
         }
+        at += segment.len() + 1;
     }
     let rest: Vec<&str> = segments.collect();
     if !rest.is_empty() {
         text.push_str("/…");
-        names.add("{id}", decode(&rest.join("/")));
+        names.add("{id}", decode(&rest.join("/")), at..path.len());
     }
     (text, names.0)
 }
 
 /// Names of variable segments: `{id}`, then `{id}2`.
 #[derive(Default)]
-struct Names(Vec<(String, String)>);
+struct Names(Vec<Variable>);
 
 impl Names {
-    fn add(&mut self, placeholder: &str, value: String) {
-        let same = self.0.iter().filter(|(name, _)| name.starts_with(placeholder)).count();
+    fn add(&mut self, placeholder: &str, value: String, range: Range<usize>) {
+        let same = self.0.iter().filter(|variable| variable.name.starts_with(placeholder)).count();
         let name = if same == 0 { placeholder.to_owned() } else { format!("{placeholder}{}", same + 1) };
-        self.0.push((name, value));
+        self.0.push(Variable { name, value, range });
     }
 }
 
@@ -140,7 +155,7 @@ mod tests {
     fn check(host: &str, path: &str, want: &str, variables: &str) {
         let url = Url { scheme: "https".into(), host: host.into(), port: 443, path_and_query: Captured::new(path.into()) };
         let named = name(&app(), "GET", &url, &|text| text.contains("Quillon"));
-        let names: Vec<&str> = named.variables.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = named.variables.iter().map(|variable| variable.name.as_str()).collect();
         assert_eq!((format!("{}{}", named.host, named.path), names.join(" ")), (want.to_owned(), variables.to_owned()));
     }
 

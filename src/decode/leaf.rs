@@ -1,6 +1,6 @@
 //! One uploaded leaf while it is being looked at, and the [`Leaf`] that `show` and `fields --body` print.
 
-use crate::model::{Captured, Category, Encoding, FieldName, FieldShape, Part, Reason};
+use crate::model::{ByteRange, Captured, Category, Encoding, FieldName, FieldShape, Part, Reason, Standing};
 
 /// One uploaded leaf with its value: for a person who asked to see one exchange or one body.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,8 +11,8 @@ pub struct Leaf {
     pub shape: FieldShape,
     /// Why it has its categories, sorted.
     pub reasons: Vec<(Category, Reason)>,
-    /// Byte range (start, end) in the raw body, of its container when nothing finer is known; `None` outside the body.
-    pub bytes: Option<(u64, u64)>,
+    /// Where in the raw body; `None` outside the body.
+    pub bytes: Option<ByteRange>,
     /// The value as text, after peeling; binary data in the base64 it came in, else its first 1,024
     /// bytes as hex digits.
     pub value: Captured<String>,
@@ -69,8 +69,19 @@ pub(super) struct RawLeaf<'a> {
     pub(super) chain: &'a [Encoding],
     /// Byte range in the raw body.
     pub(super) bytes: Option<(u64, u64)>,
+    /// Whether that range is the leaf's own; otherwise it is that of what the leaf is wrapped in.
+    pub(super) exact: bool,
+    /// Whether a search of the layer around it has shown that no planted text is in it.
+    pub(super) clean: bool,
     /// Leaves of one object, array, query or form have the same group: they are siblings.
     pub(super) group: u32,
+}
+
+impl RawLeaf<'_> {
+    /// Where in the raw body.
+    pub(super) fn range(&self) -> Option<ByteRange> {
+        self.bytes.map(|(start, end)| ByteRange { start, end, coarse: !self.exact })
+    }
 }
 
 /// What a name says about how a value may be read.
@@ -85,10 +96,30 @@ pub(super) enum Expectation {
     Measurements,
 }
 
+/// What is known of a leaf.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standings {
+    /// By everything that is known.
+    pub(super) all: Standing,
+    /// Without what adapters and the app file say.
+    pub(super) unaided: Standing,
+}
+
+impl Standings {
+    /// The same either way.
+    pub(super) const fn both(standing: Standing) -> Self {
+        Self { all: standing, unaided: standing }
+    }
+}
+
 /// Takes the leaves of one request as they are found.
 pub(super) trait Sink {
-    /// A leaf.
-    fn leaf(&mut self, leaf: &RawLeaf<'_>);
+    /// A leaf. Gives what is known of it.
+    fn leaf(&mut self, leaf: &RawLeaf<'_>) -> Standings;
+    /// A layer of bytes opens: a raw body, a URL, a header, what was inside base64. True when no planted text is in it.
+    fn open_layer(&mut self, bytes: &[u8]) -> bool;
+    /// The innermost layer that has planted texts closes: those that were in no leaf of it stand in its names or between them.
+    fn close_layer(&mut self, part: Part, path: &str);
     /// What the name of a value about to be peeled says.
     fn expectation(&mut self, part: Part, path: &str) -> Expectation;
     /// Whether a map key holds a planted value.

@@ -46,6 +46,8 @@ pub(super) fn merge_endpoint(into: &mut EndpointFacts, other: EndpointFacts) {
     into.runs += other.runs;
     into.exchanges += other.exchanges;
     into.uploaded_bytes += other.uploaded_bytes;
+    into.ledger += other.ledger;
+    into.ledger_unaided += other.ledger_unaided;
     into.first = into.first.take().into_iter().chain(other.first).min();
     for (name, facts) in other.fields {
         match into.fields.entry(name) {

@@ -23,6 +23,7 @@ mod planted;
 mod request;
 mod series;
 mod sinks;
+mod standing;
 mod walker;
 
 pub use self::{leaf::Leaf, merge::merge, observer::Observer};

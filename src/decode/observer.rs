@@ -262,12 +262,15 @@ impl<'a> Observer<'a> {
                 found_in_rest.insert(number);
             });
         });
+        let (ledger, unaided) = walker.ledgers();
         absorb.end();
         if absorb.names_app || named_in_rest {
             origin = Origin::App;
         }
         let (mut found, hits, dark, overflowed) = (absorb.found, absorb.hits, absorb.dark, absorb.overflowed);
         if let Some(page) = self.pages.get_mut(&key) {
+            page.facts.ledger += ledger;
+            page.facts.ledger_unaided += unaided;
             page.facts.origin = if page.facts.exchanges == 1 { origin } else { stronger(page.facts.origin, origin) };
         }
         found.extend(&found_in_rest);

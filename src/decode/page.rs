@@ -49,8 +49,7 @@ impl Page {
 
     /// Adds what was found out about a field after it was absorbed.
     pub(super) fn add_reason(&mut self, part: Part, path: &str, category: Category, reason: Reason) {
-        let number = self.numbers.get(&part).and_then(|numbers| numbers.get(path));
-        if let Some(slot) = number.and_then(|number| self.slots.get_mut(*number)) {
+        if let Some(slot) = self.existing(part, path) {
             slot.facts.shape.categories.insert(category);
             slot.facts.reasons.insert((category, reason));
         }
@@ -58,17 +57,29 @@ impl Page {
 
     /// Notes that something is in a part as a whole that was not decoded into fields.
     pub(super) fn add_unread(&mut self, part: Part, kind: FieldType, reason: (Category, Reason), evidence: &Evidence) {
+        self.add_loose(part, "", reason, evidence);
+        if let Some(slot) = self.existing(part, "") {
+            slot.facts.shape.kind = std::mem::take(&mut slot.facts.shape.kind).join(kind);
+        }
+    }
+
+    /// Notes that something is somewhere in a layer, in no leaf of it: the value around the layer has it.
+    pub(super) fn add_loose(&mut self, part: Part, path: &str, reason: (Category, Reason), evidence: &Evidence) {
         let next = self.slots.len();
-        let number = *self.numbers.entry(part).or_default().entry(String::new()).or_insert(next);
+        let number = *self.numbers.entry(part).or_default().entry(path.to_owned()).or_insert(next);
         if number == next {
             self.slots.push(Slot::default());
         }
         let Some(slot) = self.slots.get_mut(number) else { return };
         slot.facts.occurrences += 1;
-        slot.facts.shape.kind = std::mem::take(&mut slot.facts.shape.kind).join(kind);
         slot.facts.shape.categories.insert(reason.0);
         slot.facts.reasons.insert(reason);
         slot.facts.first.get_or_insert_with(|| evidence.clone());
+    }
+
+    fn existing(&mut self, part: Part, path: &str) -> Option<&mut Slot> {
+        let number = self.numbers.get(&part)?.get(path)?;
+        self.slots.get_mut(*number)
     }
 
     /// The fields that were absorbed, each counted for `runs` runs.
@@ -117,7 +128,7 @@ impl Slot {
             }
         }
         if facts.first.as_ref().is_none_or(|first| first.exchange > Some(exchange)) {
-            facts.first = Some(Evidence { run, exchange: Some(exchange), bytes: leaf.bytes, chain: leaf.chain.to_vec() });
+            facts.first = Some(Evidence { run, exchange: Some(exchange), bytes: leaf.range(), chain: leaf.chain.to_vec() });
         }
     }
 }

@@ -298,6 +298,8 @@ mod tests {
                 value: Value::Text(value),
                 chain: &[],
                 bytes: None,
+                exact: false,
+                clean: false,
                 group: group.parse().expect("a number"),
             };
             pairs.look(&raw, &name, &places, &mut |hit| {

@@ -80,6 +80,11 @@ impl Index {
         self.automaton.as_ref().is_some_and(|automaton| automaton.is_match(text))
     }
 
+    /// Whether bytes hold a planted text, address or date.
+    pub(super) fn occurs_in(&self, bytes: &[u8]) -> bool {
+        self.automaton.as_ref().is_some_and(|automaton| automaton.is_match(bytes))
+    }
+
     /// Whether bytes hold a planted text, address or date; `found` gets its number.
     pub(super) fn find_in_bytes(&self, bytes: &[u8], mut found: impl FnMut(usize)) {
         let Some(automaton) = &self.automaton else { return };

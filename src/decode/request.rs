@@ -10,6 +10,7 @@ use crate::model::{Bodies, Body, BodyContent, Captured, Header, Part, Request};
 
 use super::{
     body::{Declared, Explained, walk_body},
+    endpoint::Variable,
     format,
     walker::{Limit, Place, Surface, Walker},
 };
@@ -59,34 +60,26 @@ pub(super) enum BodyGap {
 /// [`MOST_BODY`] bytes of a body, in windows that overlap by [`OVERLAP`] bytes.
 pub(super) fn walk_request(
     request: &Request,
-    variables: &[(String, String)],
+    variables: &[Variable],
     bodies: &dyn Bodies,
     walker: &mut Walker<'_>,
     rest: &mut dyn FnMut(&[u8]),
 ) -> Unseen {
     walker.begin(Part::Path);
-    for (name, value) in variables {
-        let mark = walker.enter_name(name);
-        walker.text(value, Place::OUTSIDE, Surface::Value);
-        walker.leave(mark);
-    }
-    walker.begin(Part::Query);
-    format::walk_pairs(request.url.query().as_bytes(), Place::OUTSIDE, walker);
-    walker.begin(Part::Header);
-    for header in request.headers.iter().chain(&request.trailers).filter(|header| is_field(header)) {
-        let mark = walker.enter_key(&header.name.to_ascii_lowercase());
-        walker.text(header.value.expose(), Place::OUTSIDE, Surface::Value);
-        walker.leave(mark);
-    }
-    walker.begin(Part::Cookie);
-    for header in request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("cookie")) {
-        // h2 may split one cookie header into several (RFC 9113 section 8.2.3); the fields are the same.
-        for cookie in header.value.expose().split(';').map(str::trim).filter(|cookie| !cookie.is_empty()) {
-            let (name, value) = cookie.split_once('=').unwrap_or((cookie, ""));
-            let mark = walker.enter_key(name);
-            walker.text(value, Place::OUTSIDE, Surface::Value);
+    walker.raw(request.url.path().as_bytes(), false, |walker, place| {
+        for Variable { name, value, range } in variables {
+            let mark = walker.enter_name(name);
+            let exact = request.url.path().get(range.clone()) == Some(value);
+            walker.text(value, place.part(range.clone(), exact), Surface::Value);
             walker.leave(mark);
         }
+    });
+    let query = request.url.query().as_bytes();
+    walker.structure(request.url.path_and_query.expose().len() as u64 - request.url.path().len() as u64 - query.len() as u64);
+    walker.begin(Part::Query);
+    walker.raw(query, false, |walker, place| format::walk_pairs(query, place, walker));
+    for header in request.headers.iter().chain(&request.trailers) {
+        walk_header(header, walker);
     }
     let declared = Declared {
         content_type: request.header("content-type").map(|value| value.expose().as_str()),
@@ -97,9 +90,11 @@ pub(super) fn walk_request(
     let mut unseen = match head_of(&request.body, bodies, rest) {
         Ok((head, only_searched)) => {
             let explained = walk_body(&head, declared, walker);
+            walker.unread(request.body.bytes.saturating_sub(head.len() as u64));
             Unseen::of_body(explained, walker.limits(), only_searched)
         }
         Err(why) => {
+            walker.unread(request.body.bytes);
             let limits = walker.limits().iter().copied().collect();
             Unseen { limits, body: Some(BodyGap::Missing(why)), only_searched: 0 }
         }
@@ -112,10 +107,38 @@ pub(super) fn walk_request(
     unseen
 }
 
-/// Whether a header carries something of the app's: not one that the transport makes.
-fn is_field(header: &Header) -> bool {
-    let name = header.name.to_ascii_lowercase();
-    !name.starts_with(':') && TRANSPORT.binary_search(&name.as_str()).is_err()
+/// A header's value is a field unless the transport makes it; a cookie header holds several.
+fn walk_header(header: &Header, walker: &mut Walker<'_>) {
+    let (name, value) = (header.name.to_ascii_lowercase(), header.value.expose());
+    walker.structure(name.len() as u64);
+    if name == "cookie" {
+        // h2 may split one cookie header into several (RFC 9113 section 8.2.3); the fields are the same.
+        walker.begin(Part::Cookie);
+        walker.raw(value.as_bytes(), false, |walker, place| walk_cookies(value, place, walker));
+    } else if name.starts_with(':') || TRANSPORT.binary_search(&name.as_str()).is_ok() {
+        walker.structure(value.len() as u64);
+    } else {
+        walker.begin(Part::Header);
+        walker.enter_key(&name);
+        walker.raw(value.as_bytes(), false, |walker, place| walker.text(value, place, Surface::Value));
+    }
+}
+
+fn walk_cookies(value: &str, place: Place, walker: &mut Walker<'_>) {
+    let mut at = 0;
+    for piece in value.split(';') {
+        let start = at + (piece.len() - piece.trim_start().len());
+        at += piece.len() + 1;
+        let cookie = piece.trim();
+        if cookie.is_empty() {
+            continue;
+        }
+        let (name, value) = cookie.split_once('=').unwrap_or((cookie, ""));
+        let mark = walker.enter_key(name);
+        let end = start + cookie.len();
+        walker.text(value, place.part(end - value.len()..end, true), Surface::Value);
+        walker.leave(mark);
+    }
 }
 
 /// The first [`MOST_BODY`] bytes of a body; what follows goes to `rest`. Gives how many bytes that were.

@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, HashMap};
 
 use aho_corasick::AhoCorasick;
 
-use crate::model::{App, Captured, Category, Certainty, ExchangeId, FieldName, FieldShape, FieldType, LeakGate, Part, Planted, Reason};
+use crate::model::{
+    App, ByteRange, Captured, Category, Certainty, Evidence, ExchangeId, FieldName, FieldShape, FieldType, LeakGate, Part, Planted,
+    PlantedValue, Reason, Standing,
+};
 
 use super::{
     category::{self, NameFacts, name_facts},
     dark::{self, Dark},
     kind::kind_of,
-    leaf::{Expectation, Leaf, RawLeaf, Sink, Value},
+    leaf::{Expectation, Leaf, RawLeaf, Sink, Standings, Value},
     name::Placeholder,
     page::{Found, Page},
     places::{Hit, Pairs, Places},
     planted::Index,
+    standing::standings,
 };
 
 /// Folds the leaves of one exchange into its endpoint's page.
@@ -30,7 +34,7 @@ pub(super) struct Absorb<'x> {
     /// Planted values found.
     pub(super) found: Found,
     /// Positions found, with where.
-    pub(super) hits: Vec<(Hit, Option<(u64, u64)>)>,
+    pub(super) hits: Vec<(Hit, Option<ByteRange>)>,
     /// Fields that nobody could decode, each with how much that was.
     pub(super) dark: BTreeMap<FieldName, Dark>,
     /// Finds the app's ids in leaves, however they were wrapped; `None` when nobody asks.
@@ -40,6 +44,18 @@ pub(super) struct Absorb<'x> {
     /// Whether fields had to be left out.
     pub(super) overflowed: bool,
     reasons: Vec<(Category, Reason)>,
+    /// Layers that hold planted texts, innermost last.
+    layers: Vec<Layer>,
+    /// Planted values found in leaves and names, in the order of the request.
+    placed: Vec<usize>,
+}
+
+/// A layer that is open and holds planted texts.
+#[derive(Debug)]
+struct Layer {
+    holds: Found,
+    /// How many of `placed` were there before it.
+    placed_before: usize,
 }
 
 impl<'x> Absorb<'x> {
@@ -68,6 +84,8 @@ impl<'x> Absorb<'x> {
             names_app: false,
             overflowed: false,
             reasons: Vec::new(),
+            layers: Vec::new(),
+            placed: Vec::new(),
         }
     }
 
@@ -94,7 +112,7 @@ impl<'x> Absorb<'x> {
 }
 
 impl Sink for Absorb<'_> {
-    fn leaf(&mut self, leaf: &RawLeaf<'_>) {
+    fn leaf(&mut self, leaf: &RawLeaf<'_>) -> Standings {
         let (run, exchange) = (self.run, self.exchange);
         self.reasons.clear();
         if let Some(ids) = self.ids.filter(|_| !self.names_app) {
@@ -108,18 +126,21 @@ impl Sink for Absorb<'_> {
             self.overflowed = true;
             // What cannot be listed is searched all the same.
             self.index.find(&NameFacts::default(), &leaf.value, &mut self.reasons, &mut self.found);
-            return;
+            return Standings::both(Standing::Unexplained);
         };
         let mut kind = kind_of(&leaf.value, &slot.name);
         category::categories(&slot.name, &kind, &leaf.value, &mut self.reasons);
-        self.index.find(&slot.name, &leaf.value, &mut self.reasons, &mut self.found);
+        let mut found = Found::new();
+        self.index.find(&slot.name, &leaf.value, &mut self.reasons, &mut found);
+        self.placed.extend(&found);
+        self.found.extend(found);
         let planted = self.reasons.iter().any(|(_, reason)| matches!(reason, Reason::PlantedValue { .. }));
         let dark = if planted || leaf.path.is_empty() { None } else { dark::look(leaf, &slot.name) };
         if dark.is_some() {
             kind = FieldType::Opaque;
         }
         slot.absorb(leaf, kind.clone(), &self.reasons, run, exchange);
-        let (hits, bytes) = (&mut self.hits, leaf.bytes);
+        let (hits, bytes) = (&mut self.hits, leaf.range());
         self.pairs.look(leaf, &slot.name, self.places, &mut |hit| hits.push((hit, bytes)));
         // Short values of a field that is encrypted by its name are dark too; a whole body is told as a body.
         let dark = dark.or_else(|| (kind == FieldType::Opaque && !leaf.path.is_empty()).then(|| dark::by_name(leaf)));
@@ -128,6 +149,33 @@ impl Sink for Absorb<'_> {
             self.dark.entry(name).and_modify(|known| known.sent += dark.sent).or_insert(dark);
         }
         self.remember(leaf, &kind);
+        standings(&kind, &leaf.value, &self.reasons)
+    }
+
+    fn open_layer(&mut self, bytes: &[u8]) -> bool {
+        if !self.index.occurs_in(bytes) {
+            return true;
+        }
+        let mut holds = Found::new();
+        self.index.find_in_bytes(bytes, |number| {
+            holds.insert(number);
+        });
+        self.layers.push(Layer { holds, placed_before: self.placed.len() });
+        false
+    }
+
+    fn close_layer(&mut self, part: Part, path: &str) {
+        let Some(layer) = self.layers.pop() else { return };
+        let placed = self.placed.get(layer.placed_before..).unwrap_or_default();
+        let loose: Vec<usize> = layer.holds.into_iter().filter(|number| !placed.contains(number)).collect();
+        for number in loose {
+            self.placed.push(number);
+            self.found.insert(number);
+            let PlantedValue { name, category, .. } = &self.index.values()[number];
+            let reason = Reason::PlantedValue { name: name.clone(), spelling: LOOSE.to_owned(), certainty: Certainty::Certain };
+            let evidence = Evidence { run: self.run, exchange: Some(self.exchange), bytes: None, chain: Vec::new() };
+            self.page.add_loose(part, path, (*category, reason), &evidence);
+        }
     }
 
     fn expectation(&mut self, part: Part, path: &str) -> Expectation {
@@ -141,9 +189,10 @@ impl Sink for Absorb<'_> {
     fn replaced_key(&mut self, placeholder: Placeholder, key: &str) {
         placeholder.remember(key, self.gate);
         let index = self.index;
-        let found = &mut self.found;
+        let (found, placed) = (&mut self.found, &mut self.placed);
         index.find_in_bytes(key.as_bytes(), |number| {
             found.insert(number);
+            placed.push(number);
         });
     }
 }
@@ -194,7 +243,7 @@ impl<'x> Collect<'x> {
 }
 
 impl Sink for Collect<'_> {
-    fn leaf(&mut self, leaf: &RawLeaf<'_>) {
+    fn leaf(&mut self, leaf: &RawLeaf<'_>) -> Standings {
         let name = self.name(leaf.part, leaf.path);
         let dark = !leaf.path.is_empty() && dark::look(leaf, name).is_some();
         let kind = if dark { FieldType::Opaque } else { kind_of(&leaf.value, name) };
@@ -203,14 +252,22 @@ impl Sink for Collect<'_> {
         reasons.sort();
         reasons.dedup();
         let categories = reasons.iter().map(|(category, _)| *category).collect();
+        let standings = standings(&kind, &leaf.value, &reasons);
         self.leaves.push(Leaf {
             name: FieldName { part: leaf.part, path: leaf.path.to_owned() },
             shape: FieldShape { kind, categories, chain: leaf.chain.to_vec() },
             reasons,
-            bytes: leaf.bytes,
+            bytes: leaf.range(),
             value: Captured::new(leaf.value.to_text().into_owned()),
         });
+        standings
     }
+
+    fn open_layer(&mut self, _bytes: &[u8]) -> bool {
+        true
+    }
+
+    fn close_layer(&mut self, _part: Part, _path: &str) {}
 
     fn expectation(&mut self, part: Part, path: &str) -> Expectation {
         self.name(part, path).expectation
@@ -223,6 +280,8 @@ impl Sink for Collect<'_> {
     fn replaced_key(&mut self, _placeholder: Placeholder, _key: &str) {}
 }
 
+/// Where a planted text stands that is in no leaf of its layer.
+const LOOSE: &str = "in a name, or across several values";
 /// So many dark fields of one exchange are counted.
 const MOST_DARK: usize = 1_000;
 /// Numbers shorter than this are in every report, so the leak gate cannot look for them.

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use super::{Leaf, Observer, body_leaves, leaves_of, merge};
 use crate::model::{
-    App, AppVersion, BlindSpotKind, Bodies, Body, BodyContent, CaptureSource, Captured, Category, ControlRun, Endpoint, Exchange,
-    ExchangeId, FieldType, Header, HostPattern, KnownLeaf, NoBodies, Observations, Origin, Part, Party, PathTemplate, Planted,
+    App, AppVersion, BlindSpotKind, Bodies, Body, BodyContent, ByteRange, CaptureSource, Captured, Category, ControlRun, Endpoint,
+    Exchange, ExchangeId, FieldType, Header, HostPattern, KnownLeaf, NoBodies, Observations, Origin, Part, Party, PathTemplate, Planted,
     PlantedSource, PlantedValue, Platform, Position, Provenance, Request, Response, Rig, RunEnding, RunEvent, Target, Tunnel, TunnelId,
     TunnelOutcome, Url,
 };
@@ -259,7 +259,8 @@ fn the_days_upload_is_read_to_the_last_field() {
         assert!(shown.iter().any(|line| line == want), "no {want:?} in\n{}", shown.join("\n"));
     }
     let userid = leaves.iter().find(|leaf| leaf.name.path == "userid").expect("seen above");
-    let (start, end) = userid.bytes.expect("in the body");
+    let ByteRange { start, end, coarse } = userid.bytes.expect("in the body");
+    assert!(!coarse);
     assert_eq!(&body[start as usize..end as usize], b"1000000001");
     assert_eq!(userid.value.expose(), "1000000001");
 }

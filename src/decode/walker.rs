@@ -3,43 +3,37 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Encoding, Part};
+use crate::model::{Encoding, Ledger, Part, Standing};
 
 use super::{
     format::{DECODERS, Inflated},
-    leaf::{Expectation, RawLeaf, Sink, Value},
+    leaf::{Expectation, RawLeaf, Sink, Standings, Value},
     name,
 };
 
-/// Where the bytes at hand came from in the raw body.
+/// Where the bytes at hand came from.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Place {
     /// Byte range in the raw body; `None` outside the body.
     span: Option<(u64, u64)>,
     /// Whether the bytes at hand are those of the range, one by one.
     exact: bool,
+    /// How many bytes they take in the layer around them: escapes counted as they were sent.
+    taken: u64,
+    /// Whether a search of the layer around them has shown that no planted text is in it.
+    clean: bool,
 }
 
 impl Place {
-    /// Not in the body: a header, the path, the query.
-    pub(super) const OUTSIDE: Self = Self { span: None, exact: false };
-
-    /// A range of the raw body, byte by byte.
-    pub(super) const fn body(start: u64, end: u64) -> Self {
-        Self { span: Some((start, end)), exact: true }
-    }
-
     /// A range of the bytes at hand. `exact` says whether what comes out of it is still those bytes.
     pub(super) fn part(self, range: std::ops::Range<usize>, exact: bool) -> Self {
+        let (taken, clean) = (range.len() as u64, self.clean && exact);
         match self.span {
-            Some((start, _)) if self.exact => Self { span: Some((start + range.start as u64, start + range.end as u64)), exact },
-            span => Self { span, exact: false },
+            Some((start, _)) if self.exact => {
+                Self { span: Some((start + range.start as u64, start + range.end as u64)), exact, taken, clean }
+            }
+            span => Self { span, exact: false, taken, clean },
         }
-    }
-
-    /// The same range, after a transformation.
-    pub(super) const fn transformed(self) -> Self {
-        Self { span: self.span, exact: false }
     }
 }
 
@@ -91,6 +85,34 @@ pub(super) struct Walker<'s> {
     leaves: u32,
     decoded: usize,
     limits: BTreeSet<Limit>,
+    /// Layers that are open, innermost last; the first stands for the request as a whole.
+    frames: Vec<Frame>,
+}
+
+/// What is known of the bytes of one layer that is open.
+#[derive(Clone, Copy, Debug, Default)]
+struct Frame {
+    /// By everything that is known, structure left out.
+    all: Ledger,
+    /// Without what adapters and the app file say.
+    unaided: Ledger,
+}
+
+impl Frame {
+    fn add(&mut self, standing: &Standings, bytes: u64) {
+        self.all.add(standing.all, bytes);
+        self.unaided.add(standing.unaided, bytes);
+    }
+
+    /// The layer has so many bytes, and took so many in the layer around it: what is in no leaf is structure.
+    fn closed(self, bytes: u64, taken: u64) -> Self {
+        let close = |ledger: Ledger| {
+            let known = ledger.total();
+            // Leaves that overlap (a name that is a value too) cannot make a layer longer than it is.
+            if known > bytes { ledger.scaled_to(bytes) } else { Ledger { structure: bytes - known, ..ledger } }.scaled_to(taken)
+        };
+        Self { all: close(self.all), unaided: close(self.unaided) }
+    }
 }
 
 impl<'s> Walker<'s> {
@@ -105,6 +127,7 @@ impl<'s> Walker<'s> {
             leaves: 0,
             decoded: 0,
             limits: BTreeSet::new(),
+            frames: vec![Frame::default()],
         }
     }
 
@@ -113,12 +136,61 @@ impl<'s> Walker<'s> {
         &self.limits
     }
 
+    /// What is known of the bytes of the parts walked so far: by everything, and without adapters and the app file.
+    pub(super) fn ledgers(&self) -> (Ledger, Ledger) {
+        self.frames.first().map(|frame| (frame.all, frame.unaided)).unwrap_or_default()
+    }
+
     /// Begins a part of the request: an empty path, an empty chain, siblings of its own.
     pub(super) fn begin(&mut self, part: Part) {
         self.part = part;
         self.path.clear();
         self.chain.clear();
         self.open_group();
+    }
+
+    /// Walks raw bytes of the request, as they were sent. `in_body` says whether they are the body, so that leaves have byte
+    /// ranges.
+    pub(super) fn raw(&mut self, bytes: &[u8], in_body: bool, walk: impl FnOnce(&mut Self, Place)) {
+        let taken = bytes.len() as u64;
+        let span = in_body.then_some((0, taken));
+        self.layer(bytes, Place { span, exact: true, taken, clean: false }, walk);
+    }
+
+    /// Counts bytes of the request that are no field: header names, headers of the transport.
+    pub(super) fn structure(&mut self, bytes: u64) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.all.structure += bytes;
+            frame.unaided.structure += bytes;
+        }
+    }
+
+    /// Counts bytes of the layer at hand that were not read: nobody knows what they are.
+    pub(super) fn unread(&mut self, bytes: u64) {
+        self.account(&Standings::both(Standing::Unexplained), bytes);
+    }
+
+    fn account(&mut self, standings: &Standings, bytes: u64) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.add(standings, bytes);
+        }
+    }
+
+    /// Opens a layer of bytes, searches it for planted texts unless that was done, and closes it.
+    fn layer(&mut self, bytes: &[u8], place: Place, walk: impl FnOnce(&mut Self, Place)) {
+        let searched = place.clean;
+        let clean = searched || self.sink.open_layer(bytes);
+        self.frames.push(Frame::default());
+        let depth = self.path.len();
+        walk(self, Place { taken: bytes.len() as u64, clean, ..place });
+        let frame = self.frames.pop().unwrap_or_default().closed(bytes.len() as u64, place.taken);
+        if let Some(around) = self.frames.last_mut() {
+            around.all += frame.all;
+            around.unaided += frame.unaided;
+        }
+        if !clean {
+            self.sink.close_layer(self.part, self.path.get(..depth).unwrap_or(&self.path));
+        }
     }
 
     /// Changes the part without leaving the chain: a body turned out to be a form or JSON.
@@ -169,11 +241,16 @@ impl<'s> Walker<'s> {
         self.path.truncate(mark);
     }
 
-    /// Does something inside one more layer.
-    pub(super) fn inside(&mut self, encoding: Encoding, walk: impl FnOnce(&mut Self)) {
+    /// Walks a document that the bytes at hand are, byte by byte: JSON, a form.
+    pub(super) fn document(&mut self, encoding: Encoding, bytes: &[u8], place: Place, walk: impl FnOnce(&mut Self, Place)) {
         self.chain.push(encoding);
-        walk(self);
+        self.layer(bytes, place, walk);
         self.chain.pop();
+    }
+
+    /// Walks what the bytes at hand were decoded to. Of where something is in it, only the container is known.
+    pub(super) fn decoded(&mut self, encoding: Encoding, inner: &[u8], place: Place, walk: impl FnOnce(&mut Self, Place)) {
+        self.document(encoding, inner, Place { exact: false, clean: false, ..place }, walk);
     }
 
     /// How many bytes a layer may still decode to. Zero: nothing is peeled that grows.
@@ -260,11 +337,22 @@ impl<'s> Walker<'s> {
     pub(super) fn leaf(&mut self, value: Value<'_>, place: Place) {
         if self.is_full() {
             self.limits.insert(Limit::Leaves);
+            self.unread(place.taken);
             return;
         }
         self.leaves += 1;
-        let leaf = RawLeaf { part: self.part, path: &self.path, value, chain: &self.chain, bytes: place.span, group: self.group };
-        self.sink.leaf(&leaf);
+        let leaf = RawLeaf {
+            part: self.part,
+            path: &self.path,
+            value,
+            chain: &self.chain,
+            bytes: place.span,
+            exact: place.exact,
+            clean: place.clean,
+            group: self.group,
+        };
+        let standings = self.sink.leaf(&leaf);
+        self.account(&standings, place.taken);
     }
 }
 

@@ -60,9 +60,9 @@ impl Request {
         self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| &header.value)
     }
 
-    /// Bytes the app uploaded with this request that can carry data: path and query, header values, body.
+    /// Bytes the app uploaded with this request that can carry data: path and query, headers, body, trailers.
     pub fn uploaded_bytes(&self) -> u64 {
-        let headers: usize = self.headers.iter().map(|header| header.name.len() + header.value.expose().len()).sum();
+        let headers: usize = self.headers.iter().chain(&self.trailers).map(|header| header.name.len() + header.value.expose().len()).sum();
         self.url.path_and_query.expose().len() as u64 + headers as u64 + self.body.bytes
     }
 }

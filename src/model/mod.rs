@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod field;
 pub mod finding;
 pub mod leak;
+pub mod ledger;
 pub mod observation;
 pub mod planted;
 pub mod policy;
@@ -30,7 +31,8 @@ pub use exchange::{Body, BodyContent, Exchange, ExchangeId, Header, Message, Req
 pub use field::{Category, Certainty, Encoding, FieldName, FieldShape, FieldType, Part, Reason};
 pub use finding::{Finding, FindingId, Severity, Verdict};
 pub use leak::{Leak, LeakGate};
-pub use observation::{EndpointFacts, EndpointKey, Evidence, FieldFacts, Observations, Origin, Party, PositionSighting};
+pub use ledger::{Ledger, Standing};
+pub use observation::{ByteRange, EndpointFacts, EndpointKey, Evidence, FieldFacts, Observations, Origin, Party, PositionSighting};
 pub use planted::{Planted, PlantedSource, PlantedValue};
 pub use policy::{Accepted, Policy};
 pub use position::Position;

@@ -1,11 +1,14 @@
 //! What decoding saw: every endpoint with its fields, whose it is, how often, and where to look. Folds over exchanges merge
 //! into the same result in any order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Coverage, Encoding, ExchangeId, FieldName, FieldShape, LeakGate, Reason};
+use super::{Coverage, Encoding, ExchangeId, FieldName, FieldShape, LeakGate, Ledger, Reason};
 
 /// What decoding saw, of one run or of all runs of an audit.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +75,10 @@ pub struct EndpointFacts {
     pub exchanges: u64,
     /// Bytes uploaded.
     pub uploaded_bytes: u64,
+    /// What is known of those bytes.
+    pub ledger: Ledger,
+    /// The same without what vendors' adapters and the app file say.
+    pub ledger_unaided: Ledger,
     /// Fields.
     pub fields: BTreeMap<FieldName, FieldFacts>,
     /// The first exchange seen.
@@ -100,11 +107,28 @@ pub struct Evidence {
     pub run: u32,
     /// Exchange within that run's capture; `None` for a tunnel.
     pub exchange: Option<ExchangeId>,
-    /// Byte range (start, end) in the raw request body, where the field sits in one; of its container when the decoder knows
-    /// no better.
-    pub bytes: Option<(u64, u64)>,
+    /// Where in the raw request body, when the field sits in one.
+    pub bytes: Option<ByteRange>,
     /// Layers peeled, outermost first.
     pub chain: Vec<Encoding>,
+}
+
+/// A range of the raw request body, as it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ByteRange {
+    /// First byte.
+    pub start: u64,
+    /// The one after the last.
+    pub end: u64,
+    /// True when the range is the container's (a whole base64 text, a whole compressed body): the value is somewhere in what
+    /// comes out of it.
+    pub coarse: bool,
+}
+
+impl fmt::Display for ByteRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}..{}", if self.coarse { "in " } else { "" }, self.start, self.end)
+    }
 }
 
 /// A position found in an upload, near a planted one.

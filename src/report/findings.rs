@@ -185,8 +185,8 @@ fn evidence_words(evidence: &Evidence) -> String {
     if let Some(exchange) = evidence.exchange {
         text.push_str(&format!(", exchange {}", exchange.0));
     }
-    if let Some((start, end)) = evidence.bytes {
-        text.push_str(&format!(", bytes {start} to {end}"));
+    if let Some(range) = evidence.bytes {
+        text.push_str(&format!(", bytes {range}"));
     }
     let chain: Vec<&str> = evidence.chain.iter().map(|encoding| encoding.word()).collect();
     if !chain.is_empty() {

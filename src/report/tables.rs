@@ -1,7 +1,7 @@
 //! Tables of single commands: `fields` and `diff`. They take data of the model and show no values.
 
 use super::{Options, changes, page::Block, table};
-use crate::model::{Category, Change, FieldName, FieldShape, Reason};
+use crate::model::{ByteRange, Category, Change, FieldName, FieldShape, Reason};
 
 /// One row of the table of `fields`.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,8 +14,8 @@ pub struct FieldRow {
     pub shape: FieldShape,
     /// Why it has its categories.
     pub reasons: Vec<(Category, Reason)>,
-    /// Byte range (start, end) in the raw request body, where known.
-    pub bytes: Option<(u64, u64)>,
+    /// Where in the raw request body, where known.
+    pub bytes: Option<ByteRange>,
     /// In how many runs, of how many; `None` for a single body.
     pub runs: Option<(u32, u32)>,
 }
@@ -44,7 +44,7 @@ pub fn fields_table(rows: &[FieldRow], options: Options) -> String {
                 why(row),
             ];
             if located {
-                cells.push(row.bytes.map(|(start, end)| format!("{start}..{end}")).unwrap_or_default());
+                cells.push(row.bytes.map(|range| range.to_string()).unwrap_or_default());
             }
             if counted {
                 cells.push(row.runs.map(|(runs, of)| format!("{runs}/{of}")).unwrap_or_default());

@@ -6,9 +6,9 @@ use jiff::civil::date;
 
 use super::*;
 use crate::model::{
-    Accepted, AppVersion, Baseline, BlindSpot, BlindSpotKind, Category, Change, ChangeKind, Confidence, Coverage, Encoding, EndpointKey,
-    EndpointRow, Evidence, ExchangeId, FieldName, FieldShape, FieldType, Finding, FindingId, HostCoverage, Origin, Part, Party, Platform,
-    Reason, Severity, Target, Verdict,
+    Accepted, AppVersion, Baseline, BlindSpot, BlindSpotKind, ByteRange, Category, Change, ChangeKind, Confidence, Coverage, Encoding,
+    EndpointKey, EndpointRow, Evidence, ExchangeId, FieldName, FieldShape, FieldType, Finding, FindingId, HostCoverage, Origin, Part,
+    Party, Platform, Reason, Severity, Target, Verdict,
 };
 
 fn key(host: &str, path: &str) -> EndpointKey {
@@ -65,7 +65,12 @@ fn report() -> Report {
         sentence: sentence.into(),
         details: vec!["5 decimal places".into()],
         distance_m: Some(4.2),
-        evidence: Some(Evidence { run: 1, exchange: Some(ExchangeId(12)), bytes: Some((3, 21)), chain: vec![Encoding::Percent] }),
+        evidence: Some(Evidence {
+            run: 1,
+            exchange: Some(ExchangeId(12)),
+            bytes: Some(ByteRange { start: 3, end: 21, coarse: true }),
+            chain: vec![Encoding::Percent],
+        }),
         accepted: None,
     };
     let accepted = Accepted { finding: FindingId("T00000002".into()), reason: "known since spring".into(), expires: date(2026, 12, 31) };
@@ -434,7 +439,7 @@ fn fields_are_shown_with_type_encoding_and_reason_but_no_value() {
             chain: vec![Encoding::Json, Encoding::Base64],
         },
         reasons: vec![(Category::HeartRate, Reason::KnownLeaf { why: "one byte a minute".into() })],
-        bytes: Some((12, 1932)),
+        bytes: Some(ByteRange { start: 12, end: 1932, coarse: false }),
         runs: None,
     };
     insta::assert_snapshot!(fields_table(&[row], Options::default()));

@@ -151,8 +151,16 @@ pub(super) fn evidence() -> Value {
     object(&[
         ("run", Always, "Which run, from 1", count(1)),
         ("exchange", Always, "Number of the exchange within that run's capture", nullable(count(1))),
-        ("bytes", Always, "First byte and the one after the last, within the body as sent", nullable(tuple(&[count(0), count(0)]))),
+        ("bytes", Always, "Where, within the body as sent", nullable(byte_range())),
         ("chain", Always, "Layers to peel off, outermost first", list(encoding())),
+    ])
+}
+
+fn byte_range() -> Value {
+    object(&[
+        ("start", Always, "First byte", count(0)),
+        ("end", Always, "The one after the last", count(0)),
+        ("coarse", Always, "Whether the range is that of what the value is wrapped in", flag()),
     ])
 }
 

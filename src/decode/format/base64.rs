@@ -55,7 +55,7 @@ pub(super) fn peel(
         return false;
     }
     walker.charge(decoded.len(), false);
-    walker.inside(encoding, |walker| walker.bytes(&decoded, Some(text), place.transformed()));
+    walker.decoded(encoding, &decoded, place, |walker, place| walker.bytes(&decoded, Some(text), place));
     true
 }
 

@@ -7,7 +7,7 @@ use crate::model::Encoding;
 use super::{
     super::{
         leaf::Value,
-        walker::{Place, Surface, Walker},
+        walker::{Limit, Place, Surface, Walker},
     },
     Decoder,
 };
@@ -20,7 +20,7 @@ impl Decoder for Form {
         if !looks_like_form(bytes, 2) {
             return false;
         }
-        walker.inside(Encoding::Form, |walker| {
+        walker.document(Encoding::Form, bytes, place, |walker, place| {
             let outer = walker.open_group();
             walk_pairs(bytes, place, walker);
             walker.close_group(outer);
@@ -55,8 +55,13 @@ pub(in super::super) fn walk_pairs(bytes: &[u8], place: Place, walker: &mut Walk
     for pair in bytes.split(|byte| *byte == b'&') {
         let start = at;
         at += pair.len() + 1;
-        if pair.is_empty() || walker.is_full() {
+        if pair.is_empty() {
             continue;
+        }
+        if walker.is_full() {
+            walker.cut(Limit::Leaves);
+            walker.unread((bytes.len() - start) as u64);
+            return;
         }
         let equals = pair.iter().position(|byte| *byte == b'=');
         let (key, value) = equals.map_or((pair, &[][..]), |equals| (&pair[..equals], &pair[equals + 1..]));

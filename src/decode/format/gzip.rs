@@ -13,7 +13,7 @@ pub(super) struct Gzip;
 impl Decoder for Gzip {
     fn peel(&self, bytes: &[u8], place: Place, _surface: Surface, walker: &mut Walker<'_>) -> bool {
         let Some(inner) = walker.inflated(gunzip(bytes, walker.allowance())) else { return false };
-        walker.inside(Encoding::Gzip, |walker| walker.bytes(&inner, None, place.transformed()));
+        walker.decoded(Encoding::Gzip, &inner, place, |walker, place| walker.bytes(&inner, None, place));
         true
     }
 }

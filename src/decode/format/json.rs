@@ -23,7 +23,7 @@ impl Decoder for Json {
             return false;
         }
         let encoding = if surface == Surface::JsonString { Encoding::JsonInString } else { Encoding::Json };
-        walker.inside(encoding, |walker| {
+        walker.document(encoding, bytes, place, |walker, place| {
             walk_json(bytes, place, walker);
         });
         true
@@ -46,6 +46,9 @@ pub(in super::super) fn walk_json(bytes: &[u8], place: Place, walker: &mut Walke
     let ending = json::scan(bytes, &mut Names { walker, place, bytes, open: Vec::new() });
     walker.leave(root);
     walker.close_group(outer);
+    if let Ending::TooDeep(at) | Ending::Stopped(at) = ending {
+        walker.unread((bytes.len() - at.min(bytes.len())) as u64);
+    }
     match ending {
         Ending::Complete => Walked::All,
         Ending::Malformed(at) => Walked::UpTo(at),

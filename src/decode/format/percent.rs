@@ -17,7 +17,7 @@ impl Decoder for Percent {
             return false;
         }
         walker.charge(plain.len(), false);
-        walker.inside(Encoding::Percent, |walker| walker.text(&plain, place.transformed(), Surface::Value));
+        walker.decoded(Encoding::Percent, plain.as_bytes(), place, |walker, place| walker.text(&plain, place, Surface::Value));
         true
     }
 }
