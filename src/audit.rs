@@ -253,6 +253,7 @@ fn endpoint_rows(observations: &Observations) -> Vec<EndpointRow> {
             receiver: facts.receiver.clone(),
             exchanges: facts.exchanges,
             uploaded_bytes: facts.uploaded_bytes,
+            ledger: facts.ledger,
             runs: facts.runs,
             fields: facts.fields.len(),
             categories: facts

@@ -211,6 +211,7 @@ pub(super) fn merge_host(into: &mut HostCoverage, more: HostCoverage) {
     into.origin = stronger(into.origin, more.origin);
     into.exchanges += more.exchanges;
     into.uploaded_bytes += more.uploaded_bytes;
+    into.ledger += more.ledger;
     into.unread_tunnels += more.unread_tunnels;
     into.carries.extend(more.carries);
 }
@@ -236,7 +237,8 @@ pub(super) fn merge(into: &mut Coverage, other: Coverage) {
     std::mem::take(&mut into.blind_spots).into_iter().chain(other.blind_spots).for_each(|spot| spots.add_run(spot));
     into.blind_spots = spots.into_set(u32::MAX);
     into.uploaded_bytes += other.uploaded_bytes;
-    into.opaque_bytes += other.opaque_bytes;
+    into.ledger += other.ledger;
+    into.ledger_unaided += other.ledger_unaided;
     into.complete_runs += other.complete_runs;
     into.incomplete_runs.extend(other.incomplete_runs);
     into.incomplete_runs.sort();

@@ -7,8 +7,8 @@ use aho_corasick::AhoCorasick;
 
 use crate::model::{
     App, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, Certainty, ControlRun, EndpointKey, Evidence, Exchange,
-    ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Observations, Origin, Part, Party, Planted, PlantedValue, PositionSighting,
-    Provenance, Reason, Rig, RunEnding, RunEvent, observation::PlantedFacts, text::printable,
+    ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Ledger, Observations, Origin, Part, Party, Planted, PlantedValue,
+    PositionSighting, Provenance, Reason, Rig, RunEnding, RunEvent, observation::PlantedFacts, text::printable,
 };
 
 use super::{
@@ -50,7 +50,8 @@ pub struct Observer<'a> {
     sightings: BTreeMap<(EndpointKey, FieldName, Option<FieldName>, BTreeSet<String>), PositionSighting>,
     in_flight: BTreeMap<ExchangeId, String>,
     uploaded_bytes: u64,
-    opaque_bytes: u64,
+    ledger: Ledger,
+    ledger_unaided: Ledger,
     first_party_exchanges: u64,
     ending: Option<RunEnding>,
     gate: LeakGate,
@@ -85,7 +86,8 @@ impl<'a> Observer<'a> {
             sightings: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             uploaded_bytes: 0,
-            opaque_bytes: 0,
+            ledger: Ledger::default(),
+            ledger_unaided: Ledger::default(),
             first_party_exchanges: 0,
             ending: None,
             gate: LeakGate::default(),
@@ -170,7 +172,8 @@ impl<'a> Observer<'a> {
         coverage.hosts = self.hosts;
         coverage.blind_spots = self.spots.into_set(runs);
         coverage.uploaded_bytes = self.uploaded_bytes;
-        coverage.opaque_bytes = self.opaque_bytes;
+        coverage.ledger = self.ledger;
+        coverage.ledger_unaided = self.ledger_unaided;
         coverage.first_party_exchanges = self.first_party_exchanges;
         if runs > 0 && !own.is_empty() {
             let hosts = own.into_iter().collect::<Vec<_>>().join(", ");
@@ -288,9 +291,12 @@ impl<'a> Observer<'a> {
         coverage.origin = stronger(coverage.origin, origin);
         coverage.exchanges += 1;
         coverage.uploaded_bytes += bytes;
+        coverage.ledger += ledger;
         coverage.carries.extend(carries.chain(located.then_some(Category::Location)));
         if origin != Origin::Phone {
             self.uploaded_bytes += bytes;
+            self.ledger += ledger;
+            self.ledger_unaided += unaided;
             self.located_in += u64::from(located);
             let names: BTreeSet<&String> =
                 found.iter().filter_map(|number| self.index.values().get(*number)).map(|value| &value.name).collect();
@@ -308,13 +314,7 @@ impl<'a> Observer<'a> {
         }
         spots.extend(blind::of_ending(exchange));
         if let Some(BodyGap::Opaque { .. }) = unseen.body {
-            if origin != Origin::Phone {
-                self.opaque_bytes += request.body.bytes;
-            }
         } else if let Some(sentence) = blind::dark_sentence(&dark) {
-            if origin != Origin::Phone {
-                self.opaque_bytes += dark.values().map(|dark| dark.sent).sum::<u64>().min(bytes);
-            }
             spots.push((BlindSpotKind::BodyOpaque, sentence));
         }
         for (kind, sentence) in spots {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Category, Evidence, Origin};
+use super::{Category, Evidence, Ledger, Origin};
 
 /// What was read of what there was, over all runs of an audit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,8 +15,10 @@ pub struct Coverage {
     pub blind_spots: BTreeSet<BlindSpot>,
     /// Bytes uploaded by requests of origin `app` or `unknown` ([`super::Request::uploaded_bytes`]).
     pub uploaded_bytes: u64,
-    /// Bytes of those, in bodies and fields, that no decoder could explain.
-    pub opaque_bytes: u64,
+    /// What is known of those bytes.
+    pub ledger: Ledger,
+    /// The same without what vendors' adapters and the app file say: what anybody's app would give.
+    pub ledger_unaided: Ledger,
     /// Runs that ended complete.
     pub complete_runs: u32,
     /// Runs that did not, and why.
@@ -40,6 +42,8 @@ pub struct HostCoverage {
     pub exchanges: u64,
     /// Bytes uploaded.
     pub uploaded_bytes: u64,
+    /// What is known of those bytes.
+    pub ledger: Ledger,
     /// Tunnels that ended without a request read, in words by outcome.
     pub unread_tunnels: u64,
     /// Categories of the planted values found in its requests. Of a host of origin `phone` nothing else is judged.

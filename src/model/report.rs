@@ -81,6 +81,8 @@ pub struct EndpointRow {
     pub exchanges: u64,
     /// Bytes uploaded over all runs.
     pub uploaded_bytes: u64,
+    /// What is known of those bytes.
+    pub ledger: super::Ledger,
     /// In how many runs.
     pub runs: u32,
     /// Number of fields.

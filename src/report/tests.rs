@@ -7,8 +7,8 @@ use jiff::civil::date;
 use super::*;
 use crate::model::{
     Accepted, AppVersion, Baseline, BlindSpot, BlindSpotKind, ByteRange, Category, Change, ChangeKind, Confidence, Coverage, Encoding,
-    EndpointKey, EndpointRow, Evidence, ExchangeId, FieldName, FieldShape, FieldType, Finding, FindingId, HostCoverage, Origin, Part,
-    Party, Platform, Reason, Severity, Target, Verdict,
+    EndpointKey, EndpointRow, Evidence, ExchangeId, FieldName, FieldShape, FieldType, Finding, FindingId, HostCoverage, Ledger, Origin,
+    Part, Party, Platform, Reason, Severity, Target, Verdict,
 };
 
 fn key(host: &str, path: &str) -> EndpointKey {
@@ -40,6 +40,7 @@ fn report() -> Report {
         receiver: (party == Party::ThirdParty).then(|| "Invented Weather".into()),
         exchanges: 3,
         uploaded_bytes,
+        ledger: Ledger { named: uploaded_bytes - 100, unexplained: 100, ..Ledger::default() },
         runs: 3,
         fields: 4,
         categories: categories.to_vec(),
@@ -101,7 +102,8 @@ fn report() -> Report {
             ]
             .into(),
             uploaded_bytes: 90_812,
-            opaque_bytes: 0,
+            ledger: Ledger { named: 50_000, typed: 10_000, structure: 30_000, unexplained: 812 },
+            ledger_unaided: Ledger { named: 40_000, typed: 10_000, structure: 30_000, unexplained: 10_812 },
             complete_runs: 3,
             incomplete_runs: Vec::new(),
             known: true,
@@ -321,7 +323,7 @@ fn traffic_of_unknown_origin_is_marked() {
     let words = "* from this phone while the app ran";
     assert!(!rendered("table", std::slice::from_ref(&report), 100).contains(words));
     report.endpoints[1].origin = Origin::Unknown;
-    let text = rendered("table", &[report], 100);
+    let text = rendered("table", &[report], 120);
     assert!(text.contains("GET weather.test/v1/forecast (Invented Weather) *") && text.contains(words), "{text}");
 }
 

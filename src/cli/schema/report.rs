@@ -28,6 +28,7 @@ pub(super) fn schema() -> Value {
             ("evidence", evidence()),
             ("field-name", field_name()),
             ("finding", finding()),
+            ("ledger", ledger()),
             ("origin", words(["app", "phone", "unknown"])),
             ("report", report()),
             ("shape", shape()),
@@ -70,6 +71,7 @@ fn coverage() -> Value {
         ("origin", Always, "Whose traffic it is", reference("origin")),
         ("exchanges", Always, "Exchanges read", count(0)),
         ("uploaded_bytes", Always, "", count(0)),
+        ("ledger", Always, "What is known of those bytes", reference("ledger")),
         ("unread_tunnels", Always, "Tunnels that ended without a request read", count(0)),
         ("carries", Maybe, "Categories of the planted values found in its requests, sorted", list(category())),
     ]);
@@ -77,12 +79,22 @@ fn coverage() -> Value {
         ("hosts", Always, "Every host that was contacted", table(host)),
         ("blind_spots", Always, "What could not be seen, sorted", list(reference("blind-spot"))),
         ("uploaded_bytes", Always, "By requests of the app, or of unknown origin", count(0)),
-        ("opaque_bytes", Always, "Body bytes of those that nobody could explain", count(0)),
+        ("ledger", Always, "What is known of those bytes", reference("ledger")),
+        ("ledger_unaided", Always, "The same without what adapters and the app file say", reference("ledger")),
         ("complete_runs", Always, "", count(0)),
         ("incomplete_runs", Always, "Which, and why", list(text())),
         ("known", Always, "Whether the captures can tell what they missed", flag()),
         ("first_party_exchanges", Always, "Requests to the app's own hosts that were read and answered", count(0)),
         ("doubts", Maybe, "Why complete runs cannot answer all the same", list(text())),
+    ])
+}
+
+fn ledger() -> Value {
+    object(&[
+        ("named", Always, "Bytes of fields with a category", count(0)),
+        ("typed", Always, "Bytes of fields with a type only", count(0)),
+        ("structure", Always, "Bytes of names, punctuation and transport", count(0)),
+        ("unexplained", Always, "Bytes of what nobody can explain", count(0)),
     ])
 }
 
@@ -107,6 +119,7 @@ fn endpoint_row() -> Value {
         ("receiver", Maybe, "Company behind the host", text()),
         ("exchanges", Always, "Over all runs", count(0)),
         ("uploaded_bytes", Always, "Over all runs", count(0)),
+        ("ledger", Always, "What is known of those bytes", reference("ledger")),
         ("runs", Always, "In how many runs", count(0)),
         ("fields", Always, "Number of fields", count(0)),
         ("categories", Always, "Of its fields, sorted", list(category())),
