@@ -56,7 +56,8 @@ pub(super) fn is_json(bytes: &[u8]) -> bool {
 
 /// Reads one document, or several in a row (newline-delimited JSON), and tells the visitor.
 pub(super) fn scan<V: Visitor>(bytes: &[u8], visitor: &mut V) -> Ending {
-    let mut scanner = Scanner { bytes, at: if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 } };
+    let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let mut scanner = Scanner { bytes, text: std::str::from_utf8(bytes).ok(), at };
     loop {
         if let Err(ending) = scanner.document(visitor) {
             return ending;
@@ -72,6 +73,8 @@ pub(super) fn scan<V: Visitor>(bytes: &[u8], visitor: &mut V) -> Ending {
 
 struct Scanner<'a> {
     bytes: &'a [u8],
+    /// The same, when all of it is UTF-8: checked once, not string by string.
+    text: Option<&'a str>,
     at: usize,
 }
 
@@ -243,7 +246,12 @@ impl<'a> Scanner<'a> {
         }
         let raw = &self.bytes[start..at];
         self.at = at + 1;
-        Ok(if escaped { Cow::Owned(unescape(raw)) } else { String::from_utf8_lossy(raw) })
+        let plain = self.text.and_then(|text| text.get(start..at));
+        Ok(match plain {
+            _ if escaped => Cow::Owned(unescape(raw)),
+            Some(plain) => Cow::Borrowed(plain),
+            None => String::from_utf8_lossy(raw),
+        })
     }
 }
 

@@ -93,8 +93,16 @@ impl Index {
         }
     }
 
-    /// Everything planted in one leaf: categories with reasons, and the numbers of the values found.
-    pub(super) fn find(&self, name: &NameFacts, value: &Value<'_>, reasons: &mut Vec<(Category, Reason)>, found: &mut BTreeSet<usize>) {
+    /// Everything planted in one leaf: categories with reasons, and the numbers of the values found. `search_text` is false when
+    /// a search of the layer around it has shown that no planted text is in it.
+    pub(super) fn find(
+        &self,
+        name: &NameFacts,
+        value: &Value<'_>,
+        search_text: bool,
+        reasons: &mut Vec<(Category, Reason)>,
+        found: &mut BTreeSet<usize>,
+    ) {
         if self.values.is_empty() {
             return;
         }
@@ -107,7 +115,9 @@ impl Index {
             ));
         };
         if let Some(text) = value.as_text() {
-            self.find_in_text(text, &mut hit);
+            if search_text {
+                self.find_in_text(text, &mut hit);
+            }
             self.find_whole(text, name, &mut hit);
         } else if let Value::Bytes { bytes, .. } | Value::Opaque(bytes) = value {
             self.find_in_bytes(bytes, |number| hit(number, "plain, in binary data"));
@@ -238,7 +248,7 @@ mod tests {
     fn found(name: &str, value: Value<'_>) -> String {
         let facts = category::name_facts(&App::default(), "/", Part::Json, name);
         let mut reasons = Vec::new();
-        planted().find(&facts, &value, &mut reasons, &mut BTreeSet::new());
+        planted().find(&facts, &value, true, &mut reasons, &mut BTreeSet::new());
         let shown: Vec<String> = reasons
             .into_iter()
             .map(|(_, reason)| match reason {

@@ -125,13 +125,13 @@ impl Sink for Absorb<'_> {
         let Some(slot) = self.page.slot(self.app, leaf.part, leaf.path) else {
             self.overflowed = true;
             // What cannot be listed is searched all the same.
-            self.index.find(&NameFacts::default(), &leaf.value, &mut self.reasons, &mut self.found);
+            self.index.find(&NameFacts::default(), &leaf.value, !leaf.clean, &mut self.reasons, &mut self.found);
             return Standings::both(Standing::Unexplained);
         };
         let mut kind = kind_of(&leaf.value, &slot.name);
         category::categories(&slot.name, &kind, &leaf.value, &mut self.reasons);
         let mut found = Found::new();
-        self.index.find(&slot.name, &leaf.value, &mut self.reasons, &mut found);
+        self.index.find(&slot.name, &leaf.value, !leaf.clean, &mut self.reasons, &mut found);
         self.placed.extend(&found);
         self.found.extend(found);
         let planted = self.reasons.iter().any(|(_, reason)| matches!(reason, Reason::PlantedValue { .. }));

@@ -10,7 +10,7 @@ mod page;
 mod table;
 mod tables;
 
-pub use tables::{FieldRow, changes_table, fields_table};
+pub use tables::{FieldRow, LedgerRow, changes_table, fields_table, ledger_table};
 
 use crate::model::Report;
 

@@ -118,7 +118,7 @@ const NUMBERS: [&str; 12] =
 fn yields(column: &str) -> Yielding {
     match column {
         "categories" | "category and why" | "encoding" => Yielding::First,
-        "endpoint" | "field" | "findings" | "verdict" | "what" | "what is known" | "where" => Yielding::Then,
+        "endpoint" | "field" | "findings" | "uploaded to" | "verdict" | "what" | "what is known" | "where" => Yielding::Then,
         _ => Yielding::Last,
     }
 }

@@ -1,7 +1,7 @@
 //! Tables of single commands: `fields` and `diff`. They take data of the model and show no values.
 
 use super::{Options, changes, page::Block, table};
-use crate::model::{ByteRange, Category, Change, FieldName, FieldShape, Reason};
+use crate::model::{ByteRange, Category, Change, FieldName, FieldShape, Ledger, Reason};
 
 /// One row of the table of `fields`.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,30 @@ pub struct FieldRow {
     pub bytes: Option<ByteRange>,
     /// In how many runs, of how many; `None` for a single body.
     pub runs: Option<(u32, u32)>,
+}
+
+/// One row of the ledger: what is known of the bytes that were uploaded to one place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LedgerRow {
+    /// A host, an endpoint, or a body.
+    pub place: String,
+    /// By everything that is known.
+    pub all: Ledger,
+    /// Without what vendors' adapters and the app file say.
+    pub unaided: Ledger,
+}
+
+/// The ledger as a table, most bytes first; bytes are exact, so that a reader can add them up. Ends with a line break.
+pub fn ledger_table(rows: &[LedgerRow], options: Options) -> String {
+    let mut rows: Vec<&LedgerRow> = rows.iter().collect();
+    rows.sort_by(|a, b| b.all.total().cmp(&a.all.total()).then_with(|| a.place.cmp(&b.place)));
+    let cells = |row: &&LedgerRow| {
+        let Ledger { named, typed, structure, unexplained } = row.all;
+        let numbers = [row.all.total(), named, typed, structure, unexplained, row.unaided.unexplained];
+        std::iter::once(row.place.clone()).chain(numbers.iter().map(u64::to_string)).collect()
+    };
+    let header = vec!["uploaded to", "bytes", "named", "typed", "structure", "unexplained", "unaided"];
+    table::paint(&[Block::Table { header, rows: rows.iter().map(cells).collect() }], options)
 }
 
 /// The fields of one or more endpoints: a table a place, in the order given. Ends with a line break.
