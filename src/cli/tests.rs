@@ -61,6 +61,22 @@ fn a_har_is_audited_as_claimed_and_never_called_clean() {
 }
 
 #[test]
+fn a_report_does_not_depend_on_the_number_of_workers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = har(folder.path());
+    let files: Vec<String> = (0..7).map(|run| format!("{run}.har")).collect();
+    for (run, file) in files.iter().enumerate() {
+        // No two runs are alike: another field, other values, another host.
+        let text = text.replace("nickname", &format!("nickname{}", run % 3)).replace(VALUES[2], &format!("617828{run}"));
+        fs::write(folder.path().join(file), text.replace("cdn.test", &format!("cdn{}.test", run % 2))).expect("written");
+    }
+    let line: Vec<&str> = ["audit", "--app", "mifit", "--format", "json"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let reports = [1, 2, 7].map(|workers| command(folder.path(), &line, |surroundings| surroundings.workers = workers).1);
+    assert!(reports[0].contains(r#""complete_runs": 7"#), "{}", reports[0]);
+    assert!(reports.iter().all(|report| *report == reports[0]), "1, 2 and 7 workers say the same");
+}
+
+#[test]
 fn looking_writes_no_snapshot() {
     let folder = tempfile::tempdir().expect("a folder");
     har(folder.path());
