@@ -8,6 +8,7 @@ use super::{
     Exit, Failure, Surroundings,
     auditing::{self, Choices, Format, Pending},
     inputs::{self, Claims},
+    plant::Plant,
 };
 
 /// Arguments of `audit`.
@@ -22,6 +23,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     claims: Claims,
     #[command(flatten)]
+    plant: Plant,
+    #[command(flatten)]
     choices: Choices,
     #[command(flatten)]
     format: Format,
@@ -31,5 +34,5 @@ pub(super) struct Arguments {
 pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
     let recordings = inputs::recordings(&arguments.paths, &arguments.claims, surroundings)?;
     let pending = if arguments.no_snapshot { Pending::Leave } else { Pending::Write };
-    auditing::conclude(recordings, &arguments.choices, &arguments.format, pending, surroundings)
+    auditing::conclude(recordings, &arguments.plant, &arguments.choices, &arguments.format, pending, surroundings)
 }

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use super::{
     Exit, Failure, Surroundings, files,
     inputs::{AnyRecording, UNKNOWN_VERSION, groups},
+    plant::Plant,
     progress::{Progress, Watched},
     sides,
     snapshots::{self, Placed},
@@ -63,15 +64,16 @@ pub(crate) struct Audited {
     pub(crate) gate: LeakGate,
 }
 
-/// Audits recordings, group by group; prints the reports, writes pending snapshots, and gives the exit code of the worst.
+/// Audits recordings, imports with what is planted in them, group by group; prints the reports, writes pending snapshots, and gives the exit code of the worst.
 pub(crate) fn conclude(
     recordings: Vec<AnyRecording>,
+    plant: &Plant,
     choices: &Choices,
     format: &Format,
     pending: Pending,
     surroundings: &mut Surroundings,
 ) -> Result<Exit, Failure> {
-    let audits = audits(recordings, choices, surroundings)?;
+    let audits = audits(recordings, plant, choices, surroundings)?;
     tell(&audits, format, pending, surroundings)
 }
 
@@ -87,11 +89,17 @@ pub(crate) fn tell(audits: &[Audited], format: &Format, pending: Pending, surrou
     Ok(audits.iter().fold(Exit::Clean, |exit, audited| exit.worse(Exit::of(&audited.audit.report.verdict))))
 }
 
-/// Audits recordings, group by group.
-pub(crate) fn audits(recordings: Vec<AnyRecording>, choices: &Choices, surroundings: &mut Surroundings) -> Result<Vec<Audited>, Failure> {
+/// Audits recordings, imports with what is planted in them, group by group.
+pub(crate) fn audits(
+    recordings: Vec<AnyRecording>,
+    plant: &Plant,
+    choices: &Choices,
+    surroundings: &mut Surroundings,
+) -> Result<Vec<Audited>, Failure> {
+    let recordings = plant.before(recordings, surroundings)?;
     let workspace = surroundings.workspace();
     let policy = files::policy(&workspace, choices.policy.as_ref(), surroundings)?;
-    groups(recordings).iter().map(|group| audit_group(group, &policy, choices, &workspace, surroundings)).collect()
+    groups(recordings).iter().map(|group| audit_group(group, &policy, plant, choices, &workspace, surroundings)).collect()
 }
 
 /// The audit of a scenario that was to be run, and of which no run was made: it cannot answer, whatever else was found.
@@ -124,6 +132,7 @@ pub(crate) fn not_made(target: &Target, scenario: &Scenario, today: Date) -> Aud
 fn audit_group(
     group: &[AnyRecording],
     policy: &Policy,
+    plant: &Plant,
     choices: &Choices,
     workspace: &Workspace,
     surroundings: &mut Surroundings,
@@ -132,7 +141,7 @@ fn audit_group(
         .expect("a group holds the recording that made it");
     let (app, about) = app_of(&subject.target, workspace, surroundings)?;
     let mut observations = observed(group, &app, surroundings)?;
-    let baseline = baseline_of(&subject.target, choices, surroundings)?;
+    let baseline = baseline_of(&subject.target, plant, choices, surroundings)?;
     let audit = audit::audit(&AuditInput {
         observations: &observations,
         subject: &subject,
@@ -189,22 +198,27 @@ pub(super) fn observed(group: &[AnyRecording], app: &App, surroundings: &Surroun
 }
 
 /// The baseline of a target: the one that was asked for, else the accepted one (R8).
-pub(super) fn baseline_of(target: &Target, choices: &Choices, surroundings: &mut Surroundings) -> Result<Option<Placed>, Failure> {
+pub(super) fn baseline_of(
+    target: &Target,
+    plant: &Plant,
+    choices: &Choices,
+    surroundings: &mut Surroundings,
+) -> Result<Option<Placed>, Failure> {
     match choices.baseline.as_deref() {
         None => snapshots::baseline(&surroundings.workspace().snapshots(surroundings.ci), target),
-        Some(named) => named_baseline(named, target, surroundings).map(Some),
+        Some(named) => named_baseline(named, target, plant, surroundings).map(Some),
     }
 }
 
 /// The baseline that was asked for.
-fn named_baseline(named: &str, target: &Target, surroundings: &mut Surroundings) -> Result<Placed, Failure> {
+fn named_baseline(named: &str, target: &Target, plant: &Plant, surroundings: &mut Surroundings) -> Result<Placed, Failure> {
     let wanted = super::inputs::Claims {
         app: Some(target.app.clone()),
         platform: Some(target.platform),
         scenario: Some(target.scenario.clone()),
         app_version: None,
     };
-    let mut found = sides::side(named, &wanted, surroundings)?;
+    let mut found = sides::side(named, &wanted, plant, surroundings)?;
     found.retain(|placed| snapshots::same_place(&placed.snapshot.header.target, target));
     if found.len() > 1 {
         return Err(Failure::usage(format!("choose a baseline: {named} names {} snapshots", found.len()), "name one snapshot file"));

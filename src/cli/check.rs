@@ -1,4 +1,4 @@
-//! `check`: every scenario, app, policy and rig file at once, without a rig. All problems of all files are told.
+//! `check`: every scenario, app, policy, rig and planted-value file at once, without a rig. All problems of all files are told.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,7 @@ use clap::Args;
 use super::{
     Exit, Failure, Surroundings,
     files::{self, AppTexts, Problem, Text},
+    plant,
 };
 use crate::{
     model::{App, text::printable},
@@ -17,7 +18,7 @@ use crate::{
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Files or folders, with policy.yaml and rig.yaml in them; the working directory or a parent when none is named
+    /// Files or folders, with policy.yaml, rig.yaml and planted.yaml in them; the working directory or a parent when none is named
     paths: Vec<PathBuf>,
 }
 
@@ -52,6 +53,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
 
 const POLICY: &str = "policy.yaml";
 const RIG: &str = "rig.yaml";
+const PLANTED: &str = "planted.yaml";
 
 #[derive(Default)]
 struct Checked {
@@ -62,10 +64,10 @@ struct Checked {
 }
 
 impl Checked {
-    /// Policy and rig in a folder, where they are there. Gives whether one was.
+    /// Policy, rig and planted values in a folder, where they are there. Gives whether one was.
     fn beside(&mut self, folder: &Path, surroundings: &Surroundings) -> Result<bool, Failure> {
         let mut any = false;
-        for name in [POLICY, RIG] {
+        for name in [POLICY, RIG, PLANTED, plant::LOCAL] {
             let path = folder.join(name);
             if path.is_file() {
                 any = true;
@@ -122,6 +124,10 @@ impl Checked {
             Some(RIG) => {
                 self.problems.extend(files::exposed(path, surroundings)?);
                 self.keep(parse::rig(label, text).map_err(boxed));
+            }
+            Some(plant::LOCAL | PLANTED) => {
+                self.problems.extend(plant::exposed(path, surroundings)?);
+                self.keep(parse::planted(label, text).map_err(boxed));
             }
             Some(APP_FILE) => {
                 let name = folder_name(path, surroundings)?;

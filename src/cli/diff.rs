@@ -5,6 +5,7 @@ use clap::Args;
 use super::{
     Exit, Failure, Surroundings,
     inputs::Claims,
+    plant::Plant,
     sides,
     snapshots::{Placed, same_place},
 };
@@ -31,6 +32,8 @@ pub(super) struct Arguments {
     new_version: Option<String>,
     #[command(flatten)]
     claims: Claims,
+    #[command(flatten)]
+    plant: Plant,
 }
 
 /// Does it.
@@ -39,8 +42,8 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         let claims = arguments.claims.clone();
         Claims { app_version: version.clone().or_else(|| claims.app_version.clone()), ..claims }
     };
-    let old = sides::side(&arguments.old, &claims(&arguments.old_version), surroundings)?;
-    let new = sides::side(&arguments.new, &claims(&arguments.new_version), surroundings)?;
+    let old = sides::side(&arguments.old, &claims(&arguments.old_version), &arguments.plant, surroundings)?;
+    let new = sides::side(&arguments.new, &claims(&arguments.new_version), &arguments.plant, surroundings)?;
     let pairs: Vec<(&Placed, &Placed)> = match (&old[..], &new[..]) {
         ([old], [new]) => vec![(old, new)],
         _ => {

@@ -16,6 +16,7 @@ mod files;
 mod import;
 mod init;
 mod inputs;
+mod plant;
 mod progress;
 mod report;
 mod review;

@@ -8,6 +8,7 @@ use super::{
     Exit, Failure, Surroundings,
     auditing::{self, Choices, Format},
     inputs::{self, Claims},
+    plant::Plant,
 };
 
 /// Arguments of `report`.
@@ -22,6 +23,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     claims: Claims,
     #[command(flatten)]
+    plant: Plant,
+    #[command(flatten)]
     choices: Choices,
     #[command(flatten)]
     format: Format,
@@ -30,7 +33,7 @@ pub(super) struct Arguments {
 /// Does it. A report that was written is a success, whatever it says: `audit` is for verdicts.
 pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
     let recordings = inputs::recordings(&arguments.paths, &arguments.claims, surroundings)?;
-    let audits = auditing::audits(recordings, &arguments.choices, surroundings)?;
+    let audits = auditing::audits(recordings, &arguments.plant, &arguments.choices, surroundings)?;
     if arguments.output.is_some() {
         // A file is read anywhere: neither this terminal's width nor its colours belong in it.
         surroundings.colour = false;

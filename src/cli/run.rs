@@ -14,6 +14,7 @@ use super::{
     auditing::{self, Choices, Format, Pending},
     files::{self, AppTexts},
     inputs::AnyRecording,
+    plant::Plant,
     progress::RunProgress,
 };
 use crate::{
@@ -120,7 +121,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         recorded.captures.iter().map(|folder| Ok(Box::new(CaptureReader::open(folder)?) as AnyRecording)).collect();
     // Runs that broke off are no baseline for anything.
     let pending = if recorded.exit == Exit::Failed { Pending::Leave } else { Pending::Write };
-    let mut audits = auditing::audits(recordings?, &arguments.choices, surroundings)?;
+    let mut audits = auditing::audits(recordings?, &Plant::default(), &arguments.choices, surroundings)?;
     // A scenario of which no run was made is not forgotten: nothing is known of it, and the report says so.
     audits.extend(
         plan.scenarios
@@ -155,7 +156,7 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
     // The policy and the baselines are read again when they are needed; a mistake in them is told before anything is run.
     files::policy(&workspace, arguments.choices.policy.as_ref(), surroundings)?;
     for planned in &mut scenarios {
-        planned.baseline = auditing::baseline_of(&planned.target, &arguments.choices, surroundings)?
+        planned.baseline = auditing::baseline_of(&planned.target, &Plant::default(), &arguments.choices, surroundings)?
             .map(|placed| format!("{} ({})", placed.snapshot.header.target.version, placed.place));
     }
     let rig = rig.as_ref();

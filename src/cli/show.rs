@@ -1,6 +1,9 @@
 //! `show`: one exchange or one finding in full. Captured values are shown at a terminal, and nowhere else.
 
-use std::path::PathBuf;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use clap::Args;
 
@@ -9,11 +12,15 @@ use super::{
     auditing::{self, Audited, Choices},
     fields::latest,
     inputs::{self, AnyRecording, Claims, groups},
+    plant::Plant,
     table::table,
 };
 use crate::{
     decode, detect,
-    model::{App, BodyContent, Captured, Exchange, ExchangeId, Finding, Header, RunEvent, text::printable},
+    model::{
+        App, BodyContent, Captured, Certainty, Exchange, ExchangeId, FieldName, Finding, Header, Observations, Reason, RunEvent,
+        text::printable,
+    },
 };
 
 /// Longest value that is shown whole, in characters.
@@ -31,6 +38,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     claims: Claims,
     #[command(flatten)]
+    plant: Plant,
+    #[command(flatten)]
     choices: Choices,
 }
 
@@ -44,14 +53,14 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     };
     let open = |surroundings: &mut Surroundings| inputs::recordings(std::slice::from_ref(&path), &arguments.claims, surroundings);
     if let Some(id) = number {
-        let recordings = open(surroundings)?;
+        let recordings = arguments.plant.before(open(surroundings)?, surroundings)?;
         let [recording] = &recordings[..] else {
             let hint = "an exchange has its number within one capture: name that capture with --capture";
             return Err(Failure::usage(format!("choose among {} captures", recordings.len()), hint));
         };
         return exchange(recording, id, surroundings);
     }
-    let audits = auditing::audits(open(surroundings)?, &arguments.choices, surroundings)?;
+    let audits = auditing::audits(open(surroundings)?, &arguments.plant, &arguments.choices, surroundings)?;
     // Of several versions with the same finding, the newest says it.
     let found = audits.iter().rev().find_map(|audited| Some((audited, finding_called(audited, &arguments.what)?)));
     let Some((audited, finding)) = found else {
@@ -70,7 +79,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         let target = &audited.audit.report.target;
         // What was left out has been told.
         let quiet = std::mem::replace(&mut surroundings.quiet, true);
-        let recordings = open(surroundings);
+        let recordings = open(surroundings).and_then(|recordings| arguments.plant.before(recordings, surroundings));
         surroundings.quiet = quiet;
         let recordings: Vec<_> = groups(recordings?).into_iter().flatten().collect();
         let is_it = |recording: &&AnyRecording| {
@@ -123,13 +132,19 @@ fn exchange(recording: &AnyRecording, id: ExchangeId, surroundings: &mut Surroun
     let (app, _) = auditing::app_of(&recording.provenance().target, &workspace, surroundings)?;
     let mut text = None;
     let (values, width) = (surroundings.terminal, surroundings.width);
-    recording.replay(&mut |event, bodies| {
-        if let RunEvent::Exchange(exchange) = &event.event
-            && exchange.id == id
-            && text.is_none()
-        {
-            text = Some(in_full(exchange, &decode::leaves_of(exchange, bodies, &app), &app, values, width));
+    // What is planted in it is for the whole request to tell: a value may stand in several fields together.
+    let mut observer = Some(decode::Observer::new(&app, recording.provenance()));
+    recording.replay(&mut |event, bodies| match &event.event {
+        RunEvent::Planted(_) | RunEvent::PhaseBegan { .. } | RunEvent::PhoneMoved { .. } => {
+            observer.iter_mut().for_each(|observer| observer.absorb(&event.event, bodies));
         }
+        RunEvent::Exchange(exchange) if exchange.id == id => {
+            let Some(mut observer) = observer.take() else { return };
+            observer.absorb(&event.event, bodies);
+            let leaves = decode::leaves_of(exchange, bodies, &app);
+            text = Some(in_full(exchange, &leaves, &planted_in(&observer.finish()), &app, values, width));
+        }
+        _ => {}
     })?;
     let Some(text) = text else {
         return Err(Failure::usage(
@@ -142,8 +157,31 @@ fn exchange(recording: &AnyRecording, id: ExchangeId, surroundings: &mut Surroun
     Ok(Exit::Clean)
 }
 
+/// Planted values by the field they were found in: their names and spellings.
+fn planted_in(observations: &Observations) -> BTreeMap<FieldName, BTreeSet<String>> {
+    let fields = observations.endpoints.values().flat_map(|endpoint| &endpoint.fields);
+    let named = fields.map(|(name, facts)| {
+        let words = facts.reasons.iter().filter_map(|(_, reason)| match reason {
+            Reason::PlantedValue { name, spelling, certainty } => {
+                let doubt = if *certainty == Certainty::Likely { "probably " } else { "" };
+                Some(format!("{doubt}{name} ({spelling})"))
+            }
+            _ => None,
+        });
+        (name.clone(), words.collect())
+    });
+    named.filter(|(_, words): &(_, BTreeSet<_>)| !words.is_empty()).collect()
+}
+
 /// An exchange: with every value for a person at a terminal, else its shapes.
-fn in_full(exchange: &Exchange, leaves: &[decode::Leaf], app: &App, values: bool, width: usize) -> String {
+fn in_full(
+    exchange: &Exchange,
+    leaves: &[decode::Leaf],
+    planted: &BTreeMap<FieldName, BTreeSet<String>>,
+    app: &App,
+    values: bool,
+    width: usize,
+) -> String {
     let show = |value: &Captured<String>| if values { clipped(value.expose()) } else { String::new() };
     let mut lines = vec![format!("{}, phase {}, {}", exchange.place(), exchange.phase, exchange.began)];
     lines.extend(app.receiver(&exchange.request.url.host).map(|(_, company)| format!("receiver: {company}")));
@@ -170,6 +208,9 @@ fn in_full(exchange: &Exchange, leaves: &[decode::Leaf], app: &App, values: bool
     lines.extend(exchange.error.as_ref().map(|error| format!("error: {error}")));
     let mut text = lines.iter().map(|line| printable(line) + "\n").collect::<String>();
     let mut head = vec!["field", "type", "categories", "decoded", "bytes"];
+    if !planted.is_empty() {
+        head.push("planted in this field");
+    }
     if values {
         head.push("value");
     }
@@ -178,6 +219,10 @@ fn in_full(exchange: &Exchange, leaves: &[decode::Leaf], app: &App, values: bool
         let chain = leaf.shape.chain.iter().map(|encoding| encoding.word()).collect::<Vec<_>>().join(" > ");
         let bytes = leaf.bytes.map(|range| range.to_string()).unwrap_or_default();
         let mut row = vec![leaf.name.to_string(), leaf.shape.kind.to_string(), words, chain, bytes];
+        if !planted.is_empty() {
+            let found = planted.get(&leaf.name).into_iter().flatten().cloned().collect::<Vec<_>>();
+            row.push(found.join(", "));
+        }
         if values {
             row.push(clipped(leaf.value.expose()));
         }

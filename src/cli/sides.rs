@@ -5,12 +5,13 @@ use std::path::Path;
 use super::{
     Failure, Surroundings, auditing,
     inputs::{self, Claims, groups},
+    plant::Plant,
     snapshots::{self, Placed},
 };
 use crate::{model::text::printable, snapshot, store::Standing};
 
 /// The snapshots that one side names. Of a version there may be several, one a scenario.
-pub(super) fn side(typed: &str, claims: &Claims, surroundings: &mut Surroundings) -> Result<Vec<Placed>, Failure> {
+pub(super) fn side(typed: &str, claims: &Claims, plant: &Plant, surroundings: &mut Surroundings) -> Result<Vec<Placed>, Failure> {
     let path = surroundings.path(Path::new(typed));
     if !path.exists() {
         return version(typed, claims, surroundings);
@@ -20,7 +21,8 @@ pub(super) fn side(typed: &str, claims: &Claims, surroundings: &mut Surroundings
     }
     let workspace = surroundings.workspace();
     let mut found = Vec::new();
-    for group in groups(inputs::recordings(std::slice::from_ref(&path), claims, surroundings)?) {
+    let recordings = inputs::recordings(std::slice::from_ref(&path), claims, surroundings)?;
+    for group in groups(plant.before(recordings, surroundings)?) {
         let first = group.first().expect("a group holds the recording that made it").provenance().clone();
         let (app, _) = auditing::app_of(&first.target, &workspace, surroundings)?;
         let observations = auditing::observed(&group, &app, surroundings)?;

@@ -51,6 +51,15 @@ impl Value<'_> {
         }
     }
 
+    /// The value's bytes, after peeling.
+    pub(super) const fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Number(text) | Self::Text(text) => text.as_bytes(),
+            Self::Bytes { bytes, .. } | Self::Opaque(bytes) => bytes,
+            Self::Null | Self::Boolean(_) => &[],
+        }
+    }
+
     /// The value as it was sent, when that was text.
     pub(super) const fn as_text(&self) -> Option<&str> {
         match self {

@@ -65,6 +65,8 @@ pub(super) fn merge_field(into: &mut FieldFacts, other: FieldFacts) {
     into.reasons.extend(other.reasons);
     into.runs += other.runs;
     into.occurrences += other.occurrences;
+    into.unexplained += other.unexplained;
+    into.entropy = into.entropy.max(other.entropy);
     into.first = into.first.take().into_iter().chain(other.first).min();
 }
 

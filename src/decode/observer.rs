@@ -220,7 +220,8 @@ impl<'a> Observer<'a> {
     fn plant(&mut self, value: PlantedValue) {
         planted::remember(&value.value, &mut self.gate);
         if let Planted::Position(position) = &value.value {
-            self.places.moved(*position, value.confirmed);
+            // Nobody can ask the phone of an import: where a person says it was is searched for, and a miss is "not checked".
+            self.places.moved(*position, value.confirmed || self.imported);
         }
         self.planted.retain(|known| known.name != value.name || known.value != value.value);
         self.planted.push(value);

@@ -55,6 +55,14 @@ impl Page {
         }
     }
 
+    /// Adds bytes of a field that nobody can explain.
+    pub(super) fn add_unexplained(&mut self, part: Part, path: &str, bytes: &[u8]) {
+        if let Some(slot) = self.existing(part, path) {
+            slot.facts.unexplained += bytes.len() as u64;
+            slot.facts.entropy = slot.facts.entropy.max(super::body::entropy(bytes));
+        }
+    }
+
     /// Notes that something is in a part as a whole that was not decoded into fields.
     pub(super) fn add_unread(&mut self, part: Part, kind: FieldType, reason: (Category, Reason), evidence: &Evidence) {
         self.add_loose(part, "", reason, evidence);

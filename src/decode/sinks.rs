@@ -149,7 +149,11 @@ impl Sink for Absorb<'_> {
             self.dark.entry(name).and_modify(|known| known.sent += dark.sent).or_insert(dark);
         }
         self.remember(leaf, &kind);
-        standings(&kind, &leaf.value, &self.reasons)
+        let standings = standings(&kind, &leaf.value, &self.reasons);
+        if standings.all == Standing::Unexplained {
+            self.page.add_unexplained(leaf.part, leaf.path, leaf.value.as_bytes());
+        }
+        standings
     }
 
     fn open_layer(&mut self, bytes: &[u8]) -> bool {

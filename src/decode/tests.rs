@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use super::{Leaf, Observer, body_leaves, leaves_of, merge};
 use crate::model::{
     App, AppVersion, BlindSpotKind, Bodies, Body, BodyContent, ByteRange, CaptureSource, Captured, Category, ControlRun, Endpoint,
-    Exchange, ExchangeId, FieldType, Header, HostPattern, KnownLeaf, NoBodies, Observations, Origin, Part, Party, PathTemplate, Planted,
-    PlantedSource, PlantedValue, Platform, Position, Provenance, Request, Response, Rig, RunEnding, RunEvent, Target, Tunnel, TunnelId,
-    TunnelOutcome, Url,
+    Exchange, ExchangeId, FieldType, Header, HostPattern, KnownLeaf, Ledger, NoBodies, Observations, Origin, Part, Party, PathTemplate,
+    Planted, PlantedSource, PlantedValue, Platform, Position, Provenance, Request, Response, Rig, RunEnding, RunEvent, Target, Tunnel,
+    TunnelId, TunnelOutcome, Url,
 };
 
 const HOME: Position = Position { lat: 52.37403, lon: 4.88969 };
@@ -271,6 +271,29 @@ fn unexplained(seen: &Observations, path: &str) -> u64 {
         assert_eq!((facts.ledger.total(), facts.ledger_unaided.total()), (facts.uploaded_bytes, facts.uploaded_bytes), "{key:?}");
     }
     seen.endpoints.iter().filter(|(key, _)| key.path == path).map(|(_, facts)| facts.ledger.unexplained).sum()
+}
+
+/// The ledger of one request to an unknown host.
+#[track_caller]
+fn check_ledger(url: &str, headers: &[(&str, &str)], body: &[u8], want: [u64; 4]) {
+    let app = App::default();
+    let mut observer = Observer::new(&app, &provenance(1));
+    let exchange = exchange(1, "start", "POST", url, headers, body.to_vec());
+    observer.absorb(&RunEvent::Exchange(Box::new(exchange)), &NoBodies);
+    observer.absorb(&complete(), &NoBodies);
+    let Ledger { named, typed, structure, unexplained } = observer.finish().coverage.ledger;
+    assert_eq!([named, typed, structure, unexplained], want, "{url} {}", String::from_utf8_lossy(body));
+}
+
+#[test]
+fn every_byte_is_counted_where_it_was_sent() {
+    // `/a?x=` is structure.
+    check_ledger("x.test/a?x=12", &[], b"", [0, 2, 5, 0]);
+    check_ledger("x.test/a", &[("x-seen", "yes"), ("accept", "*/*")], b"", [0, 3, 2 + 6 + 6 + 3, 0]);
+    check_ledger("x.test/a", &[("cookie", "sid=5; steps=900")], b"", [3, 1, 2 + 6 + 4 + 8, 0]);
+    check_ledger("x.test/a", &[], br#"{"steps":900,"v":"x"}"#, [3, 1, 2 + 17, 0]);
+    // Of the 17 characters inside the string, 6 are values; the string was sent in 21.
+    check_ledger("x.test/a", &[], br#"{"s":"{\"v\":true,\"w\":11}"}"#, [0, 7, 2 + 8 + 14, 0]);
 }
 
 /// One run: uploads at home, a workout elsewhere, then the workout's place sent in the background.

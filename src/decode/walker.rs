@@ -109,7 +109,8 @@ impl Frame {
         let close = |ledger: Ledger| {
             let known = ledger.total();
             // Leaves that overlap (a name that is a value too) cannot make a layer longer than it is.
-            if known > bytes { ledger.scaled_to(bytes) } else { Ledger { structure: bytes - known, ..ledger } }.scaled_to(taken)
+            if known > bytes { ledger.scaled_to(bytes) } else { Ledger { structure: ledger.structure + (bytes - known), ..ledger } }
+                .scaled_to(taken)
         };
         Self { all: close(self.all), unaided: close(self.unaided) }
     }

@@ -61,7 +61,7 @@ impl World {
 
     fn field(mut self, place: &str, phase: &str, name: &str, kind: FieldType, meaning: Option<(Category, Reason)>, runs: u32) -> Self {
         let shape = FieldShape { kind, categories: meaning.iter().map(|(category, _)| *category).collect(), chain: Vec::new() };
-        let facts = FieldFacts { shape, reasons: meaning.into_iter().collect(), runs, occurrences: 3, first: None };
+        let facts = FieldFacts { shape, reasons: meaning.into_iter().collect(), runs, occurrences: 3, ..FieldFacts::default() };
         self.observations.endpoints.get_mut(&key(place, phase)).expect("an endpoint").fields.insert(query(name), facts);
         self
     }

@@ -96,6 +96,10 @@ pub struct FieldFacts {
     pub runs: u32,
     /// Occurrences.
     pub occurrences: u64,
+    /// Bytes of its values, as they are after peeling, that nobody can explain.
+    pub unexplained: u64,
+    /// Highest entropy of such a value, in tenths of a bit a byte, 0 to 80. Encrypted and compressed bytes have nearly 80.
+    pub entropy: u32,
     /// The first occurrence, by run and exchange.
     pub first: Option<Evidence>,
 }

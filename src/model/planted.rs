@@ -46,6 +46,8 @@ pub enum Planted {
 pub enum PlantedSource {
     /// Read from the band before the app got it.
     Band,
+    /// A file of planted values, for an import: a person says so.
+    File,
     /// Seen in a response during the run, so not planted by us.
     Learned,
     /// Read from the phone.

@@ -16,6 +16,8 @@ pub struct FieldRow {
     pub reasons: Vec<(Category, Reason)>,
     /// Where in the raw request body, where known.
     pub bytes: Option<ByteRange>,
+    /// Bytes of its values that nobody can explain, and their entropy in bits a byte; `None` when somebody can.
+    pub unexplained: Option<(u64, f64)>,
     /// In how many runs, of how many; `None` for a single body.
     pub runs: Option<(u32, u32)>,
 }
@@ -57,6 +59,10 @@ pub fn fields_table(rows: &[FieldRow], options: Options) -> String {
         if located {
             header.push("bytes");
         }
+        let dark = chunk.iter().any(|row| row.unexplained.is_some());
+        if dark {
+            header.extend(["unexplained", "entropy"]);
+        }
         if counted {
             header.push("runs");
         }
@@ -69,6 +75,11 @@ pub fn fields_table(rows: &[FieldRow], options: Options) -> String {
             ];
             if located {
                 cells.push(row.bytes.map(|range| range.to_string()).unwrap_or_default());
+            }
+            if dark {
+                let (bytes, entropy) =
+                    row.unexplained.map(|(bytes, entropy)| (bytes.to_string(), format!("{entropy:.1}"))).unwrap_or_default();
+                cells.extend([bytes, entropy]);
             }
             if counted {
                 cells.push(row.runs.map(|(runs, of)| format!("{runs}/{of}")).unwrap_or_default());

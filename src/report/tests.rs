@@ -442,6 +442,7 @@ fn fields_are_shown_with_type_encoding_and_reason_but_no_value() {
         },
         reasons: vec![(Category::HeartRate, Reason::KnownLeaf { why: "one byte a minute".into() })],
         bytes: Some(ByteRange { start: 12, end: 1932, coarse: false }),
+        unexplained: None,
         runs: None,
     };
     insta::assert_snapshot!(fields_table(&[row], Options::default()));

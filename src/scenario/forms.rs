@@ -3,7 +3,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use jiff::civil::Date;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::{Timestamp, civil::Date};
 
 /// A form of text.
 #[derive(Debug)]
@@ -115,6 +116,61 @@ pub const LISTEN: Form = Form {
     secret: false,
 };
 
+/// [`TEXT`] that may be a real person's, and is not shown.
+pub const PRIVATE_TEXT: Form = Form { secret: true, ..TEXT };
+
+/// [`DATE`] that may be a real person's, and is not shown.
+pub const PRIVATE_DATE: Form = Form { secret: true, ..DATE };
+
+/// [`ADDRESS`] that may be a real person's, and is not shown.
+pub const PRIVATE_ADDRESS: Form = Form { secret: true, ..ADDRESS };
+
+/// A planted value as text, of any kind, which is not shown.
+pub const PRIVATE_VALUE: Form = Form {
+    what: "some text",
+    example: "C0:FF:EE:12:34:56",
+    pattern: r"^[\s\S]{1,20000}$",
+    accepts: |text| (1..=20_000).contains(&text.len()) && !text.chars().any(|c| c.is_control() && c != '\n'),
+    secret: true,
+};
+
+/// A minute series as text, which is not shown.
+pub const SERIES: Form = Form {
+    what: "one value a minute, at least 20 and at most 10080 of them: a list of numbers from 0 to 255, or as bytes in hex digits or base64",
+    example: "3e3f403e3f403e3f403e3f403e3f403e3f403e3f",
+    pattern: "^([0-9A-Fa-f]{2}){20,}$|^[0-9A-Za-z+/]{27,}={0,2}$",
+    accepts: |text| series(text).is_some_and(|series| (SHORTEST_SERIES..=LONGEST_SERIES).contains(&series.len())),
+    secret: true,
+};
+
+/// Fewest minutes of a series: fewer could be found anywhere.
+pub const SHORTEST_SERIES: usize = 20;
+
+/// Most minutes of a series: a week.
+pub const LONGEST_SERIES: usize = 7 * 24 * 60;
+
+/// A planted value's name.
+pub const VALUE_NAME: Form = Form {
+    what: "a name of letters, digits, dots, hyphens and underscores that begins with a letter",
+    example: "band.mac",
+    pattern: "^[A-Za-z][A-Za-z0-9._-]{0,59}$",
+    accepts: |text| {
+        text.len() <= 60
+            && text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+    },
+    secret: false,
+};
+
+/// A date, or a moment with its time zone.
+pub const MOMENT: Form = Form {
+    what: "a date or a moment: year-month-day, or in quotes with a time and Z",
+    example: "2026-03-14T08:00:00Z",
+    pattern: r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.+)?$",
+    accepts: |text| (DATE.accepts)(text) || text.parse::<Timestamp>().is_ok(),
+    secret: false,
+};
+
 /// A finding's id as reports print it ([`crate::model::FindingId`]).
 pub const FINDING: Form = Form {
     what: "a finding's id as reports print it: T and eight hex digits",
@@ -178,6 +234,15 @@ pub fn key(text: &str) -> Option<[u8; 16]> {
     Some(bytes)
 }
 
+/// Reads a minute series: hex digits, else standard base64.
+pub fn series(text: &str) -> Option<Vec<u8>> {
+    let text: String = text.split_whitespace().collect();
+    if text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return (0..text.len() / 2).map(|n| hex_byte(text.get(2 * n..2 * n + 2)?)).collect();
+    }
+    STANDARD.decode(&text).ok()
+}
+
 /// The variable's name in `${env:NAME}`.
 pub fn environment_variable(text: &str) -> Option<&str> {
     let name = text.strip_prefix("${env:")?.strip_suffix('}')?;
@@ -219,7 +284,25 @@ fn is_path_template(text: &str) -> bool {
 
 /// Every form, for the tests.
 #[cfg(test)]
-const ALL: [&Form; 10] = [&TEXT, &NAME, &HOST, &PATH, &DATE, &APP_ID, &ADDRESS, &KEY, &LISTEN, &FINDING];
+const ALL: [&Form; 17] = [
+    &TEXT,
+    &NAME,
+    &HOST,
+    &PATH,
+    &DATE,
+    &APP_ID,
+    &ADDRESS,
+    &KEY,
+    &LISTEN,
+    &PRIVATE_TEXT,
+    &PRIVATE_DATE,
+    &PRIVATE_ADDRESS,
+    &PRIVATE_VALUE,
+    &SERIES,
+    &VALUE_NAME,
+    &MOMENT,
+    &FINDING,
+];
 
 #[cfg(test)]
 mod tests {

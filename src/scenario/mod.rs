@@ -8,6 +8,7 @@ use crate::{
 pub mod embedded;
 pub mod forms;
 pub mod parse;
+pub mod planted_file;
 pub mod rig;
 pub mod rig_file;
 pub mod schema;
@@ -15,6 +16,7 @@ pub mod spec;
 pub mod steps;
 
 pub use parse::{Problem, Problems};
+pub use planted_file::HeldValue;
 pub use rig::{BandPlan, SeenRequest, Stage, StageLog};
 pub use rig_file::RigFile;
 

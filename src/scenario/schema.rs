@@ -19,6 +19,11 @@ pub fn app_schema() -> Value {
     document("app", "The app under audit: its ids, hosts, endpoints, and what its fields mean", parse::APP)
 }
 
+/// Schema of a file of planted values, for imports.
+pub fn planted_schema() -> Value {
+    document("planted", "Values known to be on the phone or the band, to be searched for in an import", parse::PLANTED)
+}
+
 /// Schema of `policy.yaml`.
 pub fn policy_schema() -> Value {
     document("policy", "What an organisation decided: severities, and findings it accepts for a time", parse::POLICY)
@@ -79,6 +84,7 @@ fn value(kind: &Kind) -> Value {
         Kind::Duration => {
             json!({ "type": "string", "pattern": "^[0-9]*[1-9][0-9]*(ms|s|m|h)$", "examples": ["300ms", "90s", "5m", "24h"] })
         }
+        Kind::Either(kinds) => json!({ "anyOf": kinds.iter().map(value).collect::<Vec<_>>() }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::List { of, least } => json!({ "type": "array", "items": value(of), "minItems": least }),
         Kind::Map(keys) => map(keys),
@@ -229,7 +235,7 @@ mod tests {
 
     #[test]
     fn nothing_unknown_is_allowed_in_any_file() {
-        for schema in [scenario_schema(), app_schema(), policy_schema(), rig_schema()] {
+        for schema in [scenario_schema(), app_schema(), planted_schema(), policy_schema(), rig_schema()] {
             assert_eq!(schema["additionalProperties"], json!(false));
             assert_eq!(schema["$schema"], json!("https://json-schema.org/draft/2020-12/schema"));
             assert!(!conforms(&json!({ "surprise": 1 }), &schema));

@@ -40,6 +40,8 @@ pub enum Need {
 pub enum Kind {
     /// A duration with its unit: `90s`.
     Duration,
+    /// One of several, told apart by being text (or a number), a list or a map.
+    Either(&'static [Kind]),
     /// true or false.
     Flag,
     /// A list.
@@ -218,6 +220,10 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Duration => f.write_str("a duration with its unit, like 90s or 5m"),
+            Self::Either(kinds) => {
+                let words: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+                f.write_str(&words.join("; or "))
+            }
             Self::Flag => f.write_str("true or false"),
             Self::List { of, .. } => write!(f, "a list (each item: {of})"),
             Self::Map(keys) => {

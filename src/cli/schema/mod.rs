@@ -7,6 +7,7 @@ use super::{Exit, Failure, Surroundings};
 use crate::scenario::schema;
 
 mod capture;
+mod fields;
 mod report;
 mod shared;
 mod snapshot;
@@ -24,6 +25,10 @@ enum Name {
     App,
     /// One line of a capture's events.jsonl
     Capture,
+    /// What was uploaded, as data: fields --format json
+    Fields,
+    /// A file of planted values, for imports
+    Planted,
     /// policy.yaml: what an organisation decided
     Policy,
     /// The report as data: --format json
@@ -41,6 +46,8 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     let schema = match arguments.name {
         Name::App => schema::app_schema(),
         Name::Capture => capture::schema(),
+        Name::Fields => fields::schema(),
+        Name::Planted => schema::planted_schema(),
         Name::Policy => schema::policy_schema(),
         Name::Report => report::schema(),
         Name::Rig => schema::rig_schema(),

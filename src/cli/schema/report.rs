@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::shared::{
     Always, Maybe, blind_spot_kind, category, count, date, document, encoding, endpoint_key, evidence, field_name, field_type, flag,
-    format_number, list, nullable, object, one_of, reference, table, target, text, tuple, version, word, words,
+    format_number, ledger, list, nullable, object, one_of, reference, table, target, text, tuple, version, word, words,
 };
 use crate::model::{Severity, report::REPORT_FORMAT};
 
@@ -86,15 +86,6 @@ fn coverage() -> Value {
         ("known", Always, "Whether the captures can tell what they missed", flag()),
         ("first_party_exchanges", Always, "Requests to the app's own hosts that were read and answered", count(0)),
         ("doubts", Maybe, "Why complete runs cannot answer all the same", list(text())),
-    ])
-}
-
-fn ledger() -> Value {
-    object(&[
-        ("named", Always, "Bytes of fields with a category", count(0)),
-        ("typed", Always, "Bytes of fields with a type only", count(0)),
-        ("structure", Always, "Bytes of names, punctuation and transport", count(0)),
-        ("unexplained", Always, "Bytes of what nobody can explain", count(0)),
     ])
 }
 

@@ -156,11 +156,21 @@ pub(super) fn evidence() -> Value {
     ])
 }
 
-fn byte_range() -> Value {
+pub(super) fn byte_range() -> Value {
     object(&[
         ("start", Always, "First byte", count(0)),
         ("end", Always, "The one after the last", count(0)),
         ("coarse", Always, "Whether the range is that of what the value is wrapped in", flag()),
+    ])
+}
+
+/// Uploaded bytes by what is known of them.
+pub(super) fn ledger() -> Value {
+    object(&[
+        ("named", Always, "Bytes of fields with a category", count(0)),
+        ("typed", Always, "Bytes of fields with a type only", count(0)),
+        ("structure", Always, "Bytes of names, punctuation and transport", count(0)),
+        ("unexplained", Always, "Bytes of what nobody can explain", count(0)),
     ])
 }
 
@@ -196,6 +206,11 @@ pub(super) fn category() -> Value {
 /// A layer around a value. One word differs from that of a snapshot's line: base64url is `base64-url` here.
 pub(super) fn encoding() -> Value {
     words(Encoding::ALL.map(|encoding| if encoding == Encoding::Base64Url { "base64-url" } else { encoding.word() }))
+}
+
+/// A layer around a value, by its word in a snapshot.
+pub(super) fn encoding_words() -> Value {
+    words(Encoding::ALL.map(Encoding::word))
 }
 
 /// A kind of blind spot.

@@ -106,7 +106,7 @@ impl Visitor for Names<'_, '_, '_> {
             Scalar::Text(text) => {
                 let within = range.start + 1..range.end - 1;
                 let exact = self.bytes.get(within.clone()) == Some(text.as_bytes());
-                let place = if exact { self.place.part(within, true) } else { self.place.part(range, false) };
+                let place = self.place.part(within, exact);
                 if matches!(text, Cow::Borrowed(_)) || self.walker.may_copy(text.len()) {
                     self.walker.text(&text, place, Surface::JsonString);
                 } else {

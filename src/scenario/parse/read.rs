@@ -2,6 +2,7 @@
 //! of a file's problems are told at once. What values mean together is left to the readers of each kind of file.
 
 use super::{
+    Privacy,
     problem::Problem,
     tree::{Content, Name, Node},
 };
@@ -17,11 +18,18 @@ use crate::{
 /// Reads the root of a file. Problems are added to `problems`.
 ///
 /// Places of secrets are added to `secrets`.
-pub(super) fn root(node: &Node, keys: &'static [Key], problems: &mut Vec<Problem>, secrets: &mut Vec<Span>) -> Option<Values> {
-    Reader { problems, secrets }.map(node, keys, "the file")
+pub(super) fn root(
+    node: &Node,
+    keys: &'static [Key],
+    privacy: Privacy,
+    problems: &mut Vec<Problem>,
+    secrets: &mut Vec<Span>,
+) -> Option<Values> {
+    Reader { privacy, problems, secrets }.map(node, keys, "the file")
 }
 
 struct Reader<'a> {
+    privacy: Privacy,
     problems: &'a mut Vec<Problem>,
     secrets: &'a mut Vec<Span>,
 }
@@ -49,6 +57,7 @@ impl Reader<'_> {
                     let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
                     let problem = Problem::new(name.span.clone(), format!("use the key \"{}\" in {place}", name.text), "no such key");
                     self.problems.push(problem.choices(&name.text, "valid keys", &names));
+                    self.keep_back(value);
                     seen.extend(nearest(&name.text, names.iter().copied()));
                 }
             }
@@ -87,6 +96,10 @@ impl Reader<'_> {
 
     /// Reads a value; `None` when a problem was told.
     fn value(&mut self, node: &Node, kind: &'static Kind, place: &str) -> Option<Placed> {
+        let kind = match kind {
+            Kind::Either(kinds) => kinds.iter().find(|kind| kind.is_written_as(&node.content)).unwrap_or(kind),
+            kind => kind,
+        };
         let value = match (kind, &node.content) {
             (_, Content::Broken) => return None,
             (Kind::Step, _) => Value::Step(Box::new(self.step(node)?)),
@@ -95,6 +108,7 @@ impl Reader<'_> {
                 if items.len() < *least {
                     let few = if *least == 1 { "at least one item".to_owned() } else { format!("at least {least} items") };
                     self.problems.push(Problem::new(node.span.clone(), format!("read {place}: it needs {few}"), "too few"));
+                    self.keep_back(node);
                     return None;
                 }
                 Value::List(items.iter().filter_map(|item| self.value(item, of, place)).collect())
@@ -113,12 +127,17 @@ impl Reader<'_> {
                 }
                 Value::Table(table)
             }
-            (Kind::List { .. } | Kind::Point | Kind::Table(..), _) | (_, Content::List(_) | Content::Map(_) | Content::Nothing) => {
+            (Kind::Either(_) | Kind::List { .. } | Kind::Point | Kind::Table(..), _)
+            | (_, Content::List(_) | Content::Map(_) | Content::Nothing) => {
                 self.wrong_type(node, place, &kind.to_string());
                 return None;
             }
             (_, Content::Scalar { text, plain }) => {
-                let secret = matches!(kind, Kind::Text(form) if form.secret);
+                let secret = match kind {
+                    Kind::Text(form) => form.secret,
+                    Kind::Number { .. } | Kind::Whole { .. } => self.privacy == Privacy::Numbers,
+                    _ => false,
+                };
                 if secret {
                     self.secrets.push(node.span.clone());
                 }
@@ -215,6 +234,18 @@ impl Reader<'_> {
         }
         let message = format!("read {place}: it needs {needed}");
         self.problems.push(Problem::new(node.span.clone(), message, format!("this is {}", node.content.word())));
+        self.keep_back(node);
+    }
+
+    /// What could not be read may be a value all the same.
+    fn keep_back(&mut self, node: &Node) {
+        match &node.content {
+            _ if self.privacy != Privacy::Numbers => {}
+            Content::Scalar { .. } => self.secrets.push(node.span.clone()),
+            Content::List(items) => items.iter().for_each(|item| self.keep_back(item)),
+            Content::Map(entries) => entries.iter().for_each(|(_, value)| self.keep_back(value)),
+            Content::Broken | Content::Nothing => {}
+        }
     }
 }
 
@@ -255,7 +286,19 @@ fn scalar(kind: &Kind, text: &str, plain: bool) -> Result<Value, String> {
                 })
             }
         },
-        Kind::List { .. } | Kind::Map(_) | Kind::Point | Kind::Step | Kind::Table(..) => Err(needs()),
+        Kind::Either(_) | Kind::List { .. } | Kind::Map(_) | Kind::Point | Kind::Step | Kind::Table(..) => Err(needs()),
+    }
+}
+
+impl Kind {
+    /// Whether a value of this kind is text, a list or a map where this content is one.
+    const fn is_written_as(&self, content: &Content) -> bool {
+        match content {
+            Content::Broken | Content::Nothing => false,
+            Content::List(_) => matches!(self, Self::List { .. } | Self::Point),
+            Content::Map(_) => matches!(self, Self::Map(_) | Self::Table(..)),
+            Content::Scalar { .. } => !matches!(self, Self::Either(_) | Self::List { .. } | Self::Map(_) | Self::Point | Self::Table(..)),
+        }
     }
 }
 

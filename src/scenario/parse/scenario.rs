@@ -193,7 +193,7 @@ fn position(values: &Values) -> Option<Position> {
 }
 
 /// What the profile says. Not confirmed: whether the account really says so is for the phone to tell.
-fn profile(profile: &Values) -> Vec<PlantedValue> {
+pub(super) fn profile(profile: &Values) -> Vec<PlantedValue> {
     let number = |number: f64| {
         if number.fract() == 0.0 { Planted::Integer(number as i64) } else { Planted::Decimal(number.to_string()) }
     };
