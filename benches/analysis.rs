@@ -38,14 +38,30 @@ fn main() {
         }));
     }
     let bytes = (mixed[0].bytes + mixed[1].bytes) as f64;
-    let [one, two] = walls.map(|wall| bytes / 1e6 / median(wall));
-    println!("the mix, one worker    {one:7.0} MB/s");
-    println!("the mix, two workers   {two:7.0} MB/s  ({:.2} times one)", two / one);
+    let fields: u64 = mixed.iter().map(|run| occurrences(&observe(run))).sum();
+    let [one, two] = walls.map(median);
+    let speed = |seconds: f64| format!("{:7.0} MB/s {:7.2} million fields/s", bytes / 1e6 / seconds, fields as f64 / 1e6 / seconds);
+    println!("the mix, one worker    {}", speed(one));
+    println!("the mix, two workers   {}  ({:.2} times one)", speed(two), one / two);
     for kind in [Kind::Json, Kind::Form, Kind::Gzip, Kind::Opaque] {
         let run = run(3, &[kind]);
         let speed = run.bytes as f64 / 1e6 / median((0..ROUNDS).map(|_| measure(|| vec![observe(&run)])).collect());
         println!("{:<22} {speed:7.0} MB/s  ({:.1} bytes decoded for each sent)", kind.title(), kind.decoded_for_each_sent());
     }
+    if let Some(peak) = peak_memory() {
+        println!("peak memory            {peak}, of which {:.0} MB are the uploads", bytes / 1e6);
+    }
+}
+
+/// Fields read, each as often as it was sent.
+fn occurrences(seen: &Observations) -> u64 {
+    seen.endpoints.values().flat_map(|facts| facts.fields.values()).map(|field| field.occurrences).sum()
+}
+
+/// The most memory this process had, as the kernel counts it; `None` where it does not say.
+fn peak_memory() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:")).map(|peak| peak.trim().to_owned())
 }
 
 /// Seconds that some observing takes, with the merging of what was observed.
