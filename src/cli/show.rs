@@ -216,7 +216,7 @@ fn in_full(
     }
     let row = |leaf: &decode::Leaf| {
         let words = leaf.shape.categories.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        let chain = leaf.shape.chain.iter().map(|encoding| encoding.word()).collect::<Vec<_>>().join(" > ");
+        let chain = leaf.shape.chain_words();
         let bytes = leaf.bytes.map(|range| range.to_string()).unwrap_or_default();
         let mut row = vec![leaf.name.to_string(), leaf.shape.kind.to_string(), words, chain, bytes];
         if !planted.is_empty() {

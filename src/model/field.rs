@@ -369,6 +369,22 @@ pub enum Certainty {
     Likely,
 }
 
+impl FieldShape {
+    /// Whether the field was reached by a guess: a layer that nothing says must be one, or a text of base64 or hex characters
+    /// whose bytes are nothing that anybody knows.
+    pub fn is_guess(&self) -> bool {
+        let by_alphabet = matches!(self.chain.last(), Some(Encoding::Base64 | Encoding::Base64Url | Encoding::Hex));
+        self.chain.iter().any(|encoding| encoding.is_guess()) || by_alphabet && matches!(self.kind, FieldType::Bytes(_) | FieldType::Opaque)
+    }
+
+    /// The layers in words, a guess with a question mark: `json > base64?`.
+    pub fn chain_words(&self) -> String {
+        let words: Vec<&str> = self.chain.iter().map(|encoding| encoding.word()).collect();
+        let mark = if self.is_guess() && !words.last().is_some_and(|word| word.ends_with('?')) { "?" } else { "" };
+        words.join(" > ") + mark
+    }
+}
+
 /// Why a field has a category. Kept apart in reports, because they are worth differently much.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]

@@ -104,7 +104,7 @@ pub struct FieldOf {
     pub reasons: Vec<ReasonOf>,
     /// Layers peeled to reach it, outermost first, by their words in a snapshot.
     pub chain: Vec<&'static str>,
-    /// Whether a layer of the chain was recognised by its looks alone.
+    /// Whether it was reached by a guess.
     pub guess: bool,
     /// Where in the raw request body, of the first occurrence.
     pub bytes: Option<ByteRange>,
@@ -190,7 +190,7 @@ impl FieldOf {
             categories: shape.categories.iter().copied().collect(),
             reasons: reasons.into_iter().map(|(category, reason)| ReasonOf { category, reason }).collect(),
             chain: shape.chain.iter().map(|encoding| encoding.word()).collect(),
-            guess: shape.chain.iter().any(|encoding| encoding.is_guess()),
+            guess: shape.is_guess(),
             bytes,
             shape,
             unexplained: 0,

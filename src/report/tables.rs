@@ -70,7 +70,7 @@ pub fn fields_table(rows: &[FieldRow], options: Options) -> String {
             let mut cells = vec![
                 row.name.to_string(),
                 row.shape.kind.to_string(),
-                row.shape.chain.iter().map(|encoding| encoding.word()).collect::<Vec<_>>().join(" > "),
+                row.shape.chain_words(),
                 why(row),
             ];
             if located {
