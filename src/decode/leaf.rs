@@ -133,8 +133,8 @@ pub(super) trait Sink {
     fn expectation(&mut self, part: Part, path: &str) -> Expectation;
     /// Whether a map key holds a planted value.
     fn is_planted(&self, key: &str) -> bool;
-    /// A map key that a placeholder replaced.
-    fn replaced_key(&mut self, placeholder: super::name::Placeholder, key: &str);
+    /// A map key that a placeholder replaced, with the path that it ends.
+    fn replaced_key(&mut self, placeholder: super::name::Placeholder, key: &str, part: Part, path: &str);
 }
 
 /// So many bytes of binary data are shown.

@@ -66,6 +66,9 @@ pub(super) fn walk_request(
     rest: &mut dyn FnMut(&[u8]),
 ) -> Unseen {
     walker.begin(Part::Path);
+    let mark = walker.enter_name("{host}");
+    walker.search(request.url.host.as_bytes());
+    walker.leave(mark);
     walker.raw(request.url.path().as_bytes(), false, |walker, place| {
         for Variable { name, value, range } in variables {
             let mark = walker.enter_name(name);

@@ -172,14 +172,7 @@ impl Sink for Absorb<'_> {
         let Some(layer) = self.layers.pop() else { return };
         let placed = self.placed.get(layer.placed_before..).unwrap_or_default();
         let loose: Vec<usize> = layer.holds.into_iter().filter(|number| !placed.contains(number)).collect();
-        for number in loose {
-            self.placed.push(number);
-            self.found.insert(number);
-            let PlantedValue { name, category, .. } = &self.index.values()[number];
-            let reason = Reason::PlantedValue { name: name.clone(), spelling: LOOSE.to_owned(), certainty: Certainty::Certain };
-            let evidence = Evidence { run: self.run, exchange: Some(self.exchange), bytes: None, chain: Vec::new() };
-            self.page.add_loose(part, path, (*category, reason), &evidence);
-        }
+        loose.into_iter().for_each(|number| self.found_loose(number, part, path, "in a name, or across several values"));
     }
 
     fn expectation(&mut self, part: Part, path: &str) -> Expectation {
@@ -190,18 +183,27 @@ impl Sink for Absorb<'_> {
         self.index.is_in(key)
     }
 
-    fn replaced_key(&mut self, placeholder: Placeholder, key: &str) {
+    fn replaced_key(&mut self, placeholder: Placeholder, key: &str, part: Part, path: &str) {
         placeholder.remember(key, self.gate);
-        let index = self.index;
-        let (found, placed) = (&mut self.found, &mut self.placed);
-        index.find_in_bytes(key.as_bytes(), |number| {
-            found.insert(number);
-            placed.push(number);
+        let mut held = Found::new();
+        self.index.find_in_bytes(key.as_bytes(), |number| {
+            held.insert(number);
         });
+        held.into_iter().for_each(|number| self.found_loose(number, part, path, "in a name"));
     }
 }
 
 impl Absorb<'_> {
+    /// A planted value stands in no leaf, but in what the path names, or in the path itself.
+    fn found_loose(&mut self, number: usize, part: Part, path: &str, spelling: &str) {
+        self.placed.push(number);
+        self.found.insert(number);
+        let Some(PlantedValue { name, category, .. }) = self.index.values().get(number) else { return };
+        let reason = Reason::PlantedValue { name: name.clone(), spelling: spelling.to_owned(), certainty: Certainty::Certain };
+        let evidence = Evidence { run: self.run, exchange: Some(self.exchange), bytes: None, chain: Vec::new() };
+        self.page.add_loose(part, path, (*category, reason), &evidence);
+    }
+
     /// The end of the request: a coordinate of a planted position that stayed alone is a sign of location, if no proof of one.
     pub(super) fn end(&mut self) {
         for ((part, path), spelled) in std::mem::take(&mut self.pairs).alone(self.places) {
@@ -281,11 +283,9 @@ impl Sink for Collect<'_> {
         false
     }
 
-    fn replaced_key(&mut self, _placeholder: Placeholder, _key: &str) {}
+    fn replaced_key(&mut self, _placeholder: Placeholder, _key: &str, _part: Part, _path: &str) {}
 }
 
-/// Where a planted text stands that is in no leaf of its layer.
-const LOOSE: &str = "in a name, or across several values";
 /// So many dark fields of one exchange are counted.
 const MOST_DARK: usize = 1_000;
 /// Numbers shorter than this are in every report, so the leak gate cannot look for them.

@@ -12,8 +12,8 @@ use super::{Leaf, Observer, body_leaves, leaves_of, merge};
 use crate::model::{
     App, AppVersion, BlindSpotKind, Bodies, Body, BodyContent, ByteRange, CaptureSource, Captured, Category, ControlRun, Endpoint,
     Exchange, ExchangeId, FieldType, Header, HostPattern, KnownLeaf, Ledger, NoBodies, Observations, Origin, Part, Party, PathTemplate,
-    Planted, PlantedSource, PlantedValue, Platform, Position, Provenance, Request, Response, Rig, RunEnding, RunEvent, Target, Tunnel,
-    TunnelId, TunnelOutcome, Url,
+    Planted, PlantedSource, PlantedValue, Platform, Position, Provenance, Reason, Request, Response, Rig, RunEnding, RunEvent, Target,
+    Tunnel, TunnelId, TunnelOutcome, Url,
 };
 
 const HOME: Position = Position { lat: 52.37403, lon: 4.88969 };
@@ -273,15 +273,20 @@ fn unexplained(seen: &Observations, path: &str) -> u64 {
     seen.endpoints.iter().filter(|(key, _)| key.path == path).map(|(_, facts)| facts.ledger.unexplained).sum()
 }
 
-/// The ledger of one request to an unknown host.
-#[track_caller]
-fn check_ledger(url: &str, headers: &[(&str, &str)], body: &[u8], want: [u64; 4]) {
+/// What is seen of one request to a host that the app file does not know.
+fn observe_one(url: &str, headers: &[(&str, &str)], body: &[u8]) -> Observations {
     let app = App::default();
     let mut observer = Observer::new(&app, &provenance(1));
     let exchange = exchange(1, "start", "POST", url, headers, body.to_vec());
     observer.absorb(&RunEvent::Exchange(Box::new(exchange)), &NoBodies);
     observer.absorb(&complete(), &NoBodies);
-    let Ledger { named, typed, structure, unexplained } = observer.finish().coverage.ledger;
+    observer.finish()
+}
+
+/// The ledger of one request to an unknown host.
+#[track_caller]
+fn check_ledger(url: &str, headers: &[(&str, &str)], body: &[u8], want: [u64; 4]) {
+    let Ledger { named, typed, structure, unexplained } = observe_one(url, headers, body).coverage.ledger;
     assert_eq!([named, typed, structure, unexplained], want, "{url} {}", String::from_utf8_lossy(body));
 }
 
@@ -634,6 +639,33 @@ fn the_leak_gate_knows_the_values_and_lets_a_report_pass() {
         }
     }
     assert_eq!(seen.gate.check(&report), Ok(()), "{report}");
+}
+
+#[test]
+fn a_planted_text_is_found_wherever_it_stands() {
+    const MULTIPART: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=cut");
+    let file = b"--cut\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"Quillon.jpg\"\r\n\r\nxyz\r\n--cut--\r\n";
+    for (url, headers, body, want) in [
+        ("quillon.cloud.test/a", &[][..], &b""[..], "path {host}"),
+        ("new.test/a/Quillon/b", &[], b"", "path {id}"),
+        ("new.test/a?q=1&friend=Quillon", &[], b"", "query friend"),
+        ("new.test/a?Quillon=1", &[], b"", "query {id}"),
+        ("new.test/a", &[("user-agent", "App (Quillon's phone)")], b"", "header user-agent"),
+        ("new.test/a", &[("cookie", "a=1; who=Quillon")], b"", "cookie who"),
+        ("new.test/a", &[JSON], br#"{"a":["hello Quillon!"]}"#, "json a[]"),
+        ("new.test/a", &[JSON], br#"{"a":{"Quillon":1}}"#, "json a.{id}"),
+        ("new.test/a", &[MULTIPART], file, "form"),
+        ("new.test/a", &[], b"who=UXVpbGxvbiwgd2hvIGVsc2U%3D&x=1", "form who"),
+    ] {
+        let seen = observe_one(url, headers, body);
+        let mut fields: Vec<String> = Vec::new();
+        for facts in seen.endpoints.values() {
+            let found = |reason: &Reason| matches!(reason, Reason::PlantedValue { name, .. } if name == "profile.nickname");
+            let named = facts.fields.iter().filter(|(_, field)| field.reasons.iter().any(|(_, reason)| found(reason)));
+            fields.extend(named.map(|(name, _)| name.to_string()));
+        }
+        assert_eq!((fields.join(", ").as_str(), seen.planted["profile.nickname"].found_in), (want, 1), "{url} {headers:?}");
+    }
 }
 
 #[test]

@@ -158,6 +158,13 @@ impl<'s> Walker<'s> {
         self.layer(bytes, Place { span, exact: true, taken, clean: false }, walk);
     }
 
+    /// Searches bytes that are no part of what is uploaded, but may hold a planted text all the same: a host name.
+    pub(super) fn search(&mut self, bytes: &[u8]) {
+        if !self.sink.open_layer(bytes) {
+            self.sink.close_layer(self.part, &self.path);
+        }
+    }
+
     /// Counts bytes of the request that are no field: header names, headers of the transport.
     pub(super) fn structure(&mut self, bytes: u64) {
         if let Some(frame) = self.frames.last_mut() {
@@ -218,7 +225,7 @@ impl<'s> Walker<'s> {
         let planted = self.sink.is_planted(key);
         let placeholder = name::push_key(&mut self.path, key, planted);
         if placeholder != name::Placeholder::None {
-            self.sink.replaced_key(placeholder, key);
+            self.sink.replaced_key(placeholder, key, self.part, &self.path);
         }
         mark
     }

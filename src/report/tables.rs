@@ -67,12 +67,7 @@ pub fn fields_table(rows: &[FieldRow], options: Options) -> String {
             header.push("runs");
         }
         let cells = |row: &FieldRow| {
-            let mut cells = vec![
-                row.name.to_string(),
-                row.shape.kind.to_string(),
-                row.shape.chain_words(),
-                why(row),
-            ];
+            let mut cells = vec![row.name.to_string(), row.shape.kind.to_string(), row.shape.chain_words(), why(row)];
             if located {
                 cells.push(row.bytes.map(|range| range.to_string()).unwrap_or_default());
             }
