@@ -187,6 +187,27 @@ fn a_report_is_what_its_schema_says() {
 }
 
 #[test]
+fn fields_as_data_are_what_their_schema_says() {
+    let place = Place::empty();
+    let schema = Schema::printed(&place, "fields");
+    assert_eq!(place.run(&["run", "passive-sync", "--app-version", "sim-1.1", "--runs", "1"]).code, Some(1));
+    let capture = place.run(&["captures", "list"]).out.lines().find(|line| line.contains("passive-sync")).map(str::to_owned);
+    let name = capture.as_deref().and_then(|line| line.split_whitespace().next()).expect("a capture").to_owned();
+    place.write("body.json", r#"{"a1":"Quillon","a2":[1,2,"MDEyMzQ1Njc4OWFiY2RlZg=="]}"#);
+    place.write("planted.yaml", "profile: { nickname: Quillon }\n");
+    let capture = format!("runs/{name}");
+    for line in
+        [&["fields", &capture][..], &["fields", "--body", "body.json"], &["fields", "--body", "body.json", "--plant", "planted.yaml"]]
+    {
+        let (ended, fields) = place.json(&[line, &["--format", "json"]].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+        schema.accepts(&fields, &line.join(" "));
+        schema.is_strict_about(&fields, &[]);
+        assert!(fields["seen"][0]["fields"].as_array().is_some_and(|fields| !fields.is_empty()));
+    }
+}
+
+#[test]
 fn the_header_of_a_snapshot_is_what_its_schema_says() {
     let place = Place::empty();
     let schema = Schema::printed(&place, "snapshot");

@@ -67,11 +67,11 @@ impl Plant {
         let path = match &self.plant {
             Some(typed) => surroundings.path(typed),
             None => {
-                let path = surroundings.workspace().root.join(LOCAL);
-                if !path.is_file() {
-                    return Ok(None);
+                let folders = [surroundings.working_directory.clone(), surroundings.workspace().root];
+                match folders.iter().map(|folder| folder.join(LOCAL)).find(|path| path.is_file()) {
+                    Some(path) => path,
+                    None => return Ok(None),
                 }
-                path
             }
         };
         let text = files::text(&path, surroundings)?;
@@ -243,14 +243,16 @@ mod tests {
     #[test]
     fn a_single_body_is_searched_too() {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("body"), r#"{"a1":"Quillon","a2":[{"b":1},{"b":2}]}"#).expect("written");
-        fs::write(folder.path().join("p.yaml"), "profile: { nickname: Quillon }").expect("written");
+        fs::write(folder.path().join("body"), r#"{"a1":"Quillon","a2":[{"b":1},{"b":2}],"a3":{"x":52.37404,"y":4.88968}}"#)
+            .expect("written");
+        let values = "profile: { nickname: Quillon }\nlocation: { lat: 52.37403, lon: 4.88969 }";
+        fs::write(folder.path().join("p.yaml"), values).expect("written");
         let (exit, out, err) = command(folder.path(), &["fields", "--body", "body", "--plant", "p.yaml", "--format", "json"], |_| ());
         assert_eq!((exit, err.as_str()), (Exit::Clean, ""));
         let json: serde_json::Value = serde_json::from_str(&out).expect("JSON");
         let fields = json["seen"][0]["fields"].as_array().expect("fields");
         let told: Vec<String> = fields.iter().map(|field| format!("{} {}", field["path"], field["reasons"][0]["name"])).collect();
-        assert_eq!(told, [r#""a1" "profile.nickname""#, r#""a2[].b" null"#]);
+        assert_eq!(told, [r#""a1" "profile.nickname""#, r#""a2[].b" null"#, r#""a3.x" "location""#, r#""a3.y" "location""#]);
         assert!(!out.contains("Quillon"));
     }
 }

@@ -184,7 +184,8 @@ fn in_full(
 ) -> String {
     let show = |value: &Captured<String>| if values { clipped(value.expose()) } else { String::new() };
     let mut lines = vec![format!("{}, phase {}, {}", exchange.place(), exchange.phase, exchange.began)];
-    lines.extend(app.receiver(&exchange.request.url.host).map(|(_, company)| format!("receiver: {company}")));
+    let receiver = decode::receiver_of(app, &exchange.request.url.host);
+    lines.extend(receiver.map(|receiver| format!("receiver: {} (see {})", receiver.in_words(), receiver.source)));
     if values {
         lines.push(format!("{} {}", exchange.request.method, clipped(exchange.request.url.to_text().expose())));
     } else {

@@ -1,23 +1,33 @@
-//! What a field means: from the app file, from the words of its name, and from what its value looks like. Planted values are
-//! `planted`'s.
+//! What a field means: from the app file, from the words of its name, and from what its value looks like. Always the finest that
+//! can be said. Planted values are `planted`'s.
+
+mod lexicon;
+mod plausible;
+mod words;
 
 use crate::model::{App, Category, FieldType, Part, PathTemplate, Reason};
 
 use super::{
-    kind::{self, Axis},
+    adapter::{self, Claim},
+    kind::Axis,
     leaf::{Expectation, Value},
     name,
 };
+use lexicon::Name;
 
 /// Everything a name says, computed once a name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NameFacts {
     /// What the app file says: category and why.
     pub(super) known: Vec<(Category, String)>,
+    /// What vendors' adapters say, where the app file says nothing.
+    pub(super) claims: Vec<&'static Claim>,
     /// What words of the name say.
     pub(super) said: Vec<(Category, &'static str)>,
     /// Words of the last name in the path.
     pub(super) words: Vec<String>,
+    /// It is an element of an array: one of many.
+    pub(super) many: bool,
     /// Which coordinate it names.
     pub(super) axis: Option<Axis>,
     /// It speaks of a place.
@@ -34,116 +44,102 @@ pub(super) struct NameFacts {
     pub(super) expectation: Expectation,
 }
 
+impl NameFacts {
+    /// Whether the app file or the name speaks of a category, or of a member of a group.
+    pub(super) fn says(&self, general: Category) -> bool {
+        self.categories().any(|category| category.is_a(general))
+    }
+
+    /// Whether the app file or the name speaks of a category, or of its group without saying which member it is.
+    pub(super) fn may_be(&self, category: Category) -> bool {
+        self.categories().any(|said| said == category || said == category.group())
+    }
+
+    fn categories(&self) -> impl Iterator<Item = Category> + '_ {
+        let known = self.known.iter().map(|(category, _)| *category);
+        known.chain(self.said.iter().map(|(category, _)| *category))
+    }
+}
+
 /// What the name of one field says. `template` is the endpoint's path template.
 pub(super) fn name_facts(app: &App, template: &str, part: Part, path: &str) -> NameFacts {
-    let mut facts = NameFacts::default();
-    let last = if part == Part::Path { None } else { name::segments(path).last() };
-    facts.words = last.map(name::words).unwrap_or_default();
+    let mut facts = NameFacts { many: path.ends_with("[]"), ..NameFacts::default() };
+    let names: Vec<Name> = name::segments(path).map(Name::new).collect();
+    // The names of a path's variables are our own.
+    let last = if part == Part::Path { None } else { names.last() };
+    facts.words = last.map(|last| last.words.clone()).unwrap_or_default();
     if facts.words == ["id"] {
         // `device.id` is a device id.
-        let parent = name::segments(path).rev().nth(1).map(name::words).unwrap_or_default();
+        let parent = names.iter().rev().nth(1).map(|parent| parent.words.clone()).unwrap_or_default();
         facts.words.splice(0..0, parent);
     }
     for leaf in &app.leaves {
         let holds_here = leaf.endpoint.as_ref().is_none_or(|endpoint| fits(endpoint, template));
-        let pattern = leaf.leaf.strip_prefix(part.word()).and_then(|rest| rest.strip_prefix(' ')).unwrap_or(&leaf.leaf);
-        if holds_here && (glob(pattern.as_bytes(), path.as_bytes()) || leaf.leaf == part.word() && path.is_empty()) {
+        if holds_here && names_leaf(&leaf.leaf, part, path) {
             facts.known.push((leaf.category, leaf.why.clone()));
         }
     }
-    for segment in name::segments(path) {
-        let words = name::words(segment);
-        for (category, list) in ANYWHERE {
-            if let Some(word) = list.iter().find(|word| holds(&words, word))
-                && !(*category == Category::Steps && words.iter().any(|word| NO_STEPS.contains(&word.as_str())))
-                && !(*category == Category::Location && words.iter().any(|word| NO_PLACE.contains(&word.as_str())))
-            {
-                facts.said.push((*category, word));
-            }
-        }
-    }
-    let words = &facts.words;
-    if let Some(word) = IDENTIFIERS.iter().find(|word| ends(words, word)) {
-        facts.said.push((Category::Identifier, word));
-    }
-    if let Some(word) = PROFILE.iter().find(|word| holds(words, word))
-        && !words.iter().any(|word| SCREEN.contains(&word.as_str()))
-    {
-        facts.said.push((Category::Profile, word));
-    }
-    facts.said.sort_unstable();
-    facts.said.dedup_by_key(|(category, _)| *category);
-    facts.axis = if LATITUDES.iter().any(|word| ends(words, word)) {
-        Some(Axis::Latitude)
-    } else if LONGITUDES.iter().any(|word| ends(words, word)) {
-        Some(Axis::Longitude)
-    } else {
-        None
+    facts.said = lexicon::said(&names, last.is_some());
+    facts.axis = match last {
+        Some(last) if last.ends_in(words::LATITUDES) => Some(Axis::Latitude),
+        Some(last) if last.ends_in(words::LONGITUDES) => Some(Axis::Longitude),
+        _ => None,
     };
-    let says = |category| facts.said.iter().any(|(said, _)| *said == category) || facts.known.iter().any(|(known, _)| *known == category);
-    facts.place = says(Category::Location);
-    facts.identifier = says(Category::Identifier) || ["id", "ids", "code", "version"].iter().any(|word| ends(words, word));
-    facts.quantity = facts.words.iter().any(|word| QUANTITIES.contains(&word.as_str()));
-    let words = &facts.words;
-    facts.hardware = words.iter().any(|word| word == "mac" || word == "bssid" || word == "bluetooth");
-    facts.cipher = words.iter().any(|word| CIPHERS.contains(&word.as_str()));
-    facts.expectation = if words.iter().any(|word| TOKENS.contains(&word.as_str())) {
+    let has = |list: &[&str]| facts.words.iter().any(|word| list.contains(&word.as_str()));
+    let numbered = [Category::WifiNetwork, Category::CellTower];
+    let categories: Vec<Category> = facts.categories().collect();
+    let is_numbered = |category: &Category| numbered.contains(category);
+    let place = categories.iter().any(|category| category.is_a(Category::Location) && !is_numbered(category));
+    let identifier = categories.iter().any(|category| category.is_a(Category::Identifier) || is_numbered(category));
+    let measured = categories.into_iter().any(Category::is_measured);
+    facts.identifier = identifier || facts.words.last().is_some_and(|word| ["id", "ids", "code", "version"].contains(&word.as_str()));
+    (facts.quantity, facts.hardware, facts.cipher) = (has(words::QUANTITIES), has(&["mac", "bssid", "bluetooth"]), has(words::CIPHERS));
+    let expectation = if has(words::TOKENS) {
         Expectation::Token
-    } else if [Category::HeartRate, Category::Sleep, Category::Steps].into_iter().any(says) {
+    } else if measured {
         Expectation::Measurements
     } else {
         Expectation::Open
     };
+    (facts.place, facts.expectation) = (place, expectation);
     facts
 }
 
-/// Categories of one value, each with its reason. A name alone counts only where the value could be what the name says.
+/// The same, with what vendors' adapters claim of the endpoint's leaves. A claim gives a category and nothing else: how a value is
+/// peeled and what it looks like must not depend on which vendors are known.
+pub(super) fn claimed_facts(app: &App, template: &str, claims: &[&'static Claim], part: Part, path: &str) -> NameFacts {
+    let mut facts = name_facts(app, template, part, path);
+    if facts.known.is_empty() {
+        facts.claims = adapter::on(claims, part, path).collect();
+    }
+    facts
+}
+
+/// Whether a leaf's name in a file (`form data_json[].data_hr`, `apptoken`, `*.device.id`) means the leaf at a path of a part.
+pub(super) fn names_leaf(leaf: &str, part: Part, path: &str) -> bool {
+    let pattern = leaf.strip_prefix(part.word()).and_then(|rest| rest.strip_prefix(' ')).unwrap_or(leaf);
+    glob(pattern.as_bytes(), path.as_bytes()) || leaf == part.word() && path.is_empty()
+}
+
+/// Categories of one value, each with its reason. A name alone counts only where the value could be what the name says, and says
+/// nothing of a group when it says something finer.
 pub(super) fn categories(name: &NameFacts, kind: &FieldType, value: &Value<'_>, out: &mut Vec<(Category, Reason)>) {
     for (category, why) in &name.known {
         out.push((*category, Reason::KnownLeaf { why: why.clone() }));
     }
-    for &(category, word) in &name.said {
-        if plausible(category, word, name, kind, value) {
+    // A vendor's field that is there and empty tells nothing of anybody.
+    for claim in name.claims.iter().filter(|_| *kind != FieldType::Empty) {
+        out.push((claim.category, Reason::Vendor { adapter: claim.adapter.to_owned(), why: claim.why.clone() }));
+    }
+    let named = name.said.iter().filter_map(|(category, word)| Some((plausible::meant(*category, word, name, kind, value)?, *word)));
+    let named: Vec<(Category, &str)> = named.collect();
+    for &(category, word) in &named {
+        if !(category.is_group() && named.iter().any(|(finer, _)| *finer != category && finer.is_a(category))) {
             out.push((category, Reason::Name { word: word.to_owned() }));
         }
     }
-    match kind {
-        FieldType::Coordinates => out.push((Category::Location, Reason::Shape { what: "a latitude and a longitude".to_owned() })),
-        FieldType::Mac => out.push((Category::Identifier, Reason::Shape { what: "a hardware address".to_owned() })),
-        FieldType::Text if value.as_text().is_some_and(kind::is_email) => {
-            out.push((Category::Identifier, Reason::Shape { what: "an e-mail address".to_owned() }));
-        }
-        _ => {}
-    }
-}
-
-/// Whether a value could be what its name says it is.
-fn plausible(category: Category, word: &str, name: &NameFacts, kind: &FieldType, value: &Value<'_>) -> bool {
-    use FieldType::{Boolean, Bytes, Coordinates, Date, Decimal, Empty, Integer, Latitude, Longitude, Mac, Text, Token, Uuid};
-    let text = value.as_text().unwrap_or_default();
-    match category {
-        _ if matches!(kind, Empty | Boolean) => false,
-        // A time zone beside a place says less than the place: half a continent.
-        Category::Location if name.words.iter().any(|word| TIME_ZONES.contains(&word.as_str())) => false,
-        Category::Location => match kind {
-            Latitude | Longitude | Coordinates | Decimal => true,
-            // Scaled integers (degrees × 10^5 or more) under a name that can only mean a coordinate.
-            Integer if (LATITUDES.contains(&word) || LONGITUDES.contains(&word)) && text.len() >= 7 => true,
-            // A postal code of digits names a street or a quarter.
-            Integer => (4..=9).contains(&text.len()) && POSTAL_CODES.iter().any(|word| ends(&name.words, word)),
-            Text | Token => text.bytes().any(|byte| byte.is_ascii_digit()) || PLACE_NAMES.contains(&word),
-            _ => false,
-        },
-        Category::Identifier if SESSIONS.contains(&word) => matches!(kind, Uuid | Token),
-        Category::Identifier if ADDRESSES.contains(&word) => text.parse::<core::net::IpAddr>().is_ok(),
-        Category::Identifier => match kind {
-            Integer => text.len() >= 5,
-            Mac | Uuid | Token | Text => text.chars().count() >= 4,
-            Bytes(_) => true,
-            _ => false,
-        },
-        Category::Profile => !matches!(kind, Bytes(_) | Uuid | Mac),
-        Category::HeartRate | Category::Sleep | Category::Steps => !matches!(kind, Uuid | Mac | Coordinates | Date),
+    if let Some((category, what)) = plausible::looks_like(name, kind, value) {
+        out.push((category, Reason::Shape { what: what.to_owned() }));
     }
 }
 
@@ -151,7 +147,7 @@ fn fits(endpoint: &PathTemplate, template: &str) -> bool {
     endpoint.0 == template || endpoint.matches(template)
 }
 
-/// `*` stands for any run of bytes. Patterns come from app.yaml, so they are few and short.
+/// `*` stands for any run of bytes. Patterns come from app.yaml and from adapters, so they are few and short.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t, mut star) = (0, 0, None);
     while t < text.len() {
@@ -172,220 +168,15 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
     pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
-/// Whether a phrase (`heart rate`) stands in a list of words.
-fn holds(words: &[String], phrase: &str) -> bool {
-    let count = phrase.split(' ').count();
-    words.windows(count).any(|window| phrase.split(' ').eq(window.iter().map(String::as_str)))
-}
-
-/// Whether a list of words ends in a phrase.
-fn ends(words: &[String], phrase: &str) -> bool {
-    let count = phrase.split(' ').count();
-    words.len() >= count && phrase.split(' ').eq(words[words.len() - count..].iter().map(String::as_str))
-}
-
-/// Words that speak for everything below them: `summary.slp.st` is about sleep. `slp`, `stp`, `hr` and `rhr` are Mi Fit's
-/// (docs/protocols).
-const ANYWHERE: &[(Category, &[&str])] = &[
-    (Category::HeartRate, &["bpm", "heart", "heartbeat", "heartrate", "hr", "hrv", "pulse", "rhr"]),
-    (
-        Category::Location,
-        &[
-            "coord",
-            "coordinate",
-            "coordinates",
-            "coords",
-            "geo",
-            "geoip",
-            "geolocation",
-            "geopoint",
-            "gps",
-            "lat",
-            "latitude",
-            "latlng",
-            "latlon",
-            "lng",
-            "location",
-            "locations",
-            "lon",
-            "longitude",
-            "city",
-            "thoroughfare",
-            "postal code",
-            "postcode",
-            "zip",
-            "zipcode",
-            "street",
-            "trackpoint",
-            "trackpoints",
-        ],
-    ),
-    (Category::Sleep, &["nap", "sleep", "slp"]),
-    (Category::Steps, &["pedometer", "step", "stepcount", "steps", "stp"]),
-];
-
-/// `step` beside these is a stage of something, not a footfall.
-const NO_STEPS: &[&str] = &["index", "name", "onboarding", "setup", "wizard"];
-
-/// Beside these, a location word speaks of the permission or the sensor, not of a place.
-const NO_PLACE: &[&str] = &[
-    "accuracy",
-    "authorization",
-    "enabled",
-    "mode",
-    "permission",
-    "permissions",
-    "provider",
-    "service",
-    "services",
-    "setting",
-    "settings",
-    "status",
-];
-
-/// Location words whose values may be names without a digit.
-const PLACE_NAMES: &[&str] = &["city", "location", "street", "thoroughfare", "geo", "geolocation"];
-
-/// A number under such a name is a place.
-const POSTAL_CODES: &[&str] = &["postal code", "postalcode", "postcode", "zip", "zip code", "zipcode"];
-const TIME_ZONES: &[&str] = &["timezone", "tz"];
-/// Identifiers only where the value is a token or a UUID: a session may also be a number or a name.
-const SESSIONS: &[&str] = &["session", "session id", "sessionid"];
-/// Identifiers only where the value is an IP address.
-const ADDRESSES: &[&str] = &["ip", "ip addr", "ip address"];
-/// Phrases that a name of an identifier ends in.
-const IDENTIFIERS: &[&str] = &[
-    "aaid",
-    "account id",
-    "ad id",
-    "adid",
-    "advertiser id",
-    "advertising id",
-    "android id",
-    "androidid",
-    "anon id",
-    "anonymous id",
-    "apptoken",
-    "auth key",
-    "bssid",
-    "client id",
-    "clientid",
-    "device id",
-    "deviceid",
-    "did",
-    "email",
-    "email address",
-    "fingerprint",
-    "fingerprint id",
-    "gaid",
-    "guid",
-    "hardware id",
-    "identity id",
-    "idfa",
-    "idfv",
-    "imei",
-    "imsi",
-    "installation id",
-    "instance id",
-    "ip",
-    "ip addr",
-    "ip address",
-    "login token",
-    "mac",
-    "mac addr",
-    "mac address",
-    "macaddress",
-    "member id",
-    "msisdn",
-    "open id",
-    "openid",
-    "phone",
-    "phone number",
-    "phonenumber",
-    "serial",
-    "serial number",
-    "serialnumber",
-    "session",
-    "session id",
-    "sessionid",
-    "sn",
-    "ssid",
-    "token",
-    "udid",
-    "uid",
-    "user id",
-    "userid",
-    "uuid",
-];
-
-/// Phrases anywhere in the last name that speak of a person's profile.
-const PROFILE: &[&str] = &[
-    "birth",
-    "birthdate",
-    "birthday",
-    "date of birth",
-    "dob",
-    "first name",
-    "firstname",
-    "full name",
-    "fullname",
-    "gender",
-    "height",
-    "last name",
-    "lastname",
-    "nick name",
-    "nickname",
-    "sex",
-    "surname",
-    "user name",
-    "username",
-    "weight",
-];
-
-/// Beside these, height and weight are a picture's or a font's.
-const SCREEN: &[&str] = &[
-    "content", "document", "line", "page", "row", "display", "font", "icon", "image", "picture", "pixel", "pixels", "px", "screen",
-    "video", "view", "viewport", "window",
-];
-
-/// Words of amounts.
-const QUANTITIES: &[&str] =
-    &["bytes", "count", "disk", "duration", "length", "limit", "memory", "millis", "nanos", "size", "storage", "total", "usage"];
-
-const LATITUDES: &[&str] = &["lat", "latitude"];
-const LONGITUDES: &[&str] = &["lng", "lon", "longitude"];
-
-/// Words whose values are random by purpose: never taken for base64 data.
-const TOKENS: &[&str] = &[
-    "apptoken",
-    "auth",
-    "authorization",
-    "cookie",
-    "digest",
-    "hash",
-    "jwt",
-    "key",
-    "md5",
-    "nonce",
-    "password",
-    "secret",
-    "session",
-    "sha1",
-    "sha256",
-    "sig",
-    "sign",
-    "signature",
-    "ticket",
-    "token",
-];
-
-/// Words that say a value is encrypted by the app (`cipher_data`, docs/protocols).
-const CIPHERS: &[&str] = &["cipher", "ciphertext", "encrypted", "cipherdata"];
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crate::model::KnownLeaf;
+    use crate::{
+        decode::kind,
+        model::{KnownLeaf, category::keep_finest},
+    };
 
     #[track_caller]
     fn check(path: &str, value: &str, want: &str) {
@@ -393,48 +184,197 @@ mod tests {
         let kind = kind::kind_of(&Value::Text(value), &facts);
         let mut found = Vec::new();
         categories(&facts, &kind, &Value::Text(value), &mut found);
-        let mut words: Vec<&str> = found.iter().map(|(category, _)| category.word()).collect();
-        words.dedup();
-        assert_eq!(words.join(" "), want, "{path}={value}");
+        let mut categories: BTreeSet<Category> = found.iter().map(|(category, _)| *category).collect();
+        keep_finest(&mut categories);
+        let words: Vec<&str> = categories.iter().map(|category| category.word()).collect();
+        assert_eq!(words.join(" "), want, "{path}={value} ({kind})");
     }
 
     #[test]
-    fn names_with_a_plausible_value_say_what_they_mean() {
-        check("lat", "52.374", "location");
+    fn names_of_places() {
+        check("lat", "52.374", "precise-location");
+        check("lat", "52.4", "coarse-location");
+        check("lat", "523740000", "precise-location");
         check("lat", "true", "");
+        check("position.longitude", "4.889", "precise-location");
+        check("q", "52.374,4.889", "precise-location");
+        check("locationKey", "52.4,4.9", "location");
         check("platform", "52.374", "");
         check("template", "1.25", "");
         check("location_enabled", "1", "");
         check("locationStatus", "allowed", "");
-        check("documentHeight", "1920", "");
-        check("city", "Utrecht", "location");
+        check("location.name", "the office", "location");
+        check("coordinates", "none at all", "");
+        check("city", "Utrecht", "coarse-location");
+        check("location.city", "Utrecht", "coarse-location");
+        check("location.postal_code", "10115", "postal-address");
+        check("zip", "not an address", "");
+        check("address.street", "Oudegracht 12", "postal-address");
+        check("location.count", "10115", "");
+        check("location.timezone_name", "Europe/Berlin", "time-zone");
+        check("gps_track", "5237403000,488969000;12,-7", "track");
+        check("location.route", "_p~iF~ps|U_ulLnnqC", "track");
+        check("route", "/v1/home", "");
+        check("wifi.ssid", "Quillon's attic", "wifi-network");
+        check("bssid", "c0:ff:ee:12:34:56", "wifi-network");
+        check("bssid", "02:00:00:00:00:00", "");
+        check("ssid", "<unknown ssid>", "");
+        check("cell.lac", "40210", "cell-tower");
+    }
+
+    #[test]
+    fn names_of_what_is_measured() {
         check("data[].data_hr", "61", "heart-rate");
+        check("heart_rates[]", "61", "heart-rate-series");
+        check("summary.slp.rhr", "55", "resting-heart-rate sleep");
+        check("heartRate.resting", "55", "resting-heart-rate");
+        check("heartrate_variability", "48", "heart-rate-variability");
+        check("rmssd", "48.5", "heart-rate-variability");
+        check("heart_rate_unit", "bpm", "");
+        check("SpO2", "97", "blood-oxygen");
+        check("stress_level", "31", "stress");
+        check("stress_test", "31", "");
+        check("skinTemperature", "33.1", "skin-temperature");
+        check("blood_pressure.systolic", "120", "vitals");
+        check("ovulationDay", "14", "menstrual-cycle");
         check("summary.slp.st", "1773442800", "sleep");
+        check("sleep.deep", "93", "sleep-stages");
+        check("sleep.state", "deep", "sleep");
+        check("deep", "93", "");
         check("summary.stp.ttl", "900", "steps");
+        check("summary.stp.cal", "41", "calories");
+        check("summary.stp.stage[].dis", "700", "distance");
         check("onboarding_step", "3", "");
+        check("distance", "12", "");
+        check("walkingDistance", "1200", "distance");
+        check("workoutType", "running", "workout");
+        check("cal", "41", "");
+    }
+
+    #[test]
+    fn names_of_a_person() {
+        check("birthday", "1984-03-07", "birth-date");
+        check("user.yob", "1984", "birth-date");
+        check("height", "171", "height");
+        check("user.height_cm", "171", "height");
+        check("weight", "63.4", "weight");
+        check("weight", "0", "");
+        check("screen_height", "1920", "");
+        check("screen.size.height", "1920", "");
+        check("documentHeight", "1920", "");
+        check("font.weight", "400", "");
+        check("content.weight", "63.4", "weight");
+        check("user.name", "Quillon", "person-name");
+        check("app.name", "Quillon", "");
+        check("gender", "female", "sex");
+        check("gender_enabled", "1", "");
+    }
+
+    #[test]
+    fn names_and_looks_of_identifiers() {
         check("last_deviceid", "C0FFEEFFFE123456", "identifier");
-        check("android_phone_model", "PHONE-1", "");
-        check("phone", "+31600000000", "identifier");
         check("device.id", "0b7d0c1b2a3c4d5e", "identifier");
         check("device.id", "8f14e45f-ceea-467f-9a3b-0b7d0c1b2a3c", "identifier");
-        check("events[].session", "8f14e45f-ceea-467f-9a3b-0b7d0c1b2a3c", "identifier");
-        check("session_id", "1234567890123456789", "identifier");
+        check("advertising_id", "8f14e45f-ceea-467f-9a3b-0b7d0c1b2a3c", "advertising-id");
+        check("advertising_id", "00000000-0000-0000-0000-000000000000", "");
+        check("ad_id", "12", "");
+        check("android_id", "0b7d0c1b2a3c4d5e", "phone-id");
+        check("push_token", "q7RtYu1oPaSdFgHjKlZxCvBnM", "installation-id");
+        check("token", "q7RtYu1oPaSdFgHjKlZxCvBnM", "access-token");
+        check("token", "none", "");
+        check("authorization", "Bearer q7RtYu1oPaSdFgHjKlZxCvBnM", "access-token");
+        check("userid", "1000000001", "account-id");
+        check("band.mac", "c0:ff:ee:12:34:56", "band-mac");
+        check("x", "c0:ff:ee:12:34:56", "identifier");
+        check("watch.serial_number", "INV3NT3D0001", "band-serial");
+        check("auth_key", "0b7d0c1b2a3c4d5e0b7d0c1b2a3c4d5e", "pairing-key");
+        check("events[].session", "8f14e45f-ceea-467f-9a3b-0b7d0c1b2a3c", "session-id");
+        check("session_id", "1234567890123456789", "session-id");
         check("session", "12345", "");
         check("session", "morning workout", "");
-        check("local_ip", "192.168.1.7", "identifier");
-        check("zip", "not an address", "");
-        check("ip", "fast", "");
-        check("location.postal_code", "10115", "location");
-        check("location.count", "10115", "");
-        check("location.timezone_name", "Europe/Berlin", "");
         check("app.id", "com.example.app", "");
         check("sn", "3", "");
         check("sn", "563412eeffc0", "identifier");
-        check("birthday", "1984-03-07", "profile");
-        check("screen_height", "1920", "");
-        check("height", "171", "profile");
-        check("q", "52.374,4.889", "location");
-        check("q", "someone@example.test", "identifier");
+        check("q", "someone@example.test", "email-address");
+        check("email", "someone@example.test", "email-address");
+        check("email", "not given", "");
+        check("local_ip", "192.168.1.7", "ip-address");
+        check("ip", "fast", "");
+        check("x", "192.168.1.7", "ip-address");
+        check("x", "2001:db8::1:2", "ip-address");
+        check("x", "14.7.1.2", "");
+        check("browser", "131.0.0.0", "");
+        check("driver_version", "31.0.101.4", "");
+        check("x", "127.0.0.1", "");
+        check("phone", "+31600000000", "phone-number");
+        check("android_phone_model", "PHONE-1", "device-model");
+        check("phone", "PHONE-1", "");
+        check("x", "+31600000000", "phone-number");
+        check("x", "+1200", "");
+    }
+
+    #[test]
+    fn names_of_the_machine_and_of_what_is_on_it() {
+        check("os_version", "14", "os-version");
+        check("device.os", "Android 14", "os-version");
+        check("device.model", "PHONE-1", "device-model");
+        check("model", "linear", "");
+        check("lang", "en_US", "locale");
+        check("accept-language", "en-US,en;q=0.9", "locale");
+        check("language", "Kotlin", "");
+        check("timezone", "Europe/Amsterdam", "time-zone");
+        check("bind_timezone", "4", "time-zone");
+        check("mccmnc", "20408", "network-operator");
+        check("battery_level", "81", "device");
+        check("band.battery", "81", "band-battery");
+        check("firmwareVersion", "1.3.0.86", "device");
+        check("band.firmware", "1.3.0.86", "band-firmware");
+        check("device", "android_31", "");
+        check("installed_apps[]", "com.example.app", "installed-apps");
+        check("contacts[]", "Quillon", "contacts");
+        check("contacts", "31", "");
+        check("stackTrace", "at com.example.app.Main", "crash-report");
+        check("message", "hello", "");
+        check("sms_permission", "granted", "");
+    }
+
+    #[test]
+    fn names_in_other_languages() {
+        check("Ruhepuls", "55", "resting-heart-rate");
+        check("koerpergroesse", "171", "height");
+        check("körpergröße", "171", "height");
+        check("korpergrosse", "171", "height");
+        check("größe", "171", "");
+        check("Gewicht", "63.4", "weight");
+        check("fréquence_cardiaque", "61", "heart-rate");
+        check("frecuenciaCardiaca", "61", "heart-rate");
+        check("sommeil.debut", "1773442800", "sleep");
+        check("fecha_nacimiento", "1984-03-07", "birth-date");
+        check("passos", "900", "steps");
+        check("peso", "63.4", "");
+        check("codice_postale", "00184", "postal-address");
+        check("tętno", "61", "heart-rate");
+        check("szerokosc_geograficzna", "52.374", "precise-location");
+        check("пульс", "61", "heart-rate");
+        check("心率", "61", "heart-rate");
+        check("静息心率", "55", "resting-heart-rate");
+        check("平均心率值", "61", "heart-rate");
+        check("xinlv", "61", "heart-rate");
+        check("歩数", "900", "steps");
+        check("生年月日", "1984-03-07", "birth-date");
+        check("纬度", "52.374", "precise-location");
+        check("手机号", "+31600000000", "phone-number");
+        // As a path spells it.
+        check("\"\\u5fc3\\u7387\"", "61", "heart-rate");
+        check("data.\"Gr\\u00f6\\u00dfe\"", "171", "");
+    }
+
+    #[test]
+    fn a_reason_names_the_word_and_a_group_is_silent_beside_its_member() {
+        let facts = name_facts(&App::default(), "/", Part::Json, "heart_rate.resting");
+        let mut found = Vec::new();
+        categories(&facts, &FieldType::Integer, &Value::Number("55"), &mut found);
+        assert_eq!(found, [(Category::RestingHeartRate, Reason::Name { word: "resting".into() })]);
     }
 
     #[test]

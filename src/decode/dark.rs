@@ -28,7 +28,7 @@ pub(super) struct Dark {
 pub(super) fn look(leaf: &RawLeaf<'_>, name: &NameFacts) -> Option<Dark> {
     let by_purpose = name.expectation == Expectation::Token
         || matches!(leaf.part, Part::Cookie | Part::Path)
-        || name.known.iter().any(|(category, _)| *category == Category::Identifier);
+        || name.known.iter().any(|(category, _)| category.is_a(Category::Identifier));
     if by_purpose {
         return None;
     }

@@ -4,6 +4,9 @@
 //! [`merge()`] adds runs in any order. It does no I/O of its own, cannot fail, and is bounded in time and memory: what a limit
 //! cuts becomes a blind spot. What the fields of two versions differ in is `diff`'s business.
 
+pub mod adapter;
+pub mod receivers;
+
 mod blind;
 mod body;
 mod category;
@@ -26,7 +29,7 @@ mod sinks;
 mod standing;
 mod walker;
 
-pub use self::{leaf::Leaf, merge::merge, observer::Observer};
+pub use self::{leaf::Leaf, merge::merge, observer::Observer, receivers::receiver_of};
 
 use crate::model::{App, BlindSpotKind, Bodies, Exchange};
 
@@ -45,7 +48,7 @@ pub struct Note {
 /// are read.
 pub fn body_leaves(bytes: &[u8], content_type: Option<&str>) -> (Vec<Leaf>, Vec<Note>) {
     let app = App::default();
-    let mut collect = sinks::Collect::new(&app, "/");
+    let mut collect = sinks::Collect::new(&app, "/", Vec::new());
     let mut walker = walker::Walker::new(&mut collect);
     let head = &bytes[..bytes.len().min(request::MOST_BODY)];
     let declared = body::Declared { content_type, content_encoding: None };
@@ -54,14 +57,21 @@ pub fn body_leaves(bytes: &[u8], content_type: Option<&str>) -> (Vec<Leaf>, Vec<
     (collect.leaves, notes(&unseen, bytes.len() as u64))
 }
 
-/// Every leaf of one exchange's request with its value, in the order of the request; `app` names the known ones.
+/// Every leaf of one exchange's request with its value, in the order of the request; `app` and the vendors' adapters name the known
+/// ones.
 pub fn leaves_of(exchange: &Exchange, bodies: &dyn Bodies, app: &App) -> Vec<Leaf> {
     let request = &exchange.request;
     let named = endpoint::name(app, &request.method, &request.url, &|_| false);
-    let mut collect = sinks::Collect::new(app, &named.path);
+    let claims = claims_on(app, &named.host, &request.method, &named.path);
+    let mut collect = sinks::Collect::new(app, &named.path, claims);
     let mut walker = walker::Walker::new(&mut collect);
     request::walk_request(request, &named.variables, bodies, &mut walker, &mut |_| {});
     collect.leaves
+}
+
+/// What the vendors' adapters say of the leaves of one endpoint, named as in a snapshot.
+fn claims_on(app: &App, host: &str, method: &str, path: &str) -> Vec<&'static adapter::Claim> {
+    if app.without_adapters { Vec::new() } else { adapter::claims(host, method, path) }
 }
 
 fn notes(unseen: &request::Unseen, bytes: u64) -> Vec<Note> {

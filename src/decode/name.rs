@@ -1,7 +1,7 @@
 //! What fields are called: map keys that are values become placeholders, odd keys are quoted, and no name grows without bound
 //! (R11). Also splits names into words; what a word means is `category`'s.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use crate::model::LeakGate;
 
@@ -143,6 +143,29 @@ fn push_quoted(path: &mut String, key: &str) {
     path.push('"');
 }
 
+/// One name of a path as it was sent: what [`push_key`] escaped is itself again.
+pub(super) fn unquoted(segment: &str) -> Cow<'_, str> {
+    if !segment.contains('\\') {
+        return segment.into();
+    }
+    let mut text = String::with_capacity(segment.len());
+    let mut units: Vec<u16> = Vec::new();
+    let mut rest = segment;
+    while let Some(c) = rest.chars().next() {
+        let unit = rest.strip_prefix("\\u").and_then(|rest| u16::from_str_radix(rest.get(..4)?, 16).ok());
+        if let Some(unit) = unit {
+            units.push(unit);
+            rest = &rest["\\u0000".len()..];
+            continue;
+        }
+        text.extend(char::decode_utf16(units.drain(..)).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+        text.push(c);
+        rest = &rest[c.len_utf8()..];
+    }
+    text.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+    text.into()
+}
+
 /// Lower-case words of one name: split at everything that is no letter or digit, at lower-to-upper steps and before the last
 /// capital of a run (`GPSLocation` is `gps`, `location`). Digits stay with the letters before them.
 pub(super) fn words(name: &str) -> Vec<String> {
@@ -205,6 +228,18 @@ mod tests {
             let mut path = String::new();
             push_key(&mut path, key, false);
             assert_eq!(path, want, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_quoted_name_reads_back_as_it_was_sent() {
+        for key in ["heart_rate", "Größe", "心率", "a b", "say \\u", "\u{1f600} x", ""] {
+            let mut path = String::new();
+            push_key(&mut path, key, false);
+            assert_eq!(words(&unquoted(&path)), words(key), "{key}: {path}");
+        }
+        for cut in ["\"\\u5fc", "\\u", "\\ud83d", "\\uzzzz", "\\u+123"] {
+            unquoted(cut);
         }
     }
 

@@ -6,19 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use aho_corasick::AhoCorasick;
 
 use crate::model::{
-    App, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, Certainty, ControlRun, EndpointKey, Evidence, Exchange,
-    ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Ledger, Observations, Origin, Part, Party, Planted, PlantedValue,
-    PositionSighting, Provenance, Reason, Rig, RunEnding, RunEvent, observation::PlantedFacts, text::printable,
+    App, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, Certainty, ControlRun, EndpointFacts, EndpointKey,
+    Evidence, Exchange, ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Ledger, Observations, Origin, Part, Party, Planted,
+    PlantedSource, PlantedValue, PositionSighting, Provenance, Reason, Rig, RunEnding, RunEvent, observation::PlantedFacts,
+    text::printable,
 };
 
 use super::{
     blind::{self, BlindSpots, Tunnels, stronger},
-    endpoint,
+    claims_on, endpoint,
     hide::Hider,
     merge::merge_sightings,
     page::{Found, Page},
     places::{Hit, Places},
     planted::{self, Index},
+    receivers,
     request::{BodyGap, MOST_BODY, walk_request},
     sinks::{Absorb, planted_near},
     walker::Walker,
@@ -203,6 +205,7 @@ impl<'a> Observer<'a> {
             gate.allow(&word);
         }
         allow_words(app, &mut gate);
+        observations.endpoints.values().for_each(|facts| allow_vendors(facts, &mut gate));
         hide_values(app, &gate, &mut observations);
         allow_names(&observations, &mut gate);
         observations.gate = gate;
@@ -220,8 +223,8 @@ impl<'a> Observer<'a> {
     fn plant(&mut self, value: PlantedValue) {
         planted::remember(&value.value, &mut self.gate);
         if let Planted::Position(position) = &value.value {
-            // Nobody can ask the phone of an import: where a person says it was is searched for, and a miss is "not checked".
-            self.places.moved(*position, value.confirmed || self.imported);
+            // Of an import, nobody can ask the phone: where a file says it was is searched for, and a miss is "not checked".
+            self.places.moved(*position, value.confirmed || value.source == PlantedSource::File);
         }
         self.planted.retain(|known| known.name != value.name || known.value != value.value);
         self.planted.push(value);
@@ -248,10 +251,14 @@ impl<'a> Observer<'a> {
         self.first_party_exchanges += u64::from(first_party && answered);
 
         let evidence = self.evidence(Some(exchange.id));
-        let page = self.pages.entry(key.clone()).or_insert_with(|| Page::new(key.path.clone()));
+        let app = self.app;
+        let page = self.pages.entry(key.clone()).or_insert_with(|| {
+            let claims = claims_on(app, &key.host, &key.method, &key.path);
+            Page::new(key.path.clone(), claims)
+        });
         let facts = &mut page.facts;
         facts.party = if first_party { Party::FirstParty } else { Party::ThirdParty };
-        facts.receiver = self.app.receiver(host).map(|(_, company)| company.to_owned());
+        facts.receiver = receivers::receiver_of(self.app, &key.host);
         facts.exchanges += 1;
         facts.uploaded_bytes += bytes;
         facts.first = facts.first.take().into_iter().chain([evidence.clone()]).min();
@@ -346,7 +353,7 @@ impl<'a> Observer<'a> {
             let spelling = if hit.distance_m < 1.0 { "plain" } else { "near it" };
             let reason = Reason::PlantedValue { name: name.to_owned(), spelling: spelling.to_owned(), certainty: Certainty::Certain };
             for (part, path) in std::iter::once(&hit.field).chain(&hit.companion) {
-                page.add_reason(*part, path, Category::Location, reason.clone());
+                page.add_reason(*part, path, Category::of_coordinates(hit.decimals), reason.clone());
             }
         }
         let field_name = |(part, path): &(Part, String)| FieldName { part: *part, path: path.clone() };
@@ -496,6 +503,20 @@ fn allow_words(app: &App, gate: &mut LeakGate) {
     for leaf in &app.leaves {
         allow(&leaf.leaf);
         allow(&leaf.why);
+    }
+}
+
+/// Words that a report prints because adapters and the table of receivers say so.
+fn allow_vendors(facts: &EndpointFacts, gate: &mut LeakGate) {
+    if let Some(receiver) = &facts.receiver {
+        gate.allow(&receiver.company);
+        gate.allow(&receiver.source);
+    }
+    for (_, reason) in facts.fields.values().flat_map(|field| &field.reasons) {
+        if let Reason::Vendor { adapter, why } = reason {
+            gate.allow(adapter);
+            gate.allow(why);
+        }
     }
 }
 

@@ -3,9 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::model::{App, Category, EndpointFacts, Evidence, FieldFacts, FieldName, FieldShape, FieldType, Part, Reason};
+use crate::model::{
+    App, Category, EndpointFacts, Evidence, FieldFacts, FieldName, FieldShape, FieldType, Part, Reason, category::keep_finest,
+};
 
-use super::{category::NameFacts, category::name_facts, leaf::RawLeaf};
+use super::{
+    adapter::Claim,
+    category::{NameFacts, claimed_facts},
+    leaf::RawLeaf,
+};
 
 /// One endpoint in one phase.
 #[derive(Debug, Default)]
@@ -14,6 +20,8 @@ pub(super) struct Page {
     pub(super) facts: EndpointFacts,
     /// Path template, for the app file's leaves.
     template: String,
+    /// What vendors' adapters say of the endpoint's leaves.
+    claims: Vec<&'static Claim>,
     /// Where in `slots` a field is.
     numbers: BTreeMap<Part, HashMap<String, usize>>,
     slots: Vec<Slot>,
@@ -28,9 +36,9 @@ pub(super) struct Slot {
 }
 
 impl Page {
-    /// An empty page for an endpoint with this path template.
-    pub(super) fn new(template: String) -> Self {
-        Self { template, ..Self::default() }
+    /// An empty page for an endpoint with this path template, and with what adapters say of its leaves.
+    pub(super) fn new(template: String, claims: Vec<&'static Claim>) -> Self {
+        Self { template, claims, ..Self::default() }
     }
 
     /// The slot of a field; `None` when there are too many fields already.
@@ -43,7 +51,7 @@ impl Page {
             return None;
         }
         numbers.insert(path.to_owned(), self.slots.len());
-        self.slots.push(Slot { name: name_facts(app, &self.template, part, path), facts: FieldFacts::default() });
+        self.slots.push(Slot { name: claimed_facts(app, &self.template, &self.claims, part, path), facts: FieldFacts::default() });
         self.slots.last_mut()
     }
 
@@ -95,7 +103,8 @@ impl Page {
         for (part, numbers) in self.numbers {
             for (path, number) in numbers {
                 let Some(slot) = self.slots.get_mut(number).filter(|slot| slot.facts.occurrences > 0) else { continue };
-                let facts = FieldFacts { runs, ..std::mem::take(&mut slot.facts) };
+                let mut facts = FieldFacts { runs, ..std::mem::take(&mut slot.facts) };
+                keep_finest(&mut facts.shape.categories);
                 self.facts.fields.insert(FieldName { part, path }, facts);
             }
         }
@@ -150,6 +159,7 @@ pub(super) fn join_shapes(into: &mut FieldShape, other: FieldShape) {
     }
     into.kind = std::mem::take(&mut into.kind).join(other.kind);
     into.categories.extend(other.categories);
+    keep_finest(&mut into.categories);
 }
 
 /// The chain a field is shown with when its occurrences differ: the shorter one, then the smaller one.

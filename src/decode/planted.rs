@@ -206,9 +206,7 @@ fn date_spellings(date: Date) -> Vec<(String, &'static str)> {
 /// Whether a leaf's name speaks of what was planted: a word of its category, or a word of the planted value's own name.
 fn name_fits(name: &NameFacts, planted: &PlantedValue) -> bool {
     let own = planted.name.rsplit('.').next().unwrap_or_default();
-    name.said.iter().any(|(category, _)| *category == planted.category)
-        || name.known.iter().any(|(category, _)| *category == planted.category)
-        || name::words(own).iter().any(|word| word.len() >= 3 && name.words.contains(word))
+    name.may_be(planted.category) || name::words(own).iter().any(|word| word.len() >= 3 && name.words.contains(word))
 }
 
 /// Shorter texts would be found everywhere.
@@ -232,12 +230,12 @@ mod tests {
             confirmed: true,
         };
         Index::new(&[
-            value("profile.nickname", Category::Profile, Planted::Text("Quillon".into())),
-            value("band.mac", Category::Identifier, Planted::Mac([0xc0, 0xff, 0xee, 0x12, 0x34, 0x56])),
-            value("profile.birth", Category::Profile, Planted::Date(jiff::civil::date(1984, 3, 7))),
-            value("profile.height_cm", Category::Profile, Planted::Integer(171)),
-            value("profile.weight_kg", Category::Profile, Planted::Decimal("63.4".into())),
-            value("band.heart_rate", Category::HeartRate, Planted::Series(series())),
+            value("profile.nickname", Category::PersonName, Planted::Text("Quillon".into())),
+            value("band.mac", Category::BandMac, Planted::Mac([0xc0, 0xff, 0xee, 0x12, 0x34, 0x56])),
+            value("profile.birth", Category::BirthDate, Planted::Date(jiff::civil::date(1984, 3, 7))),
+            value("profile.height_cm", Category::Height, Planted::Integer(171)),
+            value("profile.weight_kg", Category::Weight, Planted::Decimal("63.4".into())),
+            value("band.heart_rate", Category::HeartRateSeries, Planted::Series(series())),
         ])
     }
 
@@ -275,6 +273,8 @@ mod tests {
             ("x", "171", ""),
             ("weight", "63.40", "profile.weight_kg: whole value"),
             ("price", "63.4", ""),
+            // Of the same group, and something else: a weight of 171 pounds is no height.
+            ("weight", "171", ""),
         ] {
             assert_eq!(found(name, Value::Text(text)), want, "{name}={text}");
         }

@@ -6,11 +6,12 @@ use aho_corasick::AhoCorasick;
 
 use crate::model::{
     App, ByteRange, Captured, Category, Certainty, Evidence, ExchangeId, FieldName, FieldShape, FieldType, LeakGate, Part, Planted,
-    PlantedValue, Reason, Standing,
+    PlantedValue, Reason, Standing, category::keep_finest,
 };
 
 use super::{
-    category::{self, NameFacts, name_facts},
+    adapter::Claim,
+    category::{self, NameFacts, claimed_facts},
     dark::{self, Dark},
     kind::kind_of,
     leaf::{Expectation, Leaf, RawLeaf, Sink, Standings, Value},
@@ -92,15 +93,16 @@ impl<'x> Absorb<'x> {
     fn remember(&mut self, leaf: &RawLeaf<'_>, kind: &FieldType) {
         let Some(text) = leaf.value.as_text() else { return };
         // What is measured has digits: a word under such a name (`sleep.state: deep`) is one of the app's own.
-        let measured = |category: &Category| matches!(category, Category::HeartRate | Category::Sleep | Category::Steps);
         let a_word = text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-        let secret =
-            self.reasons.iter().any(|(category, reason)| !a_word || !measured(category) || matches!(reason, Reason::PlantedValue { .. }));
+        let secret = self.reasons.iter().any(|(category, reason)| {
+            let about_person = category.is_about_person() && !(a_word && category.is_measured());
+            about_person || matches!(reason, Reason::PlantedValue { .. })
+        });
         let number =
             matches!(kind, FieldType::Integer | FieldType::Boolean | FieldType::TimestampS | FieldType::TimestampMs | FieldType::Decimal);
         if *kind == FieldType::Date {
             // Every report prints dates; a birth date is planted, or named.
-            if self.reasons.iter().any(|(category, _)| *category == Category::Profile) {
+            if self.reasons.iter().any(|(category, _)| category.is_a(Category::Profile)) {
                 self.gate.remember_secret(text);
             }
         } else if secret && (4..=LONGEST_SECRET).contains(&text.len()) && (!number || text.len() >= SHORTEST_SECRET_NUMBER) {
@@ -232,19 +234,20 @@ pub(super) fn planted_near(index: &Index, hit: &Hit) -> Option<(usize, String)> 
 pub(super) struct Collect<'x> {
     app: &'x App,
     template: &'x str,
+    claims: Vec<&'static Claim>,
     names: HashMap<(Part, String), NameFacts>,
     /// In the order in which they were found.
     pub(super) leaves: Vec<Leaf>,
 }
 
 impl<'x> Collect<'x> {
-    pub(super) fn new(app: &'x App, template: &'x str) -> Self {
-        Self { app, template, names: HashMap::new(), leaves: Vec::new() }
+    pub(super) fn new(app: &'x App, template: &'x str, claims: Vec<&'static Claim>) -> Self {
+        Self { app, template, claims, names: HashMap::new(), leaves: Vec::new() }
     }
 
     fn name(&mut self, part: Part, path: &str) -> &NameFacts {
-        let (app, template) = (self.app, self.template);
-        self.names.entry((part, path.to_owned())).or_insert_with(|| name_facts(app, template, part, path))
+        let (app, template, claims) = (self.app, self.template, &self.claims);
+        self.names.entry((part, path.to_owned())).or_insert_with(|| claimed_facts(app, template, claims, part, path))
     }
 }
 
@@ -257,7 +260,8 @@ impl Sink for Collect<'_> {
         category::categories(name, &kind, &leaf.value, &mut reasons);
         reasons.sort();
         reasons.dedup();
-        let categories = reasons.iter().map(|(category, _)| *category).collect();
+        let mut categories = reasons.iter().map(|(category, _)| *category).collect();
+        keep_finest(&mut categories);
         let standings = standings(&kind, &leaf.value, &reasons);
         self.leaves.push(Leaf {
             name: FieldName { part: leaf.part, path: leaf.path.to_owned() },

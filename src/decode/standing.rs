@@ -15,7 +15,7 @@ pub(super) fn standings(kind: &FieldType, value: &Value<'_>, reasons: &[(Categor
         let proven = reasons.any(|reason| counts(reason) && (!opaque || matches!(reason, Reason::PlantedValue { .. })));
         if proven { Standing::Named } else { by_kind }
     };
-    Standings { all: named(|_| true), unaided: named(|reason| !matches!(reason, Reason::KnownLeaf { .. })) }
+    Standings { all: named(|_| true), unaided: named(|reason| !matches!(reason, Reason::KnownLeaf { .. } | Reason::Vendor { .. })) }
 }
 
 /// Whether a value's type alone says what kind of thing it is. A few bytes may be a counter or a flag; more are data.

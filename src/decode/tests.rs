@@ -51,6 +51,7 @@ fn band_data() -> Vec<u8> {
 fn app() -> App {
     App {
         stand_ins: Vec::new(),
+        without_adapters: false,
         name: "mifit".into(),
         title: "Mi Fit".into(),
         ids: vec!["com.example.hm.health".into()],
@@ -96,9 +97,9 @@ fn provenance(run: u32) -> Provenance {
         started: Timestamp::UNIX_EPOCH,
         planted: vec![
             value("location", Category::Location, Planted::Position(HOME), true),
-            value("profile.nickname", Category::Profile, Planted::Text("Quillon".into()), true),
-            value("band.mac", Category::Identifier, Planted::Mac([0xc0, 0xff, 0xee, 0x12, 0x34, 0x56]), true),
-            value("account.email", Category::Identifier, Planted::Text("quillon@example.test".into()), false),
+            value("profile.nickname", Category::PersonName, Planted::Text("Quillon".into()), true),
+            value("band.mac", Category::BandMac, Planted::Mac([0xc0, 0xff, 0xee, 0x12, 0x34, 0x56]), true),
+            value("account.email", Category::EmailAddress, Planted::Text("quillon@example.test".into()), false),
         ],
         expectations: Vec::new(),
         control: Some(ControlRun { hosts: vec!["phone.test".into()], seconds: 60 }),
@@ -173,11 +174,11 @@ fn bodies_are_peeled_to_their_leaves() {
     check_body(br#"%7B%22k%22%3A%22v%22%7D"#, None, &["json k | text |  | percent"]);
     check_body(br#"{"s":"{\"n\":1}"}"#, None, &["json s.n | integer |  | json-in-string"]);
     let packed = format!(r#"{{"z":"{}"}}"#, STANDARD.encode(gzip(b"{\"lat\":52.374}")));
-    check_body(packed.as_bytes(), None, &["json z.lat | latitude | location | base64>gzip>json"]);
+    check_body(packed.as_bytes(), None, &["json z.lat | latitude | precise-location | base64>gzip>json"]);
     check_body(
         br#"{"z":"YT0xJmxhdD01Mi4z"}"#,
         None,
-        &["json z.a | integer |  | base64>form", "json z.lat | latitude | location | base64>form"],
+        &["json z.a | integer |  | base64>form", "json z.lat | latitude | coarse-location | base64>form"],
     );
     check_body(b"hello there", Some("text/plain"), &["body | text |  | "]);
     check_body(br#"{"a":1} oops"#, Some("application/json"), &["json a | integer |  | ", "! body-opaque"]);
@@ -245,15 +246,15 @@ fn the_days_upload_is_read_to_the_last_field() {
     let shown = lines(&leaves);
     for want in [
         "query t | timestamp-ms |  | ",
-        "form userid | integer | identifier | ",
-        "form last_deviceid | mac | identifier | ",
-        "form data_json[].data_hr | bytes[1440] | heart-rate | json>base64",
-        "form data_json[].data[].value | bytes[4320] |  | json>base64",
-        "form data_json[].data[].did | mac | identifier | json",
+        "form userid | integer | account-id | ",
+        "form last_deviceid | mac | band-mac | ",
+        "form data_json[].data[].value | bytes[4320] | activity-intensity | json>base64",
+        "form data_json[].data_hr | bytes[1440] | heart-rate-series | json>base64",
+        "form data_json[].data[].did | mac | band-mac | json",
         "form data_json[].date | date |  | json",
         "form data_json[].summary.slp.st | timestamp-s | sleep | json>json-in-string",
         "form data_json[].summary.stp.ttl | integer | steps | json>json-in-string",
-        "form data_json[].summary.sn | token | identifier | json>json-in-string",
+        "form data_json[].summary.sn | token | band-serial | json>json-in-string",
         "form data_json[].summary.goal | integer | profile | json>json-in-string",
     ] {
         assert!(shown.iter().any(|line| line == want), "no {want:?} in\n{}", shown.join("\n"));
@@ -383,11 +384,8 @@ fn a_position_is_judged_by_where_the_phone_was() {
         .find(|facts| facts.first.as_ref().is_some_and(|first| first.exchange == Some(ExchangeId(4))))
         .expect("seen")
         .fields;
-    let located: Vec<&str> = fields
-        .iter()
-        .filter(|(_, facts)| facts.shape.categories.contains(&Category::Location))
-        .map(|(name, _)| name.path.as_str())
-        .collect();
+    let located: Vec<&str> =
+        fields.iter().filter(|(_, facts)| facts.shape.is_a(Category::Location)).map(|(name, _)| name.path.as_str()).collect();
     assert_eq!(located, ["p.u", "p.v"]);
 }
 
@@ -396,7 +394,7 @@ fn a_planted_coordinate_without_its_other_half_is_a_sign_of_location() {
     let body = br#"{"p":{"x":52.37403},"q":{"w":4.88,"z":52.37}}"#.to_vec();
     let seen = observe(1, &[RunEvent::Exchange(Box::new(exchange(80, "background", "POST", "new.test/half", &[JSON], body))), complete()]);
     let facts = seen.endpoints.iter().find(|(key, _)| key.path == "/half").map(|(_, facts)| facts).expect("seen");
-    let located = |facts: &crate::model::FieldFacts| facts.shape.categories.contains(&Category::Location);
+    let located = |facts: &crate::model::FieldFacts| facts.shape.is_a(Category::Location);
     let named: Vec<&str> = facts.fields.iter().filter(|(_, facts)| located(facts)).map(|(name, _)| name.path.as_str()).collect();
     assert!(named.contains(&"p.x"), "{named:?}");
 }
@@ -454,7 +452,7 @@ fn what_is_not_judged_is_told_and_an_id_of_the_app_is_found_inside_gzip() {
     }
     let coverage = observer.finish().coverage;
     let unjudged: Vec<(&str, &BTreeSet<Category>)> = coverage.unjudged_hosts().collect();
-    assert_eq!(unjudged, [("other.test", &BTreeSet::from([Category::Profile]))]);
+    assert_eq!(unjudged, [("other.test", &BTreeSet::from([Category::PersonName]))]);
     assert_eq!(coverage.hosts["named.test"].origin, Origin::App);
     let control = |doubt: &String| doubt.contains("control run") && doubt.contains("api-mifit*.huami.test");
     assert!(coverage.doubts.iter().any(control), "{:?}", coverage.doubts);
@@ -842,7 +840,7 @@ fn a_planted_text_is_found_in_binary_data_and_after_the_first_32_mebibytes() {
     for path in ["/b", "/l"] {
         let facts = seen.endpoints.iter().find(|(key, _)| key.path == path).map(|(_, facts)| facts).expect("seen");
         let body = facts.fields.values().next().expect("a body");
-        assert_eq!((body.shape.kind.clone(), body.shape.categories.contains(&Category::Profile)), (FieldType::Opaque, true), "{path}");
+        assert_eq!((body.shape.kind.clone(), body.shape.is_a(Category::Profile)), (FieldType::Opaque, true), "{path}");
     }
     let limits: Vec<&str> = seen
         .coverage

@@ -1,7 +1,7 @@
 //! What the rules about changes share: which changes may accuse, and a finding made from one.
 
 use super::Case;
-use crate::model::{Change, ChangeKind, Confidence, EndpointKey, Finding, Origin, Severity};
+use crate::model::{Change, ChangeKind, Confidence, EndpointKey, Finding, Origin, Severity, category::keep_finest};
 
 /// Changes of a kind that count and are the app's.
 pub(super) fn counted<'a>(case: &Case<'a>, kind: ChangeKind) -> impl Iterator<Item = &'a Change> {
@@ -14,6 +14,8 @@ pub(super) fn counted<'a>(case: &Case<'a>, kind: ChangeKind) -> impl Iterator<It
 /// A finding that says what the change says.
 pub(super) fn finding(case: &Case<'_>, rule: &str, severity: Severity, change: &Change) -> Finding {
     let mut finding = case.finding(rule, severity, &change.endpoint, change.field.as_ref(), change.sentence.clone());
+    finding.categories.extend(change.after.iter().flat_map(|shape| &shape.categories));
+    keep_finest(&mut finding.categories);
     let fields = case.observations.endpoints.get(&change.endpoint).map(|facts| &facts.fields);
     if let Some(seen) = change.field.as_ref().and_then(|name| fields.and_then(|fields| fields.get(name))) {
         finding.details.extend(seen.reasons.iter().map(|(category, reason)| format!("{category}: {reason}")));

@@ -3,7 +3,7 @@
 
 use super::{Case, START};
 use crate::model::{
-    Category, EndpointFacts, EndpointKey, FieldFacts, FieldName, Origin, PositionSighting, Reason, position::distance_words,
+    Category, EndpointFacts, EndpointKey, FieldFacts, FieldName, FieldShape, Origin, PositionSighting, Reason, position::distance_words,
 };
 
 /// What a sighted position amounts to.
@@ -22,8 +22,8 @@ pub(super) enum Judgement {
 /// Judges a position by the phases in which the phone was there.
 pub(super) fn judge(case: &Case<'_>, sighting: &PositionSighting) -> Judgement {
     let sent_in = &sighting.endpoint.phase;
-    let Some(sent_explained) = case.explains(sent_in, Category::Location) else { return Judgement::Explained };
-    let held_explained = sighting.held_in.iter().any(|phase| case.explains(phase, Category::Location) == Some(true));
+    let Some(sent_explained) = explains(case, sent_in, sighting) else { return Judgement::Explained };
+    let held_explained = sighting.held_in.iter().any(|phase| explains(case, phase, sighting) == Some(true));
     let everywhere = never_moved(case, sighting);
     match (held_explained, sent_explained) {
         (false, true) if sighting.held_in.is_empty() => Judgement::Explained,
@@ -32,6 +32,19 @@ pub(super) fn judge(case: &Case<'_>, sighting: &PositionSighting) -> Judgement {
         (true, false) if sighting.held_in.contains(sent_in) => Judgement::Ambiguous,
         (true, _) => Judgement::Explained,
     }
+}
+
+/// Whether a phase explains a position: as the kind of place that its digits make it, or as part of a track.
+fn explains(case: &Case<'_>, phase: &str, sighting: &PositionSighting) -> Option<bool> {
+    let is_in_track = || case.field(&sighting.endpoint, &sighting.field).is_some_and(|field| field.shape.is_a(Category::Track));
+    let as_place = case.explains(phase, Category::of_coordinates(sighting.decimals))?;
+    Some(as_place || (is_in_track() && case.explains(phase, Category::Track) == Some(true)))
+}
+
+/// Whether a sighted position is of a category, or of a member of a group: by its digits, or by what its field is.
+pub(super) fn is_a(case: &Case<'_>, sighting: &PositionSighting, general: Category) -> bool {
+    Category::of_coordinates(sighting.decimals).is_a(general)
+        || case.field(&sighting.endpoint, &sighting.field).is_some_and(|field| field.shape.is_a(general))
 }
 
 /// Whether the phone was at this place from the start to the end of the phase in which it was sent.
@@ -50,14 +63,18 @@ pub(super) fn of_app<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a PositionSi
 /// Location fields of the app without a sighted position, sent in a phase that does not explain location.
 pub(super) fn unplanted<'a>(case: &Case<'a>) -> impl Iterator<Item = (&'a EndpointKey, &'a EndpointFacts, &'a FieldName, &'a FieldFacts)> {
     let case = *case;
-    let endpoints = case.observations.endpoints.iter().filter(move |(key, facts)| {
-        facts.origin == Origin::App
-            && case.explains(&key.phase, Category::Location) == Some(false)
-            && !belongs_to_an_explained_position(&case, key)
-    });
-    endpoints
-        .flat_map(|(key, facts)| facts.fields.iter().map(move |(name, field)| (key, facts, name, field)))
-        .filter(move |(key, _, name, field)| field.shape.categories.contains(&Category::Location) && !is_sighted(&case, key, name))
+    let endpoints = case
+        .observations
+        .endpoints
+        .iter()
+        .filter(move |(key, facts)| facts.origin == Origin::App && !belongs_to_an_explained_position(&case, key));
+    endpoints.flat_map(|(key, facts)| facts.fields.iter().map(move |(name, field)| (key, facts, name, field))).filter(
+        move |(key, _, name, field)| {
+            field.shape.is_a(Category::Location)
+                && case.explains_all(&key.phase, categories(&field.shape)) == Some(false)
+                && !is_sighted(&case, key, name)
+        },
+    )
 }
 
 /// A track that is uploaded late brings its other location fields along.
@@ -70,9 +87,14 @@ fn is_sighted(case: &Case<'_>, key: &EndpointKey, name: &FieldName) -> bool {
     of_app(case).any(|sighting| sighting.endpoint == *key && (sighting.field == *name || sighting.companion.as_ref() == Some(name)))
 }
 
-/// The reasons why a field is called location.
+/// What a field is of location.
+pub(super) fn categories(shape: &FieldShape) -> impl Iterator<Item = Category> + '_ {
+    shape.categories.iter().copied().filter(|category| category.is_a(Category::Location))
+}
+
+/// The reasons why a field is called location, or a kind of it.
 pub(super) fn reasons(field: &FieldFacts) -> impl Iterator<Item = &Reason> {
-    field.reasons.iter().filter(|(category, _)| *category == Category::Location).map(|(_, reason)| reason)
+    field.reasons.iter().filter(|(category, _)| category.is_a(Category::Location)).map(|(_, reason)| reason)
 }
 
 /// A sentence on one sighted position: endpoint, field, phases, distance.
@@ -96,9 +118,9 @@ pub(super) fn sentence(sighting: &PositionSighting, judgement: Judgement) -> Str
 /// Positions of the app that belong to a phase that explains location and were sent in one that does not: no finding, but
 /// said (R5). One sentence each.
 pub fn late(case: &Case<'_>) -> Vec<String> {
-    let sent_unexplained = |phase: &str| case.explains(phase, Category::Location) == Some(false);
+    let sent_unexplained = |sighting: &PositionSighting| explains(case, &sighting.endpoint.phase, sighting) == Some(false);
     of_app(case)
-        .filter(|sighting| sent_unexplained(&sighting.endpoint.phase) && judge(case, sighting) == Judgement::Explained)
+        .filter(|sighting| sent_unexplained(sighting) && judge(case, sighting) == Judgement::Explained)
         .map(|sighting| sentence(sighting, Judgement::Explained))
         .collect()
 }

@@ -19,7 +19,8 @@ pub use location::late as late_positions;
 pub use never::unanswered;
 
 use crate::model::{
-    Category, Change, EndpointKey, Evidence, Expectation, FieldName, Finding, FindingId, Observations, Policy, Severity, Snapshot, Target,
+    Category, Change, EndpointKey, Evidence, Expectation, FieldFacts, FieldName, Finding, FindingId, Observations, Policy, Severity,
+    Snapshot, Target,
 };
 
 /// A rule.
@@ -134,6 +135,7 @@ impl Case<'_> {
             endpoint: Some(key.clone()),
             host: key.host.clone(),
             field: field.cloned(),
+            categories: field.and_then(|name| self.field(key, name)).map(|field| field.shape.categories.clone()).unwrap_or_default(),
             sentence,
             details: Vec::new(),
             distance_m: None,
@@ -148,12 +150,24 @@ impl Case<'_> {
         field.and_then(|name| facts.fields.get(name)).and_then(|field| field.first.clone()).or_else(|| facts.first.clone())
     }
 
-    /// Whether a phase explains a category. `None` when the run had no phases, which neither explains nor accuses (R6).
+    /// Whether a phase explains a category, or the group it belongs to. `None` when the run had no phases, which neither explains
+    /// nor accuses (R6).
     fn explains(&self, phase: &str, category: Category) -> Option<bool> {
+        self.explains_all(phase, [category])
+    }
+
+    /// Whether a phase explains every one of some categories.
+    fn explains_all(&self, phase: &str, categories: impl IntoIterator<Item = Category>) -> Option<bool> {
         if phase == UNSCRIPTED {
             return None;
         }
-        Some(self.observations.phases.iter().any(|(name, explained)| name == phase && explained.contains(&category)))
+        let explained = || self.observations.phases.iter().filter(|(name, _)| name == phase).flat_map(|(_, explained)| explained);
+        Some(categories.into_iter().all(|category| explained().any(|general| category.is_a(*general))))
+    }
+
+    /// The facts of a field.
+    fn field(&self, key: &EndpointKey, name: &FieldName) -> Option<&FieldFacts> {
+        self.observations.endpoints.get(key)?.fields.get(name)
     }
 }
 

@@ -33,10 +33,8 @@ impl Detector for Never {
         case.expectations
             .iter()
             .flat_map(|expectation| match expectation {
-                Expectation::NeverCategory(Category::Location) => self.location(case, expectation),
-                Expectation::NeverCategory(category) => {
-                    self.fields(case, expectation, *category, |field| field.shape.categories.contains(category))
-                }
+                Expectation::NeverCategory(category) if category.is_a(Category::Location) => self.location(case, expectation, *category),
+                Expectation::NeverCategory(category) => self.fields(case, expectation, *category, |field| field.shape.is_a(*category)),
                 Expectation::NeverType(kind) => self.fields(case, expectation, Category::Location, |field| field.shape.kind == *kind),
             })
             .collect()
@@ -45,8 +43,8 @@ impl Detector for Never {
 
 impl Never {
     /// A forbidden position is judged by where the phone was when (R5); a location field without one by its phase.
-    fn location(&self, case: &Case<'_>, expectation: &Expectation) -> Vec<Finding> {
-        let sighted = location::of_app(case).filter_map(|sighting| {
+    fn location(&self, case: &Case<'_>, expectation: &Expectation, category: Category) -> Vec<Finding> {
+        let sighted = location::of_app(case).filter(|sighting| location::is_a(case, sighting, category)).filter_map(|sighting| {
             let judgement = location::judge(case, sighting);
             if !matches!(judgement, Judgement::Passive | Judgement::PassiveBySending) {
                 return None;
@@ -59,16 +57,17 @@ impl Never {
             Some(finding)
         });
         // A name alone is no proof that an expectation was broken.
-        let looks = location::unplanted(case).filter(|(.., field)| location::reasons(field).any(is_proof)).map(|(key, _, name, field)| {
+        let proven = |field: &FieldFacts| field.shape.is_a(category) && reasons(field, category).any(is_proof);
+        let looks = location::unplanted(case).filter(|(.., field)| proven(field)).map(|(key, _, name, field)| {
             let sentence = format!("the scenario says \"{expectation}\": {name} at {}, sent in {}", key.place(), key.phase);
             let mut finding = case.finding(self.name(), Severity::Warning, key, Some(name), sentence);
-            finding.details = location::reasons(field).map(ToString::to_string).collect();
+            finding.details = reasons(field, category).map(ToString::to_string).collect();
             finding
         });
         sighted.chain(looks).collect()
     }
 
-    /// Forbidden fields in phases that do not explain the category.
+    /// Forbidden fields in phases that do not explain what they are of the category, or the group.
     fn fields(
         &self,
         case: &Case<'_>,
@@ -78,11 +77,14 @@ impl Never {
     ) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (key, facts) in &case.observations.endpoints {
-            if facts.origin != Origin::App || case.explains(&key.phase, category) != Some(false) {
+            if facts.origin != Origin::App {
                 continue;
             }
             for (name, field) in facts.fields.iter().filter(|(_, field)| forbidden(field)) {
-                let reasons = || field.reasons.iter().filter(|(of, _)| *of == category).map(|(_, reason)| reason);
+                if !is_unexplained(case, &key.phase, field, category) {
+                    continue;
+                }
+                let reasons = || reasons(field, category);
                 let by_name = reasons().next().is_some() && !reasons().any(is_proof);
                 let severity = if by_name { Severity::Warning } else { self.severity() };
                 let sentence = format!("the scenario says \"{expectation}\": {name} at {}, sent in {}", key.place(), key.phase);
@@ -93,6 +95,21 @@ impl Never {
         }
         findings
     }
+}
+
+/// Whether a phase leaves unexplained what a field is of a category, or of a group. A field of which no category is known is judged
+/// by the category that is forbidden.
+fn is_unexplained(case: &Case<'_>, phase: &str, field: &FieldFacts, category: Category) -> bool {
+    let mut concerned: Vec<Category> = field.shape.categories.iter().copied().filter(|known| known.is_a(category)).collect();
+    if concerned.is_empty() {
+        concerned.push(category);
+    }
+    case.explains_all(phase, concerned) == Some(false)
+}
+
+/// Why a field has a category, or a member of a group.
+fn reasons(field: &FieldFacts, category: Category) -> impl Iterator<Item = &Reason> {
+    field.reasons.iter().filter(move |(of, _)| of.is_a(category)).map(|(_, reason)| reason)
 }
 
 fn is_proof(reason: &Reason) -> bool {
@@ -131,19 +148,48 @@ pub fn unanswered(case: &Case<'_>) -> Vec<String> {
                 .push(format!("\"{expectation}\" cannot be answered: part of what the app sent could not be read ({})", parts.join(", ")));
         }
         let Expectation::NeverCategory(category) = expectation else { continue };
-        if *category == Category::Location {
-            let doubtful = location::of_app(case).filter(|sighting| location::judge(case, sighting) == Judgement::Ambiguous);
+        if category.is_a(Category::Location) {
+            let doubtful = location::of_app(case)
+                .filter(|sighting| location::is_a(case, sighting, *category) && location::judge(case, sighting) == Judgement::Ambiguous);
             reasons.extend(doubtful.map(|sighting| {
                 let sentence = location::sentence(sighting, Judgement::Ambiguous);
                 format!("\"{expectation}\" cannot be answered: which of these phases it belongs to cannot be told: {sentence}")
             }));
         }
-        let planted = case.observations.planted.iter().filter(|(_, facts)| facts.category == *category && !facts.confirmed);
-        for (name, _) in planted {
+        let planted = || case.observations.planted.iter().filter(|(_, facts)| concerns(facts.category, *category));
+        for (name, _) in planted().filter(|(_, facts)| !facts.confirmed) {
             reasons.push(format!("\"{expectation}\" was not checked for {name}: nobody confirmed that value on the phone"));
+        }
+        if !planted().any(|(_, facts)| facts.confirmed) {
+            reasons.extend(may_be(case, expectation, *category));
         }
     }
     reasons
+}
+
+/// Whether a value of one category says something of what is said of another: one is the other, or its group.
+fn concerns(value: Category, said: Category) -> bool {
+    value.is_a(said) || said.is_a(value)
+}
+
+/// Fields that may be what is forbidden: their group is known, and nothing finer. Where a value of the category was planted and
+/// searched for, that is the answer.
+fn may_be(case: &Case<'_>, expectation: &Expectation, category: Category) -> Option<String> {
+    let group = category.group();
+    if category == group {
+        return None;
+    }
+    let app = case.observations.endpoints.iter().filter(|(_, facts)| facts.origin == Origin::App);
+    let fields = app.flat_map(|(key, facts)| facts.fields.iter().map(move |(name, field)| (key, name, field)));
+    let mut open = fields
+        .filter(|(key, _, field)| field.shape.categories.contains(&group) && case.explains_all(&key.phase, [category]) == Some(false));
+    let (key, name, _) = open.next()?;
+    let more = match open.count() {
+        0 => String::new(),
+        1 => " and 1 other field".to_owned(),
+        more => format!(" and {more} other fields"),
+    };
+    Some(format!("\"{expectation}\" cannot be answered: of {name} at {}{more} no more is known than {group}", key.place()))
 }
 
 const MANUAL: &str = "\
@@ -151,6 +197,9 @@ const MANUAL: &str = "\
 What the scenario lists under `expect` as `never`, uploaded in a phase that does not explain it. A position is judged by the
 phase in which the phone was there, as in `passive-location`. A field that looks like location without a planted position in it is
 a warning, and its name alone is nothing; of any other category, a field that has it by its name alone is a warning.
+
+A group (`never: location`) forbids each of its members; a member (`never: precise-location`) is narrower. A field of which only
+the group is known may be that member: then the answer is open, unless such a value was planted and searched for.
 
 ## Why
 An expectation is a promise made in writing. It holds only if everything the app sent was read; else the audit is inconclusive,

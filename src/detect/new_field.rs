@@ -1,7 +1,7 @@
 //! The rule `new-field`: a known call carries something it did not carry.
 
 use super::{Case, Detector, changes};
-use crate::model::{Category, Change, ChangeKind, Finding, Severity};
+use crate::model::{Category, Change, ChangeKind, Finding, Severity, category::covers};
 
 /// The rule `new-field`.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ impl Detector for NewField {
 
     fn detect(&self, case: &Case<'_>) -> Vec<Finding> {
         let new = changes::counted(case, ChangeKind::NewField).map(|change| {
-            let personal = change.after.as_ref().is_some_and(|shape| !shape.categories.is_empty());
+            let personal = change.after.as_ref().is_some_and(|shape| shape.categories.iter().any(|category| category.is_about_person()));
             let known = personal && is_sent_there_already(case, change);
             let severity = if personal && !known { self.severity() } else { Severity::Note };
             let mut finding = changes::finding(case, self.name(), severity, change);
@@ -48,22 +48,23 @@ impl Detector for NewField {
 fn is_sent_there_already(case: &Case<'_>, change: &Change) -> bool {
     let (Some(baseline), Some(name), Some(shape)) = (case.baseline, &change.field, &change.after) else { return false };
     let endpoints = baseline.endpoints.iter().filter(|(key, _)| key.host == change.endpoint.host);
-    !shape.categories.contains(&Category::Location)
-        && endpoints.filter_map(|(_, endpoint)| endpoint.fields.get(name)).any(|known| shape.categories.is_subset(&known.shape.categories))
+    !shape.is_a(Category::Location)
+        && endpoints.filter_map(|(_, endpoint)| endpoint.fields.get(name)).any(|known| covers(&known.shape.categories, &shape.categories))
 }
 
 fn gains_category(change: &Change) -> bool {
     match (&change.before, &change.after) {
-        (Some(before), Some(after)) => !after.categories.is_subset(&before.categories),
+        (Some(before), Some(after)) => !covers(&before.categories, &after.categories),
         _ => false,
     }
 }
 
 const MANUAL: &str = "\
 ## What it objects to
-A field that its endpoint did not have in any phase of the baseline: a warning when it carries a category of personal data, else
-a note. What the baseline already sends to the same host under the same name and with the same categories is a note too, unless
-it is location. A known field that gains a category is a note.
+A field that its endpoint did not have in any phase of the baseline: a warning when it carries something about a person, else a
+note. What is about the phone or the app only (its language, its system's version, pages shown) is a note. What the baseline
+already sends to the same host under the same name and with the same categories is a note too, unless it is location. A known field
+that gains a category is a note; a finer word for the same thing is no gain.
 
 ## Why
 New data mostly travels in old calls, where nobody looks.

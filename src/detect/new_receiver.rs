@@ -29,8 +29,8 @@ impl Detector for NewReceiver {
             let mut finding = changes::finding(case, self.name(), self.severity(), change);
             let facts = case.observations.endpoints.get(&change.endpoint);
             finding.details.extend(facts.map(|facts| match &facts.receiver {
-                Some(company) => format!("{}, {company}", facts.party.word()),
-                None => format!("{}; the app file names no company behind this host", facts.party.word()),
+                Some(receiver) => format!("{}, {} (see {})", facts.party.word(), receiver.in_words(), receiver.source),
+                None => format!("{}; the company behind this host is unknown", facts.party.word()),
             }));
             finding
         };

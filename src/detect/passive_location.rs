@@ -5,7 +5,9 @@ use super::{
     Case, Detector,
     location::{self, Judgement},
 };
-use crate::model::{Category, EndpointKey, FieldFacts, FieldName, Finding, Reason, Severity, snapshot::LEAST_OLD_RUNS};
+use crate::model::{
+    EndpointKey, FieldFacts, FieldName, Finding, Reason, Severity, SnapshotField, category::covers, snapshot::LEAST_OLD_RUNS,
+};
 
 /// The rule `passive-location`.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +56,9 @@ impl PassiveLocation {
     fn by_looks(&self, case: &Case<'_>, key: &EndpointKey, name: &FieldName, field: &FieldFacts) -> Option<Finding> {
         let planted = location::reasons(field).any(|reason| matches!(reason, Reason::PlantedValue { .. }));
         let known = case.baseline.and_then(|baseline| baseline.endpoints.get(key)).and_then(|endpoint| endpoint.fields.get(name));
-        if !planted && known.is_some_and(|field| field.shape.categories.contains(&Category::Location)) {
+        let location = location::categories(&field.shape).collect();
+        let is_known = |known: &SnapshotField| covers(&known.shape.categories, &location);
+        if !planted && known.is_some_and(is_known) {
             return None;
         }
         // The rule for optional calls (R7) holds for looks; a planted value always counts.
@@ -76,7 +80,10 @@ A position in an upload of the app, at most 2 km from where the phone was, when 
 list `location` under `explains`. A position collected in a workout may be sent later: it is judged by the phase in which the
 phone was there; when the phone was there in a phase that explains location too, it is a warning. With one position for all phases,
 it is judged by the phase in which it was sent. A field that looks like location without a planted position in it is a warning,
-unless the baseline has it, and a note when only some runs have it.
+unless the baseline has it as precisely, and a note when only some runs have it.
+
+Location is the whole group of the [taxonomy](taxonomy.md): coordinates, tracks, cities, addresses, Wi-Fi networks, cell towers.
+A phase may explain one of them only: `explains: [coarse-location]`.
 
 ## Why
 \"Geo-location data is not collected passively (outside training sessions). But there is no guarantee that it will stay like

@@ -262,6 +262,138 @@ fn never_of_another_category_looks_at_phases_that_do_not_explain_it() {
 }
 
 #[test]
+fn never_a_group_forbids_its_members_and_never_a_member_is_narrower() {
+    let never = |forbidden, sent| {
+        let proof = Reason::Shape { what: "what it is".into() };
+        let mut world =
+            World::new().endpoint(WEATHER, "sync", Origin::App, 3).field(WEATHER, "sync", "x", FieldType::Text, Some((sent, proof)), 3);
+        world.expectations = vec![Expectation::NeverCategory(forbidden)];
+        world = world.accepted();
+        world.told().join(", ")
+    };
+    assert_eq!(never(Category::Identifier, Category::BandMac), "alarm never sync");
+    assert_eq!(never(Category::BandMac, Category::BandMac), "alarm never sync");
+    assert_eq!(never(Category::BandMac, Category::AccountId), "");
+    assert_eq!(never(Category::BandMac, Category::Identifier), "");
+    assert_eq!(never(Category::Location, Category::WifiNetwork), "warning never sync");
+    assert_eq!(never(Category::WifiNetwork, Category::WifiNetwork), "warning never sync");
+    assert_eq!(never(Category::PreciseLocation, Category::WifiNetwork), "");
+    assert_eq!(never(Category::HeartRate, Category::RestingHeartRate), "alarm never sync");
+    assert_eq!(never(Category::Sleep, Category::HeartRate), "");
+}
+
+#[test]
+fn never_a_precise_location_leaves_a_coarse_one_alone() {
+    let told = |decimals, forbidden| {
+        let mut world = World::new().endpoint(WEATHER, "background", Origin::App, 3).position("background", &["background"], Origin::App);
+        world.observations.positions[0].decimals = decimals;
+        world.expectations = vec![Expectation::NeverCategory(forbidden)];
+        world.told().into_iter().filter(|told| told.contains(" never ")).count()
+    };
+    assert_eq!(told(5, Category::PreciseLocation), 1);
+    assert_eq!(told(1, Category::PreciseLocation), 0);
+    assert_eq!(told(1, Category::CoarseLocation), 1);
+    assert_eq!(told(1, Category::Location), 1);
+    assert_eq!(told(5, Category::WifiNetwork), 0);
+}
+
+#[test]
+fn a_phase_that_explains_a_group_explains_its_members_and_one_that_explains_a_member_no_more() {
+    let told = |explains: Category, sent: Category| {
+        let mut world = World::new().endpoint(WEATHER, "background", Origin::App, 3);
+        world.observations.phases[2].1.insert(explains);
+        let proof = Reason::Shape { what: "what it is".into() };
+        world = world.field(WEATHER, "background", "x", FieldType::Text, Some((sent, proof)), 3);
+        world.expectations = vec![Expectation::NeverCategory(sent.group())];
+        world.told().join(", ")
+    };
+    assert_eq!(told(Category::Location, Category::PreciseLocation), "");
+    assert_eq!(told(Category::CoarseLocation, Category::CoarseLocation), "");
+    assert_eq!(told(Category::CoarseLocation, Category::PreciseLocation), "warning never background, warning passive-location background");
+    assert_eq!(told(Category::Sleep, Category::SleepStages), "");
+    assert_eq!(told(Category::SleepStages, Category::Sleep), "alarm never background");
+    let position = |explains: Category, decimals| {
+        let mut world = World::new().endpoint(WEATHER, "background", Origin::App, 3).position("background", &["background"], Origin::App);
+        world.observations.phases[2].1.insert(explains);
+        world.observations.positions[0].decimals = decimals;
+        world.told().join(", ")
+    };
+    assert_eq!(position(Category::Location, 5), "");
+    assert_eq!(position(Category::PreciseLocation, 5), "");
+    assert_eq!(position(Category::CoarseLocation, 1), "");
+    assert_eq!(position(Category::CoarseLocation, 5), "alarm passive-location background");
+    assert_eq!(position(Category::Track, 5), "alarm passive-location background");
+}
+
+#[test]
+fn a_position_in_a_track_is_explained_by_a_phase_that_explains_tracks() {
+    let mut world = World::new().endpoint(WEATHER, "background", Origin::App, 3).position("background", &["background"], Origin::App);
+    world.observations.phases[2].1.insert(Category::Track);
+    let track = Some((Category::Track, Reason::KnownLeaf { why: "a track".into() }));
+    let world = world.field(WEATHER, "background", "locationKey", FieldType::Text, track, 3);
+    assert_eq!(world.told(), [""; 0]);
+}
+
+#[test]
+fn what_only_its_group_is_known_of_leaves_a_narrower_expectation_open() {
+    let unanswered_with = |known: Category, planted: Option<bool>| {
+        let proof = Reason::Name { word: "id".into() };
+        let mut world =
+            World::new().endpoint(WEATHER, "sync", Origin::App, 3).field(WEATHER, "sync", "x", FieldType::Token, Some((known, proof)), 3);
+        world.expectations = vec![Expectation::NeverCategory(Category::BandMac)];
+        if let Some(confirmed) = planted {
+            let facts = PlantedFacts { category: Category::BandMac, confirmed, found_in: 0 };
+            world.observations.planted.insert("band.mac".into(), facts);
+        }
+        world.with(unanswered).join("; ")
+    };
+    let open = "\"never: band-mac\" cannot be answered: of query x at GET weather.test/v1/forecast no more is known than identifier";
+    assert_eq!(unanswered_with(Category::Identifier, None), open);
+    assert_eq!(unanswered_with(Category::AccountId, None), "");
+    assert_eq!(unanswered_with(Category::Identifier, Some(true)), "");
+    let unchecked = unanswered_with(Category::Identifier, Some(false));
+    assert!(unchecked.contains("was not checked for band.mac") && unchecked.contains(open), "{unchecked}");
+}
+
+#[test]
+fn a_baseline_that_had_a_place_less_precisely_does_not_excuse_it() {
+    let looks = |category| Some((category, Reason::Shape { what: "a place".into() }));
+    let told = |before, now| {
+        let base = World::new().endpoint(WEATHER, "background", Origin::App, 3);
+        let base = base.field(WEATHER, "background", "x", FieldType::Text, looks(before), 3).accepted();
+        base.field(WEATHER, "background", "x", FieldType::Text, looks(now), 3).told().join(", ")
+    };
+    assert_eq!(told(Category::PreciseLocation, Category::PreciseLocation), "");
+    assert_eq!(told(Category::Location, Category::PreciseLocation), "");
+    assert_eq!(told(Category::CoarseLocation, Category::PreciseLocation), "warning passive-location background, note new-field background");
+}
+
+#[test]
+fn a_new_field_about_the_phone_is_less_grave_than_one_about_a_person() {
+    let place = "POST api.test/data";
+    let told = |category| {
+        let base = World::new().endpoint(place, "sync", Origin::App, 3).accepted();
+        let named = Some((category, Reason::Name { word: "x".into() }));
+        base.field(place, "sync", "x", FieldType::Text, named, 3).told().join(", ")
+    };
+    for category in [Category::Locale, Category::OsVersion, Category::BandBattery, Category::Device, Category::CrashReport] {
+        assert_eq!(told(category), "note new-field sync", "{category}");
+    }
+    for category in [Category::BloodOxygen, Category::Weight, Category::BandSerial, Category::Contacts, Category::MenstrualCycle] {
+        assert_eq!(told(category), "warning new-field sync", "{category}");
+    }
+}
+
+#[test]
+fn a_finding_says_what_its_field_carries() {
+    let place = "POST api.test/data";
+    let base = World::new().endpoint(place, "sync", Origin::App, 3).accepted();
+    let named = Some((Category::Weight, Reason::Name { word: "weight".into() }));
+    let findings = base.field(place, "sync", "x", FieldType::Decimal, named, 3).findings();
+    assert_eq!(findings[0].categories, BTreeSet::from([Category::Weight]));
+}
+
+#[test]
 fn an_expectation_is_unanswered_while_a_host_of_the_app_was_not_read() {
     let mut world = World::new();
     world.expectations = vec![Expectation::NeverCategory(Category::Location)];
@@ -384,6 +516,11 @@ fn a_known_field_that_means_more_is_a_note() {
     let heart = Some((Category::HeartRate, Reason::Shape { what: "minute values".into() }));
     let mut world = base.field(place, "sync", "x", FieldType::Text, heart, 3);
     assert_eq!(world.told(), ["note new-field sync"]);
+    let finer = |category| Some((category, Reason::Shape { what: "minute values".into() }));
+    let coarse =
+        World::new().endpoint(place, "sync", Origin::App, 3).field(place, "sync", "x", FieldType::Text, finer(Category::HeartRate), 3);
+    let known = coarse.accepted().field(place, "sync", "x", FieldType::Text, finer(Category::HeartRateSeries), 3);
+    assert_eq!(known.told(), [""; 0], "a finer word for the same thing");
     // The same bytes known as something else: nothing was changed remotely.
     world.target.version = AppVersion::named("sim-1.0");
     assert!(world.findings()[0].details.iter().all(|detail| !detail.contains("changed remotely")), "{:?}", world.findings());

@@ -23,6 +23,8 @@ pub struct App {
     pub leaves: Vec<KnownLeaf>,
     /// Hosts of the simulated rig that stand for hosts of the real app (R17).
     pub stand_ins: Vec<StandIn>,
+    /// Whether the vendors' adapters are left out, to show what they add. They name leaves; no leaf is found by them.
+    pub without_adapters: bool,
 }
 
 /// A host of the simulated rig that stands for a host of the real app (R17).

@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
+use super::Category;
+
 /// The part of a request a field sits in. Order is the order of snapshot lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -300,61 +302,22 @@ impl Encoding {
     }
 }
 
-/// What kind of personal data a field carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Category {
-    /// Pulse, per minute or as a summary.
-    HeartRate,
-    /// Something that singles out a person, account, band, phone or installation.
-    Identifier,
-    /// Where the person is or was.
-    Location,
-    /// Birth date, height, weight, name: what the person told the app about themselves.
-    Profile,
-    /// Sleep times and stages.
-    Sleep,
-    /// Steps, distance, activity kind and intensity.
-    Steps,
-}
-
-impl Category {
-    /// Every category, sorted by word.
-    pub const ALL: [Self; 6] = [Self::HeartRate, Self::Identifier, Self::Location, Self::Profile, Self::Sleep, Self::Steps];
-
-    /// Its word in files, snapshots and reports.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::HeartRate => "heart-rate",
-            Self::Identifier => "identifier",
-            Self::Location => "location",
-            Self::Profile => "profile",
-            Self::Sleep => "sleep",
-            Self::Steps => "steps",
-        }
-    }
-
-    /// Reads [`Category::word`].
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|category| category.word() == word)
-    }
-}
-
-impl fmt::Display for Category {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
 /// Shape of a field: what a snapshot keeps of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldShape {
     /// Join over all occurrences.
     pub kind: FieldType,
-    /// What it means; empty when nobody knows.
+    /// What it means, in the finest words known; empty when nobody knows.
     pub categories: BTreeSet<Category>,
     /// Layers peeled to reach it, outermost first, the part's own encoding left out.
     pub chain: Vec<Encoding>,
+}
+
+impl FieldShape {
+    /// Whether one of its categories is this one, or belongs to this group.
+    pub fn is_a(&self, general: Category) -> bool {
+        self.categories.iter().any(|category| category.is_a(general))
+    }
 }
 
 /// How unlikely it is that a planted value stands somewhere by chance, given all that was searched there. What is likelier than
@@ -413,6 +376,13 @@ pub enum Reason {
         /// What it looks like, in words.
         what: String,
     },
+    /// A vendor's adapter says what this leaf means.
+    Vendor {
+        /// The adapter's name.
+        adapter: String,
+        /// The adapter's own reason.
+        why: String,
+    },
 }
 
 impl fmt::Display for Reason {
@@ -425,6 +395,7 @@ impl fmt::Display for Reason {
                 write!(f, "planted value {name} probably found ({spelling})")
             }
             Self::Shape { what } => write!(f, "looks like {what}"),
+            Self::Vendor { adapter, why } => write!(f, "adapter {adapter}: {why}"),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! A change or a field that a rule objects to, and what all of it adds up to.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::{EndpointKey, Evidence, FieldName};
+use super::{Category, EndpointKey, Evidence, FieldName};
 
 /// A change or a field that a rule objects to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct Finding {
     /// The field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<FieldName>,
+    /// What the field carries. The report's taxonomy says what each is called elsewhere.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub categories: BTreeSet<Category>,
     /// One sentence that a stranger can check, without captured values.
     pub sentence: String,
     /// More of the same: why the category, distance, phases. Without captured values.

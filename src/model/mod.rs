@@ -3,6 +3,7 @@
 pub mod app;
 pub mod capture;
 pub mod captured;
+pub mod category;
 pub mod change;
 pub mod coverage;
 pub mod event;
@@ -24,15 +25,18 @@ pub mod version;
 pub use app::{App, Endpoint, HostPattern, KnownLeaf, PathTemplate};
 pub use capture::{Bodies, CaptureSource, ControlRun, Expectation, NoBodies, Platform, Provenance, Recording, RecordingError, Rig, Target};
 pub use captured::Captured;
+pub use category::Category;
 pub use change::{Change, ChangeKind, Confidence};
 pub use coverage::{BlindSpot, BlindSpotKind, Coverage, HostCoverage};
 pub use event::{NumberedEvent, RunEnding, RunEvent};
 pub use exchange::{Body, BodyContent, Exchange, ExchangeId, Header, Message, Request, Response, Url};
-pub use field::{Category, Certainty, Encoding, FieldName, FieldShape, FieldType, Part, Reason};
+pub use field::{Certainty, Encoding, FieldName, FieldShape, FieldType, Part, Reason};
 pub use finding::{Finding, FindingId, Severity, Verdict};
 pub use leak::{Leak, LeakGate};
 pub use ledger::{Ledger, Standing};
-pub use observation::{ByteRange, EndpointFacts, EndpointKey, Evidence, FieldFacts, Observations, Origin, Party, PositionSighting};
+pub use observation::{
+    ByteRange, EndpointFacts, EndpointKey, Evidence, FieldFacts, Observations, Origin, Party, PositionSighting, Receiver,
+};
 pub use planted::{Planted, PlantedSource, PlantedValue};
 pub use policy::{Accepted, Policy};
 pub use position::Position;

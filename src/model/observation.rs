@@ -67,8 +67,8 @@ pub struct EndpointFacts {
     pub party: Party,
     /// Whose traffic it is, with the reason.
     pub origin: Origin,
-    /// Company behind the host, when app.yaml names it.
-    pub receiver: Option<String>,
+    /// The company behind the host; `None`: unknown.
+    pub receiver: Option<Receiver>,
     /// In how many runs.
     pub runs: u32,
     /// Exchanges.
@@ -83,6 +83,27 @@ pub struct EndpointFacts {
     pub fields: BTreeMap<FieldName, FieldFacts>,
     /// The first exchange seen.
     pub first: Option<Evidence>,
+}
+
+/// The company behind a host, and where that can be checked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Receiver {
+    /// The company that runs the host.
+    pub company: String,
+    /// Where that company is established: ISO 3166-1 alpha-2, upper case. `None`: unknown.
+    pub country: Option<String>,
+    /// Where that can be checked: `app.yaml`, or the address of a public page and a day.
+    pub source: String,
+}
+
+impl Receiver {
+    /// `Adjust GmbH, DE`; without the country where it is unknown.
+    pub fn in_words(&self) -> String {
+        match &self.country {
+            Some(country) => format!("{}, {country}", self.company),
+            None => self.company.clone(),
+        }
+    }
 }
 
 /// What was seen of one field.

@@ -77,6 +77,12 @@ pub struct EndpointRow {
     /// Company behind the host, when known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receiver: Option<String>,
+    /// Where that company is established, ISO 3166-1 alpha-2, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// Where that can be checked: `app.yaml`, or the address of a public page and a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiver_source: Option<String>,
     /// Exchanges over all runs.
     pub exchanges: u64,
     /// Bytes uploaded over all runs.

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::json::escape_invisible;
 use crate::model::{
-    ByteRange, Category, EndpointFacts, EndpointKey, Evidence, FieldName, FieldShape, Ledger, Observations, Origin, Party, Reason, Target,
-    observation::PlantedFacts,
+    ByteRange, Category, EndpointFacts, EndpointKey, Evidence, FieldName, FieldShape, Ledger, Observations, Origin, Party, Reason,
+    Receiver, Target, observation::PlantedFacts,
 };
 
 /// Version of the data. Raised when a reader of the old one would be wrong.
@@ -129,7 +129,7 @@ pub struct EndpointOf {
     /// Whose traffic it is.
     pub origin: Origin,
     /// Company behind the host.
-    pub receiver: Option<String>,
+    pub receiver: Option<Receiver>,
 }
 
 /// Why a field has a category.

@@ -1,11 +1,14 @@
 //! The format `json`: reports as data, for machines.
 
-use std::fmt::Write as _;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use serde::Serialize;
 
 use super::{Options, ReportFormat};
-use crate::model::{Report, report::REPORT_FORMAT, text::printable};
+use crate::model::{Category, Report, report::REPORT_FORMAT, text::printable};
 
 /// The format `json`.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +19,26 @@ pub(super) struct Json;
 struct Document<'a> {
     format: u32,
     reports: &'a [Report],
+    /// Every category that occurs in them, by its word.
+    taxonomy: BTreeMap<Category, Layers>,
+}
+
+/// What a category is called: by us, by the W3C, and in what vendors declare to the app stores.
+#[derive(Serialize)]
+struct Layers {
+    group: Category,
+    meaning: &'static str,
+    dpv: Concept,
+    /// Google Play's data-safety form; one of them, none when it has no box.
+    play: &'static [&'static str],
+    /// Apple's privacy manifest; one of them.
+    apple: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+struct Concept {
+    iri: String,
+    special_category: bool,
 }
 
 impl ReportFormat for Json {
@@ -28,10 +51,36 @@ impl ReportFormat for Json {
     }
 
     fn render(&self, reports: &[Report], _options: Options) -> String {
-        let document = Document { format: REPORT_FORMAT, reports };
+        let document = Document { format: REPORT_FORMAT, reports, taxonomy: taxonomy(reports) };
         let mut text = serde_json::to_string_pretty(&document).expect("a report has text keys only, so JSON can hold it");
         text.push('\n');
         escape_invisible(&text)
+    }
+}
+
+/// The categories of everything that reports list, and their groups.
+fn taxonomy(reports: &[Report]) -> BTreeMap<Category, Layers> {
+    let mut occurring: BTreeSet<Category> = BTreeSet::new();
+    for report in reports {
+        occurring.extend(report.endpoints.iter().flat_map(|row| &row.categories));
+        occurring.extend(report.findings.iter().flat_map(|finding| &finding.categories));
+        occurring.extend(report.coverage.hosts.values().flat_map(|host| &host.carries));
+        let shapes = report.changes.iter().flat_map(|change| change.before.iter().chain(&change.after));
+        occurring.extend(shapes.flat_map(|shape| &shape.categories));
+    }
+    let groups: Vec<Category> = occurring.iter().map(|category| category.group()).collect();
+    occurring.extend(groups);
+    occurring.into_iter().map(|category| (category, layers(category))).collect()
+}
+
+fn layers(category: Category) -> Layers {
+    let dpv = category.dpv();
+    Layers {
+        group: category.group(),
+        meaning: category.meaning(),
+        dpv: Concept { iri: dpv.iri(), special_category: dpv.special },
+        play: category.play(),
+        apple: category.apple(),
     }
 }
 

@@ -3,7 +3,8 @@
 
 use super::{changes, findings};
 use crate::model::{
-    BlindSpot, ChangeKind, Confidence, Coverage, EndpointKey, EndpointRow, FieldName, HostCoverage, Ledger, Origin, Report, Target, Verdict,
+    BlindSpot, ChangeKind, Confidence, Coverage, EndpointKey, EndpointRow, FieldName, HostCoverage, Ledger, Origin, Party, Report, Target,
+    Verdict,
 };
 
 /// A piece of a page. Texts are as they came; painting makes them safe.
@@ -213,7 +214,12 @@ fn endpoints(rows: &[EndpointRow], coverage: &Coverage, detail: Detail, blocks: 
         let share_of_all = share(row.uploaded_bytes, coverage.uploaded_bytes);
         let unexplained = share(row.ledger.unexplained, row.uploaded_bytes);
         let mut endpoint = row.endpoint.clone();
-        endpoint.extend(row.receiver.iter().map(|company| format!(" ({company})")));
+        match (&row.receiver, &row.country) {
+            (Some(company), Some(country)) => endpoint.push_str(&format!(" ({company}, {country})")),
+            (Some(company), None) => endpoint.push_str(&format!(" ({company})")),
+            (None, _) if row.party == Party::ThirdParty => endpoint.push_str(" (receiver unknown)"),
+            (None, _) => {}
+        }
         if row.origin == Origin::Unknown {
             endpoint.push_str(" *");
         }

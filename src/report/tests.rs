@@ -38,6 +38,8 @@ fn report() -> Report {
         party,
         origin: Origin::App,
         receiver: (party == Party::ThirdParty).then(|| "Invented Weather".into()),
+        country: (party == Party::ThirdParty).then(|| "NL".into()),
+        receiver_source: (party == Party::ThirdParty).then(|| "app.yaml".into()),
         exchanges: 3,
         uploaded_bytes,
         ledger: Ledger { named: uploaded_bytes - 100, unexplained: 100, ..Ledger::default() },
@@ -63,6 +65,7 @@ fn report() -> Report {
         endpoint: Some(weather.clone()),
         host: weather.host.clone(),
         field: Some(location_key.clone()),
+        categories: [Category::PreciseLocation].into(),
         sentence: sentence.into(),
         details: vec!["5 decimal places".into()],
         distance_m: Some(4.2),
@@ -324,7 +327,7 @@ fn traffic_of_unknown_origin_is_marked() {
     assert!(!rendered("table", std::slice::from_ref(&report), 100).contains(words));
     report.endpoints[1].origin = Origin::Unknown;
     let text = rendered("table", &[report], 120);
-    assert!(text.contains("GET weather.test/v1/forecast (Invented Weather) *") && text.contains(words), "{text}");
+    assert!(text.contains("GET weather.test/v1/forecast (Invented Weather, NL) *") && text.contains(words), "{text}");
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Scenario {
             }
             found.extend(began.take());
             let Some(phase) = placed.step.phase() else { continue };
-            if placed.step.explains().contains(&Category::Location) {
+            if placed.step.explains().iter().any(|category| category.is_a(Category::Location)) {
                 left_by = Some((phase, false));
             } else if let Some((explaining, _)) = left_by {
                 left_by = Some((explaining, true));

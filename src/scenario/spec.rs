@@ -241,9 +241,9 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The choice that somebody probably meant: the only one that begins so, or one in which at most a third of the letters differ.
+/// The choice that somebody probably meant: the only one that begins so (with longer ones that begin with it), or one in which at most a third of the letters differ.
 /// Case is ignored.
-pub fn nearest<'a>(written: &str, choices: impl IntoIterator<Item = &'a str> + Clone) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, choices: impl IntoIterator<Item = &'a str, IntoIter: Clone> + Clone) -> Option<&'a str> {
     // Longer than any choice: not worth a comparison whose cost grows with the square of the length.
     if written.len() > 64 {
         return None;
@@ -257,8 +257,9 @@ pub fn nearest<'a>(written: &str, choices: impl IntoIterator<Item = &'a str> + C
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, choice)| choice);
     spelt.or_else(|| {
-        let mut begun = choices.into_iter().filter(|choice| written.len() >= 3 && choice.to_lowercase().starts_with(&written));
-        begun.next().filter(|_| begun.next().is_none())
+        let begun = choices.into_iter().filter(|choice| written.len() >= 3 && choice.to_lowercase().starts_with(&written));
+        // `heart` is `heart-rate`, which every finer word begins with.
+        begun.clone().min_by_key(|choice| choice.len()).filter(|shortest| begun.clone().all(|choice| choice.starts_with(shortest)))
     })
 }
 
@@ -268,11 +269,12 @@ mod tests {
 
     #[test]
     fn the_nearest_choice_is_the_one_that_was_meant() {
-        let choices = ["launchApp", "pressKey", "waitForQuiet", "waitForUpload"];
+        let choices = ["heart-rate", "heart-rate-series", "launchApp", "pressKey", "waitForQuiet", "waitForUpload"];
         for (written, meant) in [
             ("waitForUplaod", Some("waitForUpload")),
             ("launchapp", Some("launchApp")),
             ("launch", Some("launchApp")),
+            ("heart", Some("heart-rate")),
             ("waitFor", None),
             ("zzz", None),
             ("", None),

@@ -7,7 +7,9 @@ use clap::{Command, CommandFactory as _};
 use tattletale::{
     band::MODELS,
     cli::Args,
+    decode::{adapter, receivers},
     detect::DETECTORS,
+    model::Category,
     report::FORMATS,
     scenario::{
         parse,
@@ -23,15 +25,69 @@ pub(crate) type ReferencePage = (&'static str, fn() -> String);
 /// Every page, sorted. To add one: one function, one entry; then
 /// `TATTLETALE_WRITE_REFERENCE=1 cargo test --release --test tidy`.
 pub(crate) const REFERENCE: &[ReferencePage] = &[
+    ("adapters.md", adapters),
     ("app-file.md", app_file),
     ("commands.md", commands),
+    ("planted-file.md", planted_file),
     ("policy-file.md", policy_file),
+    ("receivers.md", receivers),
     ("report-formats.md", report_formats),
     ("rig-file.md", rig_file),
     ("rules.md", rules),
     ("scenario-file.md", scenario_file),
     ("steps.md", steps),
+    ("taxonomy.md", taxonomy),
 ];
+
+fn adapters() -> String {
+    let mut body = "| adapter | vendor | calls | claims |\n|---|---|---|---|\n".to_owned();
+    for adapter in adapter::adapters() {
+        let claims = adapter.claims.len() + adapter.endpoints.iter().map(|endpoint| endpoint.claims.len()).sum::<usize>();
+        let _ = writeln!(body, "| [{0}](#{0}) | {1} | {2} | {claims} |", adapter.name, adapter.title, adapter.endpoints.len());
+    }
+    for adapter in adapter::adapters() {
+        let hosts: Vec<String> = adapter.hosts.iter().map(|host| format!("`{}`", host.0)).collect();
+        let _ = write!(body, "\n## {}\n\n{}\n\nHosts: {}.\n", adapter.name, adapter.about, hosts.join(", "));
+        for endpoint in &adapter.endpoints {
+            let method = endpoint.method.as_deref().map(|method| format!("{method} ")).unwrap_or_default();
+            let paths: Vec<String> = endpoint.paths.iter().map(|path| format!("`{method}{}`", path.0)).collect();
+            let place = if endpoint.anywhere { ", on any host" } else { "" };
+            let _ = write!(body, "\n### {}{place}\n\nIt is {}.\n{}", paths.join(", "), endpoint.about, claim_table(&endpoint.claims));
+        }
+        if !adapter.claims.is_empty() {
+            let _ = write!(body, "\n### In every request\n{}", claim_table(&adapter.claims));
+        }
+    }
+    let text = "What is known of vendors' requests. An adapter gives a leaf a category and says why; it is never needed to find one. A claim of \
+                [app.yaml](app-file.md) on the same leaf wins.";
+    page("Adapters", text, &body)
+}
+
+/// The claims of one call, each source by the number under which it is listed below them.
+fn claim_table(claims: &[adapter::Claim]) -> String {
+    if claims.is_empty() {
+        return String::new();
+    }
+    let mut sources: Vec<&str> = claims.iter().map(|claim| claim.source.as_str()).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    let mut text = "\n| leaf | category | what it is | source |\n|---|---|---|---|\n".to_owned();
+    for claim in claims {
+        let number = sources.iter().position(|source| *source == claim.source).expect("every source is in the list") + 1;
+        let leaf = claim.leaf.replace('|', "\\|");
+        let _ = writeln!(text, "| `{leaf}` | {} | {} | {number} |", claim.category, claim.why);
+    }
+    text.push('\n');
+    for (number, source) in sources.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "{}. {}",
+            number + 1,
+            if source.starts_with("https://") { format!("<{source}>") } else { format!("`{source}`") }
+        );
+    }
+    text
+}
 
 fn app_file() -> String {
     file_page("The app file", "`scenarios/<app>/app.yaml`", "", parse::APP, &schema::app_schema())
@@ -45,9 +101,42 @@ fn commands() -> String {
     page("Commands", "What `tattletale COMMAND --help` prints, command by command. `--quiet` and `--help` work everywhere.", &body)
 }
 
+fn planted_file() -> String {
+    let more = "When it is used, and what it means for a value to be confirmed: [traffic you recorded yourself](../guide/imports.md).";
+    file_page(
+        "The file of planted values",
+        "`planted.local.yaml`, or any file named with `--plant`",
+        more,
+        parse::PLANTED,
+        &schema::planted_schema(),
+    )
+}
+
 fn policy_file() -> String {
     let more = "Every key may be left out, and so may the file. The rules and their own severities are in [rules.md](rules.md).";
     file_page("The policy file", "`policy.yaml`, beside `scenarios/`", more, parse::POLICY, &schema::policy_schema())
+}
+
+fn receivers() -> String {
+    let mut companies: Vec<(&receivers::Row, Vec<String>)> = Vec::new();
+    for row in receivers::rows() {
+        let suffix = format!("`{}`", row.suffix);
+        match companies.iter_mut().find(|(known, _)| (known.company, known.country, known.source) == (row.company, row.country, row.source))
+        {
+            Some((_, suffixes)) => suffixes.push(suffix),
+            None => companies.push((row, vec![suffix])),
+        }
+    }
+    companies.sort_by_key(|(row, _)| row.company.to_lowercase());
+    let mut body = "| company | country | hosts that end in | see | on |\n|---|---|---|---|---|\n".to_owned();
+    for (row, suffixes) in companies {
+        let country = row.country.unwrap_or("unknown");
+        let _ = writeln!(body, "| {} | {country} | {} | <{}> | {} |", row.company, suffixes.join(", "), row.source, row.date);
+    }
+    let text = "Which company runs a host, and where that company has its seat. The longest ending wins, and a receiver of \
+                [app.yaml](app-file.md) before any of them. Hosts that are not here are unknown. Where the bytes are stored, and whose contract \
+                a user has, are other questions. The head of `src/decode/receivers.tsv` says where rows come from and under which terms.";
+    page("Receivers", text, &body)
 }
 
 fn report_formats() -> String {
@@ -97,6 +186,43 @@ fn steps() -> String {
         }
     }
     page("Steps", "What a scenario's `steps` are made of. Names are Maestro's where the meaning is Maestro's.", &body)
+}
+
+fn taxonomy() -> String {
+    let mut body = String::new();
+    for group in Category::GROUPS {
+        let _ = write!(body, "{}## {group}\n\n", if body.is_empty() { "" } else { "\n" });
+        body.push_str("| word | means | DPV concept | special | Google Play | Apple |\n|---|---|---|---|---|---|\n");
+        let members = Category::ALL.into_iter().filter(|category| category.group() == group && *category != group);
+        for category in std::iter::once(group).chain(members) {
+            let dpv = category.dpv();
+            let apple: Vec<&str> = category.apple().iter().map(|id| id.trim_start_matches(APPLE)).collect();
+            let _ = writeln!(
+                body,
+                "| **{category}** | {} | [{}]({}) | {} | {} | {} |",
+                category.meaning(),
+                dpv.concept,
+                dpv.iri(),
+                if dpv.special { "yes" } else { "" },
+                one_of(category.play()),
+                one_of(&apple),
+            );
+        }
+    }
+    let text = format!(
+        "What a field can carry, in three layers: our word, the concept of the W3C Data Privacy Vocabulary 2.2, and what a vendor declares \
+         to the app stores. The group's own word means that nothing finer is known; where a group is asked for (`never: location`, \
+         `explains: [steps]`), all of its members are meant.\n\n\
+         *Special*: DPV calls the concept a special category of personal data (GDPR, Article 9); that is said of the concept, not of one \
+         field. *Google Play*: the box in the data-safety form; a dash where there is none. *Apple*: the value in a privacy manifest, \
+         without `{APPLE}`. Several stand for one of them. Words are assigned by what was planted, by the app file, by the field's name \
+         and by what the value looks like; each report says which."
+    );
+    page("Taxonomy", &text, &body)
+}
+
+fn one_of(ids: &[&str]) -> String {
+    if ids.is_empty() { "–".to_owned() } else { ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(" or ") }
 }
 
 fn page(title: &str, text: &str, body: &str) -> String {
@@ -151,5 +277,7 @@ fn demoted(markdown: &str) -> String {
     lines.collect()
 }
 
+/// What every data type of a privacy manifest begins with.
+const APPLE: &str = "NSPrivacyCollectedDataType";
 /// Width of help texts, as on a wide terminal.
 const COLUMNS: usize = 100;

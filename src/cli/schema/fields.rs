@@ -62,6 +62,11 @@ fn planted() -> Value {
 }
 
 fn endpoint() -> Value {
+    let receiver = object(&[
+        ("company", Always, "Company that runs the host", text()),
+        ("country", Always, "Where it is established: ISO 3166-1 alpha-2; null where nobody knows", nullable(text())),
+        ("source", Always, "Where that can be checked: app.yaml, or the address of a public page and a day", text()),
+    ]);
     object(&[
         ("host", Always, "Host, or the app file's pattern for it", text()),
         ("path", Always, "Path template", text()),
@@ -69,7 +74,7 @@ fn endpoint() -> Value {
         ("phase", Always, "Phase in which the request began", text()),
         ("party", Always, "", words(["first-party", "third-party"])),
         ("origin", Always, "Whose traffic it is", words([Origin::App, Origin::Phone, Origin::Unknown].map(Origin::word))),
-        ("receiver", Always, "Company behind the host", nullable(text())),
+        ("receiver", Always, "Null where nobody knows", nullable(receiver)),
     ])
 }
 

@@ -13,6 +13,7 @@ pub(super) fn schema() -> Value {
     let whole = object(&[
         ("format", Always, "Raised when a reader of the old one would be wrong", format_number(REPORT_FORMAT)),
         ("reports", Always, "One report an audit", list(reference("report"))),
+        ("taxonomy", Always, "Every category that occurs in them, and its group, by its word", table(reference("layers"))),
     ]);
     document(
         "tattletale report",
@@ -28,6 +29,7 @@ pub(super) fn schema() -> Value {
             ("evidence", evidence()),
             ("field-name", field_name()),
             ("finding", finding()),
+            ("layers", layers()),
             ("ledger", ledger()),
             ("origin", words(["app", "phone", "unknown"])),
             ("report", report()),
@@ -63,6 +65,21 @@ fn report() -> Value {
         ("findings", Always, "What rules object to", list(reference("finding"))),
         ("verdict", Always, "What it adds up to", reference("verdict")),
         ("doubts", Maybe, "Every reason why it could not be called clean, even without a finding", list(text())),
+    ])
+}
+
+/// What a category is called elsewhere.
+fn layers() -> Value {
+    let dpv = object(&[
+        ("iri", Always, "Concept of the W3C Data Privacy Vocabulary 2.2", text()),
+        ("special_category", Always, "Whether DPV calls that concept a special category of personal data", flag()),
+    ]);
+    object(&[
+        ("group", Always, "The group it belongs to; itself, when it is one", category()),
+        ("meaning", Always, "", text()),
+        ("dpv", Always, "", dpv),
+        ("play", Always, "Ids of Google Play's data-safety form: one of them, none when the form has no box", list(text())),
+        ("apple", Always, "Ids of an Apple privacy manifest: one of them", list(text())),
     ])
 }
 
@@ -107,7 +124,9 @@ fn endpoint_row() -> Value {
         ("phase", Always, "", text()),
         ("party", Always, "", words(["first-party", "third-party"])),
         ("origin", Always, "", reference("origin")),
-        ("receiver", Maybe, "Company behind the host", text()),
+        ("receiver", Maybe, "Company behind the host; absent where nobody knows", text()),
+        ("country", Maybe, "Where that company is established, ISO 3166-1 alpha-2; absent where nobody knows", text()),
+        ("receiver_source", Maybe, "Where that can be checked: app.yaml, or the address of a public page and a day", text()),
         ("exchanges", Always, "Over all runs", count(0)),
         ("uploaded_bytes", Always, "Over all runs", count(0)),
         ("ledger", Always, "What is known of those bytes", reference("ledger")),
@@ -164,6 +183,7 @@ fn finding() -> Value {
         ("endpoint", Always, "Null when it is about a host as a whole", nullable(reference("endpoint-key"))),
         ("host", Always, "", text()),
         ("field", Maybe, "", reference("field-name")),
+        ("categories", Maybe, "What the field carries, sorted", list(category())),
         ("sentence", Always, "", text()),
         ("details", Maybe, "", list(text())),
         ("distance_m", Maybe, "Metres to the planted position", json!({ "type": "number", "minimum": 0 })),

@@ -112,6 +112,7 @@ pub fn app(label: &str, name: &str, text: &str) -> Result<App, Problems> {
             endpoints: maps(values, "endpoints").filter_map(endpoint).collect(),
             leaves: maps(values, "leaves").filter_map(leaf).collect(),
             stand_ins,
+            without_adapters: false,
         })
     })
 }

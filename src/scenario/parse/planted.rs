@@ -369,7 +369,7 @@ values:
             ("surprise: Quillon", "no such key"),
             ("profile: { nickname: Quillon", "read"),
             ("confirmed: true", "nothing to search for"),
-            ("", "empty"),
+            ("", "find anything in the file"),
         ] {
             let drawing = drawn(text);
             assert!(drawing.contains(words), "{text}:\n{drawing}");

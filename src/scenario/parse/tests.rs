@@ -398,8 +398,15 @@ Error:
     :            ^^^^|^^^
     :                `-- no such choice
     `----
-  help: did you mean "location"? valid choices: coordinates, heart-rate, identifier, latitude, location,
-        longitude, profile, sleep, steps
+  help: did you mean "location"? valid choices: access-token, account-id, activity-intensity, advertising-
+        id, app-usage, band-battery, band-firmware, band-mac, band-serial, birth-date, blood-oxygen,
+        calories, cell-tower, coarse-location, contacts, content, crash-report, device, device-model,
+        distance, email-address, heart-rate, heart-rate-series, heart-rate-variability, height, identifier,
+        installation-id, installed-apps, ip-address, locale, location, menstrual-cycle, messages, network-
+        operator, os-version, pairing-key, person-name, phone-id, phone-number, photos, postal-address,
+        precise-location, profile, respiration, resting-heart-rate, session-id, sex, skin-temperature,
+        sleep, sleep-stages, steps, stress, time-zone, track, vitals, weight, wifi-network, workout,
+        coordinates, latitude, longitude
 "#,
     );
 }
@@ -536,7 +543,14 @@ Error:
     :                                        `-- no such choice
  11 |   - waitForUpload: { host: "api*.demo.test", path: /v1/data, within: 90s }
     `----
-  help: valid choices: heart-rate, identifier, location, profile, sleep, steps
+  help: valid choices: access-token, account-id, activity-intensity, advertising-id, app-usage, band-
+        battery, band-firmware, band-mac, band-serial, birth-date, blood-oxygen, calories, cell-tower,
+        coarse-location, contacts, content, crash-report, device, device-model, distance, email-address,
+        heart-rate, heart-rate-series, heart-rate-variability, height, identifier, installation-id,
+        installed-apps, ip-address, locale, location, menstrual-cycle, messages, network-operator, os-
+        version, pairing-key, person-name, phone-id, phone-number, photos, postal-address, precise-location,
+        profile, respiration, resting-heart-rate, session-id, sex, skin-temperature, sleep, sleep-stages,
+        steps, stress, time-zone, track, vitals, weight, wifi-network, workout
 "#,
     );
 }
@@ -1210,7 +1224,14 @@ Error:
     :                          ^^|^^
     :                            `-- no such choice
     `----
-  help: did you mean "heart-rate"? valid choices: heart-rate, identifier, location, profile, sleep, steps
+  help: did you mean "heart-rate"? valid choices: access-token, account-id, activity-intensity, advertising-
+        id, app-usage, band-battery, band-firmware, band-mac, band-serial, birth-date, blood-oxygen,
+        calories, cell-tower, coarse-location, contacts, content, crash-report, device, device-model,
+        distance, email-address, heart-rate, heart-rate-series, heart-rate-variability, height, identifier,
+        installation-id, installed-apps, ip-address, locale, location, menstrual-cycle, messages, network-
+        operator, os-version, pairing-key, person-name, phone-id, phone-number, photos, postal-address,
+        precise-location, profile, respiration, resting-heart-rate, session-id, sex, skin-temperature,
+        sleep, sleep-stages, steps, stress, time-zone, track, vitals, weight, wifi-network, workout
 "#,
     );
 }

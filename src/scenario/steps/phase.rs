@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Words of [`Category`], sorted.
-pub(crate) const CATEGORIES: &[&str] = &["heart-rate", "identifier", "location", "profile", "sleep", "steps"];
+pub(crate) const CATEGORIES: &[&str] = &Category::WORDS;
 
 /// How long a phase waits for what is in flight, so that an exchange is not torn between two phases (R6).
 const SETTLE: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ pub(super) const KIND: StepKind = StepKind {
         Key { name: "name", about: "Its name, unique within the scenario", kind: Kind::Text(&forms::NAME), need: Need::Required },
         Key {
             name: "explains",
-            about: "Categories whose upload this phase explains: a workout explains location",
+            about: "Categories whose upload this phase explains, or groups of them: a workout explains location",
             kind: Kind::List { of: &Kind::Word(CATEGORIES), least: 0 },
             need: Need::Optional,
         },

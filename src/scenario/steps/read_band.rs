@@ -84,8 +84,8 @@ struct Day {
 fn planted(info: &DeviceInfo, history: &History) -> Vec<PlantedValue> {
     let known = |name: String, category, value| PlantedValue { name, category, value, source: PlantedSource::Band, confirmed: true };
     let mut values = vec![
-        known("band.serial".into(), Category::Identifier, Planted::Text(info.serial.clone())),
-        known("band.mac".into(), Category::Identifier, Planted::Mac(info.address)),
+        known("band.serial".into(), Category::BandSerial, Planted::Text(info.serial.clone())),
+        known("band.mac".into(), Category::BandMac, Planted::Mac(info.address)),
     ];
     let days = days(history);
     let last = days.keys().next_back().copied().unwrap_or_default();
@@ -97,7 +97,7 @@ fn planted(info: &DeviceInfo, history: &History) -> Vec<PlantedValue> {
         };
         let total: i64 = day.steps.iter().map(|steps| i64::from(*steps)).sum();
         if day.heart_rate.iter().any(|rate| *rate != NO_HEART_RATE) {
-            values.push(known(format!("band.heart_rate{when}"), Category::HeartRate, Planted::Series(day.heart_rate)));
+            values.push(known(format!("band.heart_rate{when}"), Category::HeartRateSeries, Planted::Series(day.heart_rate)));
         }
         if total > 0 {
             values.push(known(format!("band.steps{when}"), Category::Steps, Planted::Series(day.steps)));

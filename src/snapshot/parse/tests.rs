@@ -90,7 +90,7 @@ fn nonsense_is_answered_with_its_place_and_what_was_expected() {
         assert!(problem.problem.contains(expected), "{problem}");
     };
     check("timestamp-ms", "timestampms ", 2, 47, "is no type");
-    check("heart-rate ", "hart-rate  ", 3, 64, "expected heart-rate, identifier, location");
+    check("heart-rate ", "hart-rate  ", 3, 64, "expected access-token, account-id, activity-intensity");
     check("3/3  json >", "4/3  json >", 3, 81, "expected k/3");
     check("2/3", "2/5", 4, 81, "expected k/3");
     check("2/3", "0/3", 4, 81, "k from 1 to 3");
