@@ -20,6 +20,15 @@ def utf8(text):
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
+def by_mitmproxy(text, mime):
+    """Bytes of a text that mitmproxy made: Latin-1, unless the type, its charset or the page says otherwise."""
+    mime = mime.lower()
+    said = re.search(r"charset\s*=\s*[\"']?([^\s;\"'>]+)", mime + (text[:1024].lower() if re.search("html|text/css", mime) else ""))
+    if (said.group(1) in LATIN if said else "json" not in mime) and all(ord(c) < 256 for c in text):
+        return text.encode("latin-1")
+    return utf8(text)
+
+
 def encoded(text, mime):
     """Bytes of a request's text: by charset, else Latin-1 for binary types, else UTF-8."""
     mime = mime.lower()
@@ -42,14 +51,16 @@ def request_body(request):
     if data.get("text"):
         if data.get("encoding") == "base64":
             return base64.b64decode(data["text"])
-        return encoded(data["text"], mime)
+        return by_mitmproxy(data["text"], mime) if MITMPROXY else encoded(data["text"], mime)
     return form(data["params"]).encode() if data.get("params") else b""
 
 
 def response_body(response):
     content = response.get("content") or {}
     text = content.get("text") or ""
-    return base64.b64decode(text) if content.get("encoding") == "base64" else utf8(text)
+    if content.get("encoding") == "base64":
+        return base64.b64decode(text)
+    return by_mitmproxy(text, content.get("mimeType") or "") if MITMPROXY else utf8(text)
 
 
 def digest(body):
@@ -61,7 +72,10 @@ def pairs(message):
 
 
 with open(sys.argv[1], encoding="utf-8-sig") as file:
-    entries = json.load(file)["log"]["entries"]
+    log = json.load(file)["log"]
+creator = log.get("creator") or ""
+MITMPROXY = (creator if isinstance(creator, str) else creator.get("name") or "").lower().startswith("mitmproxy")
+entries = log["entries"]
 for entry in entries:
     request, response = entry["request"], entry.get("response") or {}
     print(json.dumps({

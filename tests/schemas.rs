@@ -150,6 +150,10 @@ fn every_line_of_a_capture_is_what_its_schema_says() {
     let bare = r#"{"log":{"version":"1.2","creator":{"name":"test","version":"1"},"entries":[{"request":{"method":"GET","url":"https://bare.test/"}}]}}"#;
     place.write("bare.har", bare);
     assert_eq!(place.run(&["import", "bare.har", "--app", "mifit"]).code, Some(0));
+    for seed in ["har/socket.har", "flows/21.mitm"] {
+        let file = format!("{}/fuzz/seeds/{seed}", env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(place.run(&["import", &file, "--app", "mifit"]).code, Some(0), "{seed}");
+    }
     let capture = place.run(&["captures", "list"]).out.lines().find(|line| line.contains("passive-sync-1")).map(str::to_owned);
     let name = capture.as_deref().and_then(|line| line.split_whitespace().next()).expect("a capture").to_owned();
     assert_eq!(place.run(&["captures", "purge", &name]).code, Some(0));
@@ -163,7 +167,7 @@ fn every_line_of_a_capture_is_what_its_schema_says() {
             schema.is_strict_about(&line, &[]);
         }
     }
-    let told: BTreeSet<String> = ["exchange", "exchange-began", "phase-began", "phone-moved", "planted"]
+    let told: BTreeSet<String> = ["exchange", "exchange-began", "message", "phase-began", "phone-moved", "planted"]
         .into_iter()
         .chain(["run-ended", "run-started", "step-began", "step-ended", "tunnel"])
         .map(str::to_owned)

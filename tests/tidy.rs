@@ -222,4 +222,14 @@ fn root() -> &'static Path {
 const HIDDEN: &[&str] = &[".ci", ".gitattributes", ".gitignore"];
 
 /// As `.gitignore` says.
-const IGNORED: &[&str] = &["planted.local.yaml", "rig.yaml", "runs", "target"];
+const IGNORED: &[&str] = &[
+    "fuzz/Cargo.lock",
+    "fuzz/artifacts",
+    "fuzz/corpus",
+    "fuzz/coverage",
+    "fuzz/target",
+    "planted.local.yaml",
+    "rig.yaml",
+    "runs",
+    "target",
+];

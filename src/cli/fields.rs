@@ -31,7 +31,7 @@ const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// Arguments of `fields`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Captures, folders of captures, or HAR files; the latest capture when none is named
+    /// Captures, folders of captures, HAR or mitmproxy flow files; the latest capture when none is named
     #[arg(conflicts_with = "body")]
     paths: Vec<PathBuf>,
     /// One raw request body, or one value of a form, percent-encoded or not; `-` is standard input

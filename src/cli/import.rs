@@ -1,4 +1,4 @@
-//! `import`: a HAR of another tool becomes a capture, private and hash-chained like every other.
+//! `import`: a HAR or a flow file of another tool becomes a capture, private and hash-chained like every other.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use crate::{
 /// Arguments of `import`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The HAR file
+    /// The file: a HAR, packed (.zhar) or not, or a mitmproxy flow file
     file: PathBuf,
     #[command(flatten)]
     claims: Claims,
@@ -26,20 +26,25 @@ pub(super) struct Arguments {
 pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
     let path = surroundings.path(&arguments.file);
     if path.is_dir() {
-        return Err(Failure::usage(format!("import {}: it is a folder", surroundings.shown(&path)), "name a HAR file"));
+        return Err(Failure::usage(format!("import {}: it is a folder", surroundings.shown(&path)), "name a HAR or a mitmproxy flow file"));
     }
     let recordings = inputs::recordings(&[path], &arguments.claims, surroundings)?;
     let recording = recordings.first().expect("one path that is a file gives one recording");
     let runs = surroundings.workspace().prepare_runs()?;
     let mut writer = CaptureWriter::create(&runs, recording.provenance(), surroundings.now)?;
-    let mut exchanges = 0;
+    let (mut exchanges, mut messages, mut tunnels) = (0_u64, 0_u64, 0_u64);
     let mut failed: Option<StoreError> = None;
     let read = recording.replay(&mut |event, bodies| {
         // The writer has written where the capture is from; after a failure nothing more is taken.
         if failed.is_some() || matches!(event.event, RunEvent::RunStarted(_)) {
             return;
         }
-        exchanges += u64::from(matches!(event.event, RunEvent::Exchange(_)));
+        match &event.event {
+            RunEvent::Exchange(_) => exchanges += 1,
+            RunEvent::Message(_) => messages += 1,
+            RunEvent::Tunnel(_) => tunnels += 1,
+            _ => {}
+        }
         let written = keep(&writer, &event.event, bodies).and_then(|kept| writer.append(event.at, &kept));
         failed = written.err();
     });
@@ -48,7 +53,9 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         return Err(error.into());
     }
     let shown = surroundings.shown(&folder?);
-    surroundings.note(format_args!("imported {exchanges} exchanges into {shown}"));
+    let more = [(messages, "messages"), (tunnels, "tunnels")];
+    let more: String = more.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}")).collect();
+    surroundings.note(format_args!("imported {exchanges} exchanges{more} into {shown}"));
     read?;
     surroundings.print(&format!("{shown}\n"))?;
     Ok(Exit::Clean)
@@ -57,11 +64,15 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
 /// An event with its large bodies in files of their own.
 fn keep(writer: &CaptureWriter, event: &RunEvent, bodies: &dyn Bodies) -> Result<RunEvent, StoreError> {
     let mut event = event.clone();
-    if let RunEvent::Exchange(exchange) = &mut event {
-        let response = exchange.response.as_mut().map(|response| &mut response.body);
-        for body in std::iter::once(&mut exchange.request.body).chain(response) {
-            *body = spill(writer, body, bodies)?;
+    match &mut event {
+        RunEvent::Exchange(exchange) => {
+            let response = exchange.response.as_mut().map(|response| &mut response.body);
+            for body in std::iter::once(&mut exchange.request.body).chain(response) {
+                *body = spill(writer, body, bodies)?;
+            }
         }
+        RunEvent::Message(message) => message.body = spill(writer, &message.body, bodies)?,
+        _ => {}
     }
     Ok(event)
 }

@@ -1,9 +1,9 @@
-//! What a person names on the command line as recorded: a capture, a folder of captures, a HAR; and what they claim of it.
+//! What a person names on the command line as recorded: a capture, a folder of captures, a HAR, a mitmproxy flow file; and
+//! what they claim of it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fs,
-    io::{self, BufRead as _},
     path::{Path, PathBuf},
 };
 
@@ -13,24 +13,25 @@ use sha2::{Digest as _, Sha256};
 use super::{Failure, Surroundings};
 use crate::{
     model::{
-        AppVersion, Bodies, CaptureSource, NumberedEvent, Platform, Provenance, Recording, RecordingError, Rig, RunEnding, Target,
+        AppVersion, Bodies, Body, CaptureSource, NumberedEvent, Platform, Provenance, Recording, RecordingError, Rig, RunEnding, RunEvent,
+        Target,
         text::{hex, printable, sha256_hex},
     },
     run::CONTROL,
     store::{CaptureReader, capture},
-    traffic::har::{HarRecording, HarSummary},
+    traffic::import::ImportedFile,
 };
 
 /// A recording that any thread may read.
 pub(crate) type AnyRecording = Box<dyn Recording + Send + Sync>;
 
-/// The version of a HAR of which nobody says one.
+/// The version of a file of which nobody says one.
 pub(super) const UNKNOWN_VERSION: &str = "unknown";
 
 /// Kinds of captures that one message names.
 const MOST_NAMED: usize = 8;
 
-/// What a HAR is said to be of, printed as *claimed*; of captures, it chooses those that are of it.
+/// What an imported file is said to be of, printed as *claimed*; of captures, it chooses those that are of it.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Claims {
     /// App, by the name of its folder
@@ -56,7 +57,7 @@ impl Claims {
             && self.scenario.as_ref().is_none_or(|scenario| *scenario == target.scenario)
     }
 
-    /// The target a HAR is claimed to be of, when it does not say so itself.
+    /// The target a file is claimed to be of, when it does not say so itself.
     pub(super) fn target(&self) -> Target {
         let unknown = Target {
             app: "unknown-app".into(),
@@ -106,12 +107,15 @@ pub(super) fn recordings(paths: &[PathBuf], claims: &Claims, surroundings: &mut 
             }
         } else {
             if let Err(problem) = fs::File::open(&path) {
-                return Err(Failure::usage(format!("read {shown}: {problem}"), "name a capture, a folder of captures or a HAR file"));
+                return Err(Failure::usage(
+                    format!("read {shown}: {problem}"),
+                    "name a capture, a folder of captures, a HAR or a mitmproxy flow file",
+                ));
             }
-            let recording = har(&path, claims)?;
-            if is_new(&path, &mut known) && (paths.len() == 1 || runs.is_new(Identity::of_har(&path, &recording)?, &shown, surroundings)) {
-                for (lacked, entries) in &recording.summary().missing {
-                    surroundings.note(format_args!("{shown}: {entries} entries lack {lacked}"));
+            let recording = imported(&path, claims)?;
+            if is_new(&path, &mut known) && (paths.len() == 1 || runs.is_new(Identity::of_file(&recording)?, &shown, surroundings)) {
+                for note in recording.notes() {
+                    surroundings.note(format_args!("{shown}: {note}"));
                 }
                 found.push(Box::new(recording));
             }
@@ -188,8 +192,8 @@ struct Runs(BTreeMap<Identity, String>);
 enum Identity {
     /// A run of ours: SHA-256 of its provenance, without what becomes of it by being exported, and of its ending.
     Run(String),
-    /// A file of another program: SHA-256 of its bytes.
-    File(String),
+    /// A file of another program, packed or not, imported or exported again: SHA-256 of what was sent and answered.
+    Traffic(String),
 }
 
 impl Runs {
@@ -212,19 +216,38 @@ impl Identity {
     fn of_capture(reader: &CaptureReader) -> Result<Self, Failure> {
         let provenance = reader.provenance();
         if provenance.rig == Rig::Imported {
-            // Nothing tells two imports of another program's files apart but what is in them.
-            return Ok(Self::File(reader.verify()?.link));
+            return Self::of_traffic(reader);
         }
         Ok(Self::of_run(provenance, reader.ending()?.as_ref()))
     }
 
-    fn of_har(path: &Path, recording: &HarRecording) -> Result<Self, Failure> {
-        let HarSummary { own, ending, .. } = recording.summary();
-        if *own && recording.provenance().rig != Rig::Imported {
-            return Ok(Self::of_run(recording.provenance(), ending.as_ref()));
+    fn of_file(recording: &ImportedFile) -> Result<Self, Failure> {
+        match recording.own_ending() {
+            Some(ending) => Ok(Self::of_run(recording.provenance(), ending)),
+            None => Self::of_traffic(recording),
         }
-        let digest = digest_of(path).map_err(|problem| Failure::usage(format!("read {}: {problem}", path.display()), ""))?;
-        Ok(Self::File(digest))
+    }
+
+    /// Nothing tells two imports of another program's files apart but what is in them.
+    fn of_traffic(recording: &dyn Recording) -> Result<Self, Failure> {
+        let mut digest = Sha256::new();
+        // A body is the same wherever it is kept.
+        let body = |body: &Body| (body.bytes, body.sha256.clone());
+        recording.replay(&mut |event, _| {
+            let text = match &event.event {
+                RunEvent::Exchange(exchange) => {
+                    let request = &exchange.request;
+                    let sent = (exchange.began, &request.method, request.url.to_text(), &request.headers, body(&request.body));
+                    let answered = exchange.response.as_ref().map(|response| (response.status, &response.headers, body(&response.body)));
+                    serde_json::to_vec(&(sent, answered))
+                }
+                RunEvent::Message(message) => serde_json::to_vec(&(message.exchange, message.number, message.sent, body(&message.body))),
+                RunEvent::Tunnel(tunnel) => serde_json::to_vec(tunnel),
+                _ => return,
+            };
+            digest.update(text.expect("traffic is plain data with text keys"));
+        })?;
+        Ok(Self::Traffic(hex(&digest.finalize())))
     }
 
     fn of_run(provenance: &Provenance, ending: Option<&RunEnding>) -> Self {
@@ -235,26 +258,11 @@ impl Identity {
     }
 }
 
-/// SHA-256 of a file, in hex.
-fn digest_of(path: &Path) -> io::Result<String> {
-    let mut file = io::BufReader::with_capacity(128 * 1024, fs::File::open(path)?);
-    let mut digest = Sha256::new();
-    loop {
-        let piece = file.fill_buf()?;
-        if piece.is_empty() {
-            return Ok(hex(&digest.finalize()));
-        }
-        digest.update(piece);
-        let count = piece.len();
-        file.consume(count);
-    }
-}
-
-/// A HAR as a recording. One of our own exports says what it is of, and claims are put over that.
-fn har(path: &Path, claims: &Claims) -> Result<HarRecording, Failure> {
+/// A file of another program as a recording, or an export of ours, which says what it is of; claims are put over that.
+fn imported(path: &Path, claims: &Claims) -> Result<ImportedFile, Failure> {
     let open = |target| {
-        let hint = "a HAR is JSON, as browsers and intercepting proxies export it; a capture is a folder";
-        HarRecording::open(path, target).map_err(|error| Failure::usage(error.to_string(), hint))
+        let hint = "HAR is what browsers and intercepting proxies export, flow files are what mitmproxy saves; a capture is a folder";
+        ImportedFile::open(path, target).map_err(|error| Failure::usage(error.to_string(), hint))
     };
     match open(None) {
         Ok(own) if claims.fit(&own.provenance().target) => Ok(own),

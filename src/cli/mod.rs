@@ -62,7 +62,7 @@ enum Command {
     Review(review::Arguments),
     /// Write what an audit found, to be published
     Report(report::Arguments),
-    /// Make a capture of a HAR that another tool recorded
+    /// Make a capture of a HAR or mitmproxy flow file that another tool recorded
     Import(import::Arguments),
     /// Write a capture as a HAR
     Export(export::Arguments),

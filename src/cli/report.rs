@@ -14,7 +14,7 @@ use super::{
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Captures, folders of captures, or HAR files
+    /// Captures, folders of captures, HAR or mitmproxy flow files
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// File to write; standard output when none is named

@@ -1,5 +1,7 @@
-//! A request body as a whole: its content encoding, then what it is by its content type or by its looks. What nobody can
+//! A request body as a whole: its content encodings, then what it is by its content type or by its looks. What nobody can
 //! explain becomes one opaque leaf, and is told.
+
+use prost_reflect::MessageDescriptor;
 
 use crate::model::{Encoding, Part};
 
@@ -10,11 +12,13 @@ use super::{
     walker::{Limit, Place, Surface, Walker, is_readable},
 };
 
-/// What the headers say about a body.
+/// What the headers and the app file say about a body.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Declared<'a> {
     pub(super) content_type: Option<&'a str>,
     pub(super) content_encoding: Option<&'a str>,
+    /// The type of its protobuf messages.
+    pub(super) message: Option<&'a MessageDescriptor>,
 }
 
 impl Declared<'_> {
@@ -45,21 +49,38 @@ pub(super) fn walk_body(bytes: &[u8], declared: Declared<'_>, walker: &mut Walke
     explained
 }
 
+/// Undoes the encodings that the header lists, the last one first (RFC 9110 section 8.4). One that does not fit was undone
+/// before, by an import; what is inside is known by its looks then.
 fn encoded(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walker<'_>) -> Explained {
-    let encodings = declared.content_encoding.unwrap_or_default().to_ascii_lowercase();
-    // Several encodings are listed in the order applied; one level is all that apps use. An import may have undone it already.
-    if encodings.contains("deflate") && format::inflate_zlib(bytes, 1).is_err() {
-        // Some senders leave the zlib header out (RFC 9110 section 8.4.1.2).
-        if let Some(inner) = walker.inflated(format::inflate_raw(bytes, walker.allowance())) {
-            return inside(Encoding::Zlib, &inner, declared, place, walker);
+    let mut rest = declared.content_encoding;
+    while let Some(header) = rest.filter(|_| !walker.is_deepest()) {
+        let (before, last) = header.rsplit_once(',').map_or((None, header), |(before, last)| (Some(before), last));
+        rest = before;
+        for (encoding, inflate) in decoders(last.trim()) {
+            if walker.may_look(bytes.len())
+                && let Some(inner) = walker.inflated(inflate(bytes, walker.allowance()))
+            {
+                return inside(*encoding, &inner, Declared { content_encoding: before, ..declared }, place, walker);
+            }
         }
     }
-    whole(bytes, declared, place, walker)
+    whole(bytes, Declared { content_encoding: None, ..declared }, place, walker)
+}
+
+fn decoders(content_coding: &str) -> &'static [(Encoding, Inflate)] {
+    match content_coding.to_ascii_lowercase().as_str() {
+        "gzip" | "x-gzip" => &[(Encoding::Gzip, format::gunzip)],
+        // Some senders leave the zlib header out (RFC 9110 section 8.4.1.2).
+        "deflate" => &[(Encoding::Zlib, format::inflate_zlib), (Encoding::Deflate, format::inflate_raw)],
+        "br" => &[(Encoding::Brotli, format::unbrotli)],
+        "zstd" => &[(Encoding::Zstd, format::unzstd)],
+        _ => &[],
+    }
 }
 
 fn inside(encoding: Encoding, inner: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walker<'_>) -> Explained {
     let mut explained = Explained::All;
-    walker.decoded(encoding, inner, place, |walker, place| explained = whole(inner, declared, place, walker));
+    walker.decoded(encoding, inner, place, |walker, place| explained = encoded(inner, declared, place, walker));
     explained
 }
 
@@ -68,20 +89,29 @@ fn whole(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walker
     if bytes.is_empty() {
         return Explained::All;
     }
-    for (encoding, inflate) in [(Encoding::Gzip, format::gunzip as Inflate), (Encoding::Zlib, format::inflate_zlib)] {
+    if walker.is_deepest() {
+        walker.cut(Limit::Layers);
+        return opaque(bytes, place, walker);
+    }
+    let magic = [(Encoding::Gzip, format::gunzip as Inflate), (Encoding::Zlib, format::inflate_zlib), (Encoding::Zstd, format::unzstd)];
+    for (encoding, inflate) in magic {
         if let Some(inner) = walker.inflated(inflate(bytes, walker.allowance())) {
             return inside(encoding, &inner, declared, place, walker);
         }
     }
-    if let Some(boundary) = boundary(declared) {
-        walker.turn_into(Part::Form);
-        return multipart(bytes, &boundary, place, walker);
+    if let Some(explained) = as_declared(bytes, declared, place, walker) {
+        return explained;
     }
     if let Some(explained) = as_json(bytes, declared, place, walker) {
         return explained;
     }
+    if let Some(boundary) = format::boundary_by_looks(bytes) {
+        walker.turn_into(Part::Form);
+        format::walk_multipart(bytes, boundary, place, walker);
+        return Explained::All;
+    }
     let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| is_readable(text)) else {
-        return opaque(bytes, place, walker);
+        return if walker.peel(bytes, place, Surface::Value) { Explained::All } else { opaque(bytes, place, walker) };
     };
     let declared_form = declared.is("x-www-form-urlencoded") && bytes.contains(&b'=');
     if declared_form || format::looks_like_form(bytes, 1) {
@@ -89,11 +119,43 @@ fn whole(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walker
         format::walk_pairs(bytes, place, walker);
         return Explained::All;
     }
-    if let Some(plain) = format::decode_whole(bytes.trim_ascii()) {
-        walker.charge(plain.len(), false);
+    if let Some(plain) = format::decode_whole(bytes.trim_ascii()).filter(|plain| walker.may_copy(plain.len())) {
         return inside(Encoding::Percent, plain.as_bytes(), declared, place, walker);
     }
-    text_body(text, place, walker)
+    text_body(text, declared, place, walker)
+}
+
+/// What the content type says, if the bytes are that: less evidence is asked of them then.
+fn as_declared(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walker<'_>) -> Option<Explained> {
+    if let Some(boundary) = declared.content_type.filter(|_| declared.is("multipart/")).and_then(format::boundary_of) {
+        walker.turn_into(Part::Form);
+        if format::walk_multipart(bytes, boundary, place, walker) {
+            return Some(Explained::All);
+        }
+        walker.turn_into(Part::Body);
+    }
+    let understood = if declared.is("event-stream") {
+        std::str::from_utf8(bytes).is_ok() && {
+            walker.document(Encoding::Sse, bytes, place, |walker, place| format::walk_sse(bytes, place, walker));
+            true
+        }
+    } else if declared.is("application/grpc") {
+        format::walk_grpc(bytes, declared.message, place, walker)
+    } else if declared.is("protobuf") || declared.is("application/x-google-protobuf") || declared.message.is_some() {
+        format::walk_protobuf(bytes, declared.message, place, walker)
+    } else if declared.is("msgpack") || declared.is("messagepack") {
+        format::is_msgpack_whole(bytes)
+            && {
+                walker.document(Encoding::MessagePack, bytes, place, |walker, place| format::walk_msgpack(bytes, place, walker));
+                true
+            }
+    } else {
+        declared.is("cbor") && format::is_cbor_whole(bytes) && {
+            walker.document(Encoding::Cbor, bytes, place, |walker, place| format::walk_cbor(bytes, place, walker));
+            true
+        }
+    };
+    understood.then_some(Explained::All)
 }
 
 type Inflate = fn(&[u8], usize) -> format::Inflated;
@@ -120,29 +182,23 @@ fn as_json(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walk
     }
 }
 
-/// Text that is neither form nor JSON: peeled as a value. Base64 of bytes nobody knows is as opaque as the bytes.
-fn text_body(text: &str, place: Place, walker: &mut Walker<'_>) -> Explained {
+/// Text that is neither form nor JSON: peeled as a value. Base64 or hex digits of bytes nobody knows are as opaque as the bytes.
+fn text_body(text: &str, declared: Declared<'_>, place: Place, walker: &mut Walker<'_>) -> Explained {
     let packed = text.trim();
     let dense = packed.len() >= SHORTEST_OPAQUE && packed.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_\r\n".contains(&byte));
     if !dense || entropy(packed.as_bytes()) < DENSE_ENTROPY {
         walker.text(text, place, Surface::Value);
-    } else if !peels(packed, place, walker) {
-        return opaque(text.as_bytes(), place, walker);
+        return Explained::All;
     }
-    Explained::All
-}
-
-/// Gives a dense text to the walker unless it would end as plain bytes or one token.
-fn peels(text: &str, place: Place, walker: &mut Walker<'_>) -> bool {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    let decoded = STANDARD.decode(text).unwrap_or_default();
-    let known = !decoded.is_empty()
-        && (json::is_json(&decoded) || format::gunzip(&decoded, 1024).is_ok() || std::str::from_utf8(&decoded).is_ok_and(is_readable));
-    drop(decoded);
-    if known {
-        walker.text(text, place, Surface::Value);
+    // What is inside is a body again: gRPC-Web has a content type for this.
+    if let Some((encoding, inner)) = format::unpack(packed.as_bytes(), walker.allowance())
+        && walker.may_copy(inner.len())
+        && walker.may_look(inner.len())
+        && (format::is_known(&inner, walker.allowance()) || std::str::from_utf8(&inner).is_ok_and(is_readable) || declared.is("grpc-web-text"))
+    {
+        return inside(encoding, &inner, declared, place, walker);
     }
-    known
+    opaque(text.as_bytes(), place, walker)
 }
 
 fn opaque(bytes: &[u8], place: Place, walker: &mut Walker<'_>) -> Explained {
@@ -163,82 +219,6 @@ pub(super) fn entropy(bytes: &[u8]) -> u32 {
     (bits * 10.0).round() as u32
 }
 
-/// The boundary of a multipart body.
-fn boundary(declared: Declared<'_>) -> Option<Vec<u8>> {
-    let content_type = declared.content_type.filter(|_| declared.is("multipart/"))?;
-    let parameter = content_type
-        .split(';')
-        .map(str::trim)
-        .find(|parameter| parameter.get(..9).is_some_and(|name| name.eq_ignore_ascii_case("boundary=")))?;
-    let boundary = parameter.get(9..)?.trim_matches('"');
-    (1..=70).contains(&boundary.len()).then(|| format!("--{boundary}").into_bytes())
-}
-
-/// Multipart (RFC 7578): each part is a form field by its name, each value is peeled. What is in no part is a leaf too.
-fn multipart(bytes: &[u8], boundary: &[u8], place: Place, walker: &mut Walker<'_>) -> Explained {
-    let finder = aho_corasick::AhoCorasick::new([boundary]).ok();
-    let Some(finder) = finder else { return opaque(bytes, place, walker) };
-    let cuts: Vec<usize> = finder.find_iter(bytes).map(|found| found.start()).take(MOST_PARTS).collect();
-    if cuts.is_empty() {
-        return opaque(bytes, place, walker);
-    }
-    outside_parts("{preamble}", &bytes[..cuts[0]], place.part(0..cuts[0], true), walker);
-    for (number, start) in cuts.iter().enumerate() {
-        let end = cuts.get(number + 1).copied().unwrap_or(bytes.len());
-        let from = start + boundary.len();
-        let part = &bytes[from..end];
-        if number + 1 == MOST_PARTS {
-            walker.cut(Limit::Parts);
-            outside_parts("{rest}", part, place.part(from..end, true), walker);
-            break;
-        }
-        if let Some(epilogue) = part.strip_prefix(b"--") {
-            outside_parts("{epilogue}", epilogue, place.part(from + 2..end, true), walker);
-            continue;
-        }
-        let Some((head_end, value_at)) = blank_line(part) else {
-            outside_parts("{part}", part, place.part(from..end, true), walker);
-            continue;
-        };
-        let head = String::from_utf8_lossy(&part[..head_end]).into_owned();
-        let value = &part[value_at..];
-        let value = value.strip_suffix(b"\n").map_or(value, |value| value.strip_suffix(b"\r").unwrap_or(value));
-        let mark = walker.enter_key(&disposition_name(&head).unwrap_or_else(|| "part".to_owned()));
-        let place = place.part(from + value_at..from + value_at + value.len(), true);
-        match std::str::from_utf8(value) {
-            Ok(text) => walker.text(text, place, Surface::Value),
-            Err(_) => walker.bytes(value, None, place),
-        }
-        walker.leave(mark);
-    }
-    Explained::All
-}
-
-/// Bytes of a multipart body that are in no part: no data by the letter of RFC 2046, but uploaded.
-fn outside_parts(name: &str, bytes: &[u8], place: Place, walker: &mut Walker<'_>) {
-    if bytes.trim_ascii().is_empty() {
-        return;
-    }
-    let mark = walker.enter_name(name);
-    walker.bytes(bytes, None, place);
-    walker.leave(mark);
-}
-
-/// Where the head of a part ends and its value begins. Some senders end lines with LF alone.
-fn blank_line(part: &[u8]) -> Option<(usize, usize)> {
-    let crlf = part.windows(4).position(|window| window == b"\r\n\r\n").map(|at| (at, at + 4));
-    let lf = part.windows(2).position(|window| window == b"\n\n").map(|at| (at, at + 2));
-    crlf.into_iter().chain(lf).min()
-}
-
-/// `name="…"` of a part's `Content-Disposition`.
-fn disposition_name(head: &str) -> Option<String> {
-    let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with("content-disposition:"))?;
-    let parameter = line.split(';').map(str::trim).find_map(|parameter| parameter.strip_prefix("name="))?;
-    Some(parameter.trim_matches('"').to_owned())
-}
-
-const MOST_PARTS: usize = 10_000;
 /// Shorter dense texts are tokens.
 const SHORTEST_OPAQUE: usize = 64;
 /// Random base64 comes near 60 tenths of a bit; 64 characters of it have at least this.

@@ -51,7 +51,7 @@ pub fn body_leaves(bytes: &[u8], content_type: Option<&str>) -> (Vec<Leaf>, Vec<
     let mut collect = sinks::Collect::new(&app, "/", Vec::new());
     let mut walker = walker::Walker::new(&mut collect);
     let head = &bytes[..bytes.len().min(request::MOST_BODY)];
-    let declared = body::Declared { content_type, content_encoding: None };
+    let declared = body::Declared { content_type, ..body::Declared::default() };
     let explained = body::walk_body(head.trim_ascii_end(), declared, &mut walker);
     let unseen = request::Unseen::of_body(explained, walker.limits(), (bytes.len() - head.len()) as u64);
     (collect.leaves, notes(&unseen, bytes.len() as u64))

@@ -29,6 +29,20 @@ pub(super) fn push_key(path: &mut String, key: &str, planted: bool) -> Placehold
     placeholder
 }
 
+/// A name of our own, or the number of a field that has no name: it says which field it is, and is no value.
+pub(super) fn push_own(path: &mut String, name: &str) {
+    if path.len() > LONGEST_PATH {
+        if !path.ends_with('…') {
+            path.push('…');
+        }
+        return;
+    }
+    if !path.is_empty() {
+        path.push('.');
+    }
+    path.push_str(name);
+}
+
 /// `[]` for any element of an array.
 pub(super) fn push_element(path: &mut String) {
     if path.len() <= LONGEST_PATH {

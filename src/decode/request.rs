@@ -87,6 +87,7 @@ pub(super) fn walk_request(
     let declared = Declared {
         content_type: request.header("content-type").map(|value| value.expose().as_str()),
         content_encoding: request.header("content-encoding").map(|value| value.expose().as_str()),
+        message: None,
     };
     // Workers share memory: whatever their number, one large body at a time (R15). What a turn gives does not depend on whose it is.
     let _turn = (request.body.bytes > LARGE_BODY).then(|| LARGE_BODIES.lock().unwrap_or_else(PoisonError::into_inner));

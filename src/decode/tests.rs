@@ -185,7 +185,7 @@ fn bodies_are_peeled_to_their_leaves() {
     check_body(b"", None, &[]);
     check_body(b"{\"a\":1}\n{\"a\":2}\n", None, &["json a | integer |  | ", "json a | integer |  | "]);
     let parts = b"--X\r\nContent-Disposition: form-data; name=\"k\"\r\n\r\n{\"v\":true}\r\n--X\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nplain\r\n--X--\r\n";
-    check_body(parts, Some("multipart/form-data; boundary=X"), &["form k.v | boolean |  | json", "form f | text |  | "]);
+    check_body(parts, Some("multipart/form-data; boundary=X"), &["form k.v | boolean |  | json", "form f.{filename} | text |  | ", "form f | text |  | "]);
 }
 
 #[test]
@@ -652,7 +652,7 @@ fn a_planted_text_is_found_wherever_it_stands() {
         ("new.test/a", &[("cookie", "a=1; who=Quillon")], b"", "cookie who"),
         ("new.test/a", &[JSON], br#"{"a":["hello Quillon!"]}"#, "json a[]"),
         ("new.test/a", &[JSON], br#"{"a":{"Quillon":1}}"#, "json a.{id}"),
-        ("new.test/a", &[MULTIPART], file, "form"),
+        ("new.test/a", &[MULTIPART], file, "form photo.{filename}"),
         ("new.test/a", &[], b"who=UXVpbGxvbiwgd2hvIGVsc2U%3D&x=1", "form who"),
     ] {
         let seen = observe_one(url, headers, body);
@@ -792,7 +792,7 @@ fn bombs_and_nests_end_in_a_limit() {
     let bomb = STANDARD.encode(gzip(&vec![0; 8 << 20]));
     let body = format!("[{}]", vec![format!("\"{bomb}\""); 1000].join(","));
     let (_, notes) = body_leaves(body.as_bytes(), None);
-    assert!(notes.iter().any(|note| note.kind == BlindSpotKind::LimitReached && note.sentence.contains("48 MiB")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.kind == BlindSpotKind::LimitReached && note.sentence.contains("64 MiB")), "{notes:?}");
 
     let (_, notes) = body_leaves("[".repeat(100_000).as_bytes(), Some("application/json"));
     assert_eq!(notes.len(), 1, "{notes:?}");

@@ -35,6 +35,12 @@ impl Place {
             span => Self { span, exact: false, taken, clean },
         }
     }
+
+    /// The same range, when the value in it is spelled in another way than it is given: a number in binary, text in UTF-16. That no
+    /// planted text is in the layer says nothing about it then.
+    pub(super) const fn respelled(self) -> Self {
+        Self { clean: false, ..self }
+    }
 }
 
 /// What the bytes at hand are, seen from outside.
@@ -55,21 +61,24 @@ pub(super) enum Limit {
     Layers,
     /// [`MOST_LEAVES`] leaves were read.
     Leaves,
-    /// JSON was nested too deeply.
+    /// A document was nested too deeply.
     Nesting,
     /// A multipart body has very many parts.
     Parts,
+    /// [`MOST_WORK`] bytes were looked at.
+    Work,
 }
 
 impl Limit {
     /// A sentence for a reader.
     pub(super) const fn sentence(self) -> &'static str {
         match self {
-            Self::Decoded => "a body decodes to more than 48 MiB: the rest was not read",
+            Self::Decoded => "a body decodes to more than 64 MiB: the rest was not read",
             Self::Layers => "a body has more than 24 layers of encoding within each other: the inner ones were not peeled",
             Self::Leaves => "a request has more than 100,000 leaves: the rest was not read",
-            Self::Nesting => "a JSON document is nested deeper than 128 levels: what follows there was not read",
+            Self::Nesting => "a document is nested deeper than 128 levels: what follows there was not read",
             Self::Parts => "a body has more than 10,000 parts: the rest was only searched",
+            Self::Work => "a request would take too long to decode to its end: the rest was only searched",
         }
     }
 }
@@ -84,6 +93,8 @@ pub(super) struct Walker<'s> {
     groups: u32,
     leaves: u32,
     decoded: usize,
+    /// Bytes looked at so far, in every layer and by every decoder that reads a value to its end.
+    work: usize,
     limits: BTreeSet<Limit>,
     /// Layers that are open, innermost last; the first stands for the request as a whole.
     frames: Vec<Frame>,
@@ -127,6 +138,7 @@ impl<'s> Walker<'s> {
             groups: 0,
             leaves: 0,
             decoded: 0,
+            work: 0,
             limits: BTreeSet::new(),
             frames: vec![Frame::default()],
         }
@@ -230,6 +242,18 @@ impl<'s> Walker<'s> {
         mark
     }
 
+    /// Appends the number of a field that has no name.
+    pub(super) fn enter_number(&mut self, number: u64) -> usize {
+        self.enter_own(&number.to_string())
+    }
+
+    /// Appends a name of our own below what is there: `{comment}`.
+    pub(super) fn enter_own(&mut self, name: &str) -> usize {
+        let mark = self.path.len();
+        name::push_own(&mut self.path, name);
+        mark
+    }
+
     /// Appends a name that is our own, as it stands.
     pub(super) fn enter_name(&mut self, name: &str) -> usize {
         let mark = self.path.len();
@@ -296,6 +320,18 @@ impl<'s> Walker<'s> {
         }
     }
 
+    /// Counts bytes that are about to be looked at. False when that would be more than one request may cost: the core has no
+    /// clock, and what it gives must not depend on one.
+    pub(super) fn may_look(&mut self, bytes: usize) -> bool {
+        let may = bytes <= MOST_WORK - self.work;
+        if may {
+            self.work += bytes;
+        } else {
+            self.limits.insert(Limit::Work);
+        }
+        may
+    }
+
     /// Notes that a limit cut something.
     pub(super) fn cut(&mut self, limit: Limit) {
         self.limits.insert(limit);
@@ -304,6 +340,11 @@ impl<'s> Walker<'s> {
     /// Whether no more leaves are taken.
     pub(super) const fn is_full(&self) -> bool {
         self.leaves >= MOST_LEAVES
+    }
+
+    /// Whether no more layers are opened here.
+    pub(super) fn is_deepest(&self) -> bool {
+        self.chain.len() >= DEEPEST
     }
 
     /// What the current name says about its value.
@@ -330,13 +371,20 @@ impl<'s> Walker<'s> {
     }
 
     /// Tries every decoder; false when the bytes are a leaf.
-    fn peel(&mut self, bytes: &[u8], place: Place, surface: Surface) -> bool {
+    pub(super) fn peel(&mut self, bytes: &[u8], place: Place, surface: Surface) -> bool {
         if bytes.len() < SHORTEST_LAYER {
             return false;
         }
-        if self.chain.len() >= DEEPEST {
+        if self.is_deepest() {
             self.limits.insert(Limit::Layers);
             return false;
+        }
+        if self.is_full() || !self.may_look(bytes.len() + EACH_VALUE) {
+            return false;
+        }
+        if self.decoded == MOST_DECODED {
+            // Layers that grow stay shut from here on; that is to be told even where none of them was cut in its middle.
+            self.limits.insert(Limit::Decoded);
         }
         DECODERS.iter().any(|decoder| decoder.peel(bytes, place, surface, self))
     }
@@ -376,6 +424,10 @@ const DEEPEST: usize = 24;
 /// Most leaves of one request.
 const MOST_LEAVES: u32 = 100_000;
 /// Most bytes that all layers of one request decode to.
-const MOST_DECODED: usize = 48 << 20;
+const MOST_DECODED: usize = 64 << 20;
 /// Most bytes that one layer decodes to, so that one body and one layer stay within the core's memory (R15).
 const MOST_PER_LAYER: usize = 16 << 20;
+/// Most bytes looked at in one request: a body of the largest size, a dozen times over, which is about a second on a slow core.
+const MOST_WORK: usize = 384 << 20;
+/// What asking every decoder about one value costs, in bytes.
+const EACH_VALUE: usize = 256;

@@ -52,6 +52,11 @@ pub enum CaptureSource {
         /// Program that wrote the HAR, as it says.
         creator: String,
     },
+    /// Imported from a mitmproxy flow file: what it missed is not known, and it has no phases.
+    MitmproxyFlows {
+        /// Versions of the file's format, as in `18` or `0.18, 21`.
+        version: String,
+    },
     /// Recorded by the embedded proxy.
     Proxy,
 }

@@ -15,7 +15,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::StoreError;
-use crate::model::{BodyContent, Exchange, Provenance, RunEnding};
+use crate::model::{BodyContent, Provenance, RunEnding, RunEvent};
 
 mod body;
 mod chain;
@@ -179,10 +179,14 @@ fn refuse_strangers(folder: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Digests of an exchange's bodies that are in files of their own.
-fn spilled(exchange: &Exchange) -> impl Iterator<Item = &str> {
-    let bodies = std::iter::once(&exchange.request.body).chain(exchange.response.as_ref().map(|response| &response.body));
-    bodies.filter_map(|body| match &body.content {
+/// Digests of an event's bodies that are in files of their own.
+fn spilled(event: &RunEvent) -> impl Iterator<Item = &str> {
+    let bodies = match event {
+        RunEvent::Exchange(exchange) => [Some(&exchange.request.body), exchange.response.as_ref().map(|response| &response.body)],
+        RunEvent::Message(message) => [Some(&message.body), None],
+        _ => [None, None],
+    };
+    bodies.into_iter().flatten().filter_map(|body| match &body.content {
         BodyContent::Spilled => body.sha256.as_deref(),
         BodyContent::TornSpilled(sha256) => Some(sha256.as_str()),
         _ => None,

@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use crate::model::{Captured, ExchangeId, Header, TunnelId, TunnelOutcome, Url};
 
 pub mod authority;
+pub mod flows;
 pub mod har;
+pub mod import;
+mod input;
 pub mod proxy;
 pub mod queue;
 

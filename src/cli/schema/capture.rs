@@ -32,11 +32,13 @@ pub(super) fn schema() -> Value {
             ("event", event()),
             ("exchange", exchange()),
             ("header", object(&[("name", Always, "In its own case", text()), ("value", Always, "", text())])),
+            ("message", message()),
             ("planted-value", planted_value()),
             ("position", position()),
             ("provenance", provenance()),
             ("target", target()),
             ("tunnel", tunnel()),
+            ("url", url()),
             ("version", version()),
         ],
     )
@@ -55,6 +57,11 @@ fn event() -> Value {
     one_of([
         tagged("exchange", "An exchange is over", reference("exchange")),
         tagged("exchange-began", "A request's head was read; without an exchange of that number it was torn by a crash", began),
+        tagged(
+            "message",
+            "A WebSocket message passed; the exchange that opened the connection follows when it is over",
+            reference("message"),
+        ),
         tagged("phase-began", "From here on another phase", phase),
         tagged("phone-moved", "", moved),
         tagged("planted", "A value became known to be on the phone or the band", reference("planted-value")),
@@ -79,7 +86,11 @@ fn ending() -> Value {
 
 fn provenance() -> Value {
     let kind = |kind: &str| ("kind", Always, "", word(kind));
-    let source = one_of([object(&[kind("proxy")]), object(&[kind("har"), ("creator", Always, "Program that wrote the HAR", text())])]);
+    let source = one_of([
+        object(&[kind("har"), ("creator", Always, "Program that wrote the HAR", text())]),
+        object(&[kind("mitmproxy-flows"), ("version", Always, "Versions of the flow file's format: 18", text())]),
+        object(&[kind("proxy")]),
+    ]);
     let rig = one_of([
         object(&[kind("imported")]),
         object(&[kind("real"), ("about", Always, "Models, never serials", text())]),
@@ -136,15 +147,9 @@ fn position() -> Value {
 
 fn exchange() -> Value {
     let headers = || list(reference("header"));
-    let url = object(&[
-        ("scheme", Always, "", words(["http", "https", "ws", "wss"])),
-        ("host", Always, "Lower case; IPv6 without brackets", text()),
-        ("port", Always, "", json!({ "type": "integer", "minimum": 0, "maximum": 65535 })),
-        ("path_and_query", Always, "As sent, still percent-encoded", text()),
-    ]);
     let request = object(&[
         ("method", Always, "", text()),
-        ("url", Always, "", url),
+        ("url", Always, "", reference("url")),
         ("http_version", Always, "Empty when an import does not say", text()),
         ("headers", Always, "In the order received", headers()),
         ("body", Always, "", reference("body")),
@@ -166,6 +171,28 @@ fn exchange() -> Value {
         ("request", Always, "", request),
         ("response", Maybe, "Left out when there was none", response),
         ("error", Maybe, "Why there is no complete response", text()),
+    ])
+}
+
+fn url() -> Value {
+    object(&[
+        ("scheme", Always, "http, https, ws or wss; another, or none, as an import has it", text()),
+        ("host", Always, "Lower case; IPv6 without brackets", text()),
+        ("port", Always, "", json!({ "type": "integer", "minimum": 0, "maximum": 65535 })),
+        ("path_and_query", Always, "As sent, still percent-encoded", text()),
+    ])
+}
+
+fn message() -> Value {
+    object(&[
+        ("exchange", Always, "Number of the exchange that opened the connection", count(1)),
+        ("number", Always, "Number within the connection, both directions counted together", count(1)),
+        ("phase", Always, "Phase in which it passed; unscripted in an import", text()),
+        ("at", Always, "When it passed", time()),
+        ("sent", Always, "True when the app sent it, false when the server did", flag()),
+        ("text", Always, "True for a text message, false for a binary one", flag()),
+        ("url", Always, "URL that opened the connection", reference("url")),
+        ("body", Always, "What it carried, after the framing and its compression", reference("body")),
     ])
 }
 

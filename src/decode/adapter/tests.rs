@@ -97,7 +97,7 @@ fn an_endpoint_gets_the_claims_of_its_vendor() {
 fn leaves(app: &App, text: &str, claims: Vec<&'static Claim>) -> Vec<(String, String)> {
     let mut collect = Collect::new(app, "/v1/x", claims);
     let mut walker = Walker::new(&mut collect);
-    body::walk_body(text.as_bytes(), body::Declared { content_type: None, content_encoding: None }, &mut walker);
+    body::walk_body(text.as_bytes(), body::Declared::default(), &mut walker);
     let line = |leaf: crate::decode::Leaf| {
         let chain: Vec<&str> = leaf.shape.chain.iter().map(|encoding| encoding.word()).collect();
         let said = leaf.reasons.iter().filter(|(_, reason)| matches!(reason, Reason::Vendor { .. }));

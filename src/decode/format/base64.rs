@@ -1,6 +1,8 @@
 //! Standard base64 (RFC 4648 section 4). By its alphabet alone it is a guess, so the value must either be something we know
 //! when decoded, or be long and no id.
 
+use std::borrow::Cow;
+
 use base64::{
     Engine,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -10,11 +12,12 @@ use crate::model::Encoding;
 
 use super::{
     super::{
-        json, kind,
+        kind,
         leaf::Expectation,
         walker::{Place, Surface, Walker, is_readable},
     },
-    Decoder, gunzip, inflate_zlib,
+    Decoder,
+    known::is_known,
 };
 
 /// Standard base64, padded or not.
@@ -35,10 +38,13 @@ pub(super) fn peel(
     place: Place,
     walker: &mut Walker<'_>,
 ) -> bool {
+    // Android's default flags break lines after 76 characters, and at the end.
+    let joined = without_line_breaks(bytes);
+    let bytes = &*joined;
     let unpadded = bytes.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
     let padding = bytes.len() - unpadded;
     let fits = if padding > 0 { bytes.len().is_multiple_of(4) && padding <= 2 } else { unpadded % 4 != 1 };
-    if bytes.len() < SHORTEST || !fits || bytes.len() / 4 * 3 > walker.allowance() {
+    if bytes.len() < SHORTEST || !fits {
         return false;
     }
     if !bytes[..unpadded].iter().all(|byte| byte.is_ascii_alphanumeric() || marks.contains(byte)) {
@@ -49,24 +55,36 @@ pub(super) fn peel(
     if is_id {
         return false;
     }
-    let Ok(decoded) = engine.decode(bytes) else { return false };
-    let expectation = walker.expectation();
-    if !is_known(&decoded, walker.allowance()) && !is_data(decoded.len(), padding, bytes.len(), expectation) {
+    if !walker.may_look(bytes.len() * 2) || !walker.may_copy(bytes.len() / 4 * 3) {
         return false;
     }
-    walker.charge(decoded.len(), false);
+    let Ok(decoded) = engine.decode(bytes) else { return false };
+    let expectation = walker.expectation();
+    if !is_something(&decoded, walker.allowance()) && !is_data(decoded.len(), padding, bytes.len(), expectation) {
+        return false;
+    }
     walker.decoded(encoding, &decoded, place, |walker, place| walker.bytes(&decoded, Some(text), place));
     true
 }
 
-/// Whether decoded bytes are something: a document, a compressed stream, readable text.
-fn is_known(decoded: &[u8], limit: usize) -> bool {
-    match decoded {
-        [b'{' | b'[', ..] => json::is_json(decoded),
-        [0x1f, 0x8b, ..] => gunzip(decoded, limit.min(GLIMPSE)).is_ok(),
-        [0x78, ..] if inflate_zlib(decoded, limit.min(GLIMPSE)).is_ok() => true,
-        _ => decoded.len() >= SHORTEST_TEXT && std::str::from_utf8(decoded).is_ok_and(is_readable),
+/// Base64 in lines of one length, as one line; anything else as it is.
+pub(super) fn without_line_breaks(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = bytes.iter().position(|byte| *byte == b'\n') else { return bytes.into() };
+    let width = bytes[..first].trim_ascii_end().len();
+    let mut lines = bytes.trim_ascii_end().split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).peekable();
+    let mut joined = Vec::with_capacity(bytes.len());
+    while let Some(line) = lines.next() {
+        if line.len() > width || (line.len() < width && lines.peek().is_some()) || (lines.peek().is_some() && width % 4 != 0) {
+            return bytes.into();
+        }
+        joined.extend_from_slice(line);
     }
+    joined.into()
+}
+
+/// Whether decoded bytes are something: a document, a compressed stream, readable text.
+fn is_something(decoded: &[u8], limit: usize) -> bool {
+    (decoded.len() >= SHORTEST_TEXT && std::str::from_utf8(decoded).is_ok_and(is_readable)) || is_known(decoded, limit)
 }
 
 /// Whether bytes without structure are data rather than a token. Only lengths and padding decide, and what the name says:
@@ -95,5 +113,3 @@ const SHORTEST_TEXT: usize = 9;
 const SHORTEST_DATA: usize = 24;
 /// Least bytes without structure that are data in any case.
 const SURE_DATA: usize = 96;
-/// So much of a compressed stream is looked at before it is believed.
-const GLIMPSE: usize = 1 << 10;

@@ -12,6 +12,9 @@ pub(super) struct Gzip;
 
 impl Decoder for Gzip {
     fn peel(&self, bytes: &[u8], place: Place, _surface: Surface, walker: &mut Walker<'_>) -> bool {
+        if !bytes.starts_with(&[0x1f, 0x8b]) || !walker.may_look(bytes.len()) {
+            return false;
+        }
         let Some(inner) = walker.inflated(gunzip(bytes, walker.allowance())) else { return false };
         walker.decoded(Encoding::Gzip, &inner, place, |walker, place| walker.bytes(&inner, None, place));
         true

@@ -123,9 +123,7 @@ impl CaptureReader {
             follow(&mut found.link, line).map_err(bad)?;
             found.events = number;
             let event: NumberedEvent = serde_json::from_slice(line).map_err(|problem| bad(&unreadable(&problem)))?;
-            if let RunEvent::Exchange(exchange) = &event.event {
-                spoken_of.extend(super::spilled(exchange).map(str::to_owned));
-            }
+            spoken_of.extend(super::spilled(&event.event).map(str::to_owned));
         }
         for sha256 in spoken_of {
             let path = self.folder.join(BODIES).join(&sha256);

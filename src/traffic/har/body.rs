@@ -8,42 +8,105 @@ use base64::{
 use serde_json::Value;
 
 use super::entry::{number, take_text};
-use crate::model::{Body, BodyContent};
+use crate::model::{Body, BodyContent, Header};
 
 /// Standard base64; padding may be missing.
 pub(super) const BASE64: GeneralPurpose =
     GeneralPurpose::new(&ALPHABET, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
-/// The body of a request: `postData.text`, by its own encoding or [`encoded`]; `postData.params` as a form when there is no
-/// text.
-pub(super) fn request_body(request: &mut Value, content_type: &str) -> Body {
-    let length = number(request.get("bodySize"));
-    let Some(data) = request.get_mut("postData").filter(|data| data.is_object()) else { return without_text(length) };
-    let text = take_text(data, "text");
-    if !text.is_empty() {
-        if data.get("encoding").and_then(Value::as_str) == Some("base64") {
-            return from_base64(text, length);
-        }
-        let mime = data.get("mimeType").and_then(Value::as_str).filter(|mime| !mime.is_empty()).unwrap_or(content_type);
-        return Body::inline(encoded(text, mime));
+/// How the program that wrote a HAR made text of bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// By rule R16.
+    #[default]
+    Any,
+    /// mitmproxy: by charset, else UTF-8 for JSON, else what an HTML page says of itself, else Latin-1, whatever the type
+    /// (`infer_content_encoding` in its `net/http/headers.py`). Requests and responses alike.
+    Mitmproxy,
+}
+
+impl Dialect {
+    /// By the name of the program.
+    pub(super) fn of(creator: &str) -> Self {
+        if creator.to_ascii_lowercase().starts_with("mitmproxy") { Self::Mitmproxy } else { Self::Any }
     }
-    match data.get("params").and_then(Value::as_array).filter(|params| !params.is_empty()) {
-        Some(params) => Body::inline(form(params).into_bytes()),
-        None => without_text(length),
+
+    fn of_request(self, text: String, mime: &str) -> Vec<u8> {
+        match self {
+            Self::Any => encoded(text, mime),
+            Self::Mitmproxy => by_mitmproxy(text, mime),
+        }
+    }
+
+    fn of_response(self, text: String, mime: &str) -> Vec<u8> {
+        match self {
+            Self::Any => text.into_bytes(),
+            Self::Mitmproxy => by_mitmproxy(text, mime),
+        }
     }
 }
 
-/// The body of a response: `content.text`, as base64 when it says so, else UTF-8.
-pub(super) fn response_body(response: &mut Value) -> Body {
+/// The body of a request: `postData.text`, by its own encoding or [`encoded`]; `postData.params` as a form when there is no
+/// text; HTTP Toolkit's `_content` where it is binary. One that the headers announce and nobody wrote down is absent, not empty.
+pub(super) fn request_body(request: &mut Value, headers: &[Header], dialect: Dialect) -> Body {
+    let named =
+        |name: &str| headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value.expose().trim());
+    let announced = named("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let length = number(request.get("bodySize")).max(announced);
+    let content_type = named("content-type").unwrap_or_default();
+    let mut elsewhere = false;
+    if let Some(data) = request.get_mut("postData").filter(|data| data.is_object()) {
+        let text = take_text(data, "text");
+        if !text.is_empty() {
+            if data.get("encoding").and_then(Value::as_str) == Some("base64") {
+                return from_base64(text, length);
+            }
+            let mime = data.get("mimeType").and_then(Value::as_str).filter(|mime| !mime.is_empty()).unwrap_or(content_type);
+            return Body::inline(dialect.of_request(text, mime));
+        }
+        if let Some(params) = data.get("params").and_then(Value::as_array).filter(|params| !params.is_empty()) {
+            return Body::inline(form(params).into_bytes());
+        }
+        elsewhere = in_another_file(data);
+    }
+    if let Some(content) = request.get_mut("_content").filter(|content| content.is_object()) {
+        let text = take_text(content, "text");
+        let is_base64 = content.get("encoding").and_then(Value::as_str) == Some("base64");
+        match text.is_empty() {
+            true => {}
+            false if is_base64 => return from_base64(text, length),
+            false => return Body::inline(encoded(text, content_type)),
+        }
+    }
+    if elsewhere {
+        return absent(length, "it is in another file, beside the HAR");
+    }
+    if request.get("_requestBodyStatus").and_then(Value::as_str).is_some_and(|status| status.starts_with("discarded")) {
+        return absent(length, "the program that wrote the HAR left it out");
+    }
+    match named("transfer-encoding") {
+        Some(_) if length == 0 => absent(0, "it came in pieces, and the HAR does not hold it"),
+        _ => without_text(length),
+    }
+}
+
+/// The body of a response: `content.text`, as base64 when it says so, else as its dialect has it: UTF-8, mostly.
+pub(super) fn response_body(response: &mut Value, dialect: Dialect) -> Body {
     let length = number(response.get("bodySize"));
     let Some(content) = response.get_mut("content").filter(|content| content.is_object()) else { return without_text(length) };
     let length = length.max(number(content.get("size")));
     let text = take_text(content, "text");
     match content.get("encoding").and_then(Value::as_str) {
+        _ if text.is_empty() && in_another_file(content) => absent(length, "it is in another file, beside the HAR"),
         _ if text.is_empty() => without_text(length),
         Some("base64") => from_base64(text, length),
-        _ => Body::inline(text.into_bytes()),
+        _ => Body::inline(dialect.of_response(text, content.get("mimeType").and_then(Value::as_str).unwrap_or_default())),
     }
+}
+
+/// Whether Playwright put a body into a file of its own.
+fn in_another_file(data: &Value) -> bool {
+    ["_file", "_sha1"].iter().any(|key| data.get(*key).is_some_and(Value::is_string))
 }
 
 /// The bytes that a request's text stands for: by charset, else Latin-1 for binary types, else UTF-8. Text that Latin-1
@@ -54,7 +117,29 @@ pub(super) fn encoded(text: String, mime: &str) -> Vec<u8> {
         Some(charset) => LATIN.contains(&charset),
         None => is_binary(mime.trim()),
     };
-    if latin && !text.is_ascii() && text.chars().all(|c| u8::try_from(c).is_ok()) {
+    if latin { latin_1(text) } else { text.into_bytes() }
+}
+
+fn by_mitmproxy(text: String, mime: &str) -> Vec<u8> {
+    let mime = mime.to_ascii_lowercase();
+    let latin = match charset(&mime) {
+        Some(charset) => LATIN.contains(&charset),
+        None if mime.contains("json") => false,
+        None if mime.contains("html") || mime.contains("text/css") => {
+            let start: String = text.chars().take(SAYS_ITS_CHARSET).collect::<String>().to_ascii_lowercase();
+            match start.split_once("charset") {
+                Some((_, rest)) => rest.trim_start_matches([' ', '=', '"', '\'']).starts_with("iso-8859-1"),
+                None => true,
+            }
+        }
+        None => true,
+    };
+    if latin { latin_1(text) } else { text.into_bytes() }
+}
+
+/// Text in Latin-1; in UTF-8 when Latin-1 cannot say it.
+fn latin_1(text: String) -> Vec<u8> {
+    if !text.is_ascii() && text.chars().all(|c| u8::try_from(c).is_ok()) {
         return text.chars().filter_map(|c| u8::try_from(c).ok()).collect();
     }
     text.into_bytes()
@@ -103,6 +188,8 @@ fn is_binary(mime: &str) -> bool {
         || essence.strip_prefix("application/").is_some_and(|subtype| BINARY.iter().any(|prefix| subtype.starts_with(prefix)))
 }
 
+/// A page says its charset early: HTML, section 4.2.5.4, wants it in the first 1024 bytes.
+const SAYS_ITS_CHARSET: usize = 1024;
 /// Character sets read as Latin-1, of which they are parts or near relatives.
 const LATIN: [&str; 7] = ["ascii", "iso-8859-1", "iso8859-1", "latin-1", "latin1", "us-ascii", "windows-1252"];
 /// Subtypes of `application` that are not text, or what they begin with.
@@ -132,7 +219,26 @@ mod tests {
     }
 
     fn check_request(request: Value, expected: &Body) {
-        assert_eq!(&request_body(&mut request.clone(), ""), expected, "{request}");
+        assert_eq!(&request_body(&mut request.clone(), &[], Dialect::Any), expected, "{request}");
+    }
+
+    #[test]
+    fn a_body_that_nobody_wrote_down_is_absent_and_not_empty() {
+        let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned().into() };
+        let check = |request: Value, headers: &[Header], expected: &Body| {
+            assert_eq!(&request_body(&mut request.clone(), headers, Dialect::Any), expected, "{request}");
+        };
+        check(json!({"bodySize": -1}), &[], &Body::default());
+        check(json!({"bodySize": -1}), &[header("Content-Length", "12")], &absent(12, "the HAR gives its length only"));
+        let pieces = header("transfer-encoding", "chunked");
+        check(json!({}), &[pieces], &absent(0, "it came in pieces, and the HAR does not hold it"));
+        let toolkit =
+            json!({"_requestBodyStatus": "discarded:not-representable", "_content": {"text": "/w==", "encoding": "base64", "size": 1}});
+        check(toolkit, &[], &Body::inline(vec![0xff]));
+        let too_large = json!({"_requestBodyStatus": "discarded:too-large", "bodySize": 9});
+        check(too_large, &[], &absent(9, "the program that wrote the HAR left it out"));
+        let playwright = json!({"postData": {"mimeType": "text/plain", "_file": "ab.txt"}, "bodySize": 3});
+        check(playwright, &[], &absent(3, "it is in another file, beside the HAR"));
     }
 
     #[test]
@@ -149,11 +255,28 @@ mod tests {
     }
 
     #[test]
+    fn mitmproxy_makes_text_of_bytes_in_its_own_way() {
+        assert_eq!((Dialect::of("mitmproxy har_dump 0.1"), Dialect::of("WebInspector 537.36")), (Dialect::Mitmproxy, Dialect::Any));
+        let check = |text: &str, mime: &str, expected: &[u8]| {
+            let body = response_body(&mut json!({"content": {"text": text, "mimeType": mime}}), Dialect::Mitmproxy);
+            assert_eq!(body, Body::inline(expected.to_vec()), "{text} {mime}");
+        };
+        check("\u{f0}\u{1}", "application/x-anything", &[0xf0, 1]);
+        check("é", "application/json", "é".as_bytes());
+        check("é", "text/plain; charset=utf-8", "é".as_bytes());
+        check("é", "text/html", &[0xe9]);
+        check("<meta charset=\"utf-8\">é", "text/html", "<meta charset=\"utf-8\">é".as_bytes());
+        check("猫", "application/x-anything", "猫".as_bytes());
+    }
+
+    #[test]
     fn response_bodies_come_from_text_or_are_said_to_be_absent() {
-        let check = |response: Value, expected: &Body| assert_eq!(&response_body(&mut response.clone()), expected, "{response}");
+        let check =
+            |response: Value, expected: &Body| assert_eq!(&response_body(&mut response.clone(), Dialect::Any), expected, "{response}");
         check(json!({"content": {"text": "é"}}), &Body::inline("é".as_bytes().to_vec()));
         check(json!({"content": {"text": "/w==", "encoding": "base64"}}), &Body::inline(vec![0xff]));
         check(json!({"content": {"size": 0}, "bodySize": -1}), &Body::default());
+        check(json!({"content": {"size": -1, "_file": "ab.json"}}), &absent(0, "it is in another file, beside the HAR"));
         check(json!({"content": {"size": 7}}), &absent(7, "the HAR gives its length only"));
     }
 }

@@ -2,14 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::Value;
 
-use super::body::{request_body, response_body};
-use crate::model::{Captured, Exchange, ExchangeId, Header, Request, Response, Url};
+use super::{
+    body::{Dialect, request_body, response_body},
+    message::{self, Said},
+};
+use crate::{
+    model::{Captured, Exchange, ExchangeId, Header, Request, Response, Url, text::printable},
+    traffic::import::UNSCRIPTED,
+};
 
-/// The phase of everything in a file that knows no phases (R6).
-pub(super) const UNSCRIPTED: &str = "unscripted";
+/// What an entry is.
+pub(super) enum Entry {
+    /// A CONNECT: how a tunnel was opened.
+    Connect(Box<Exchange>),
+    /// A request with what was answered, and the messages of the WebSocket that it opened.
+    Exchange(Box<Exchange>, Vec<Said>),
+    /// Nothing that was sent over the network, and why.
+    NotSent(&'static str),
+}
 
 /// Turns entries into exchanges, one after the other.
 #[derive(Default)]
@@ -19,13 +32,36 @@ pub(super) struct Reader {
     began: Option<Timestamp>,
     latest: Option<Timestamp>,
     missing: BTreeMap<&'static str, u64>,
+    dialect: Dialect,
 }
 
 impl Reader {
-    /// The next entry as an exchange.
-    pub(super) fn exchange(&mut self, mut entry: Value) -> Exchange {
+    /// The program that wrote the entries to come.
+    pub(super) fn written_by(&mut self, creator: &str) {
+        self.dialect = Dialect::of(creator);
+    }
+
+    /// The next entry.
+    pub(super) fn entry(&mut self, mut entry: Value) -> Entry {
+        if let Some(why) = not_sent(&entry) {
+            return Entry::NotSent(why);
+        }
+        let exchange = self.exchange(&mut entry);
+        if exchange.request.method.eq_ignore_ascii_case("connect") {
+            self.count -= 1;
+            return Entry::Connect(Box::new(exchange));
+        }
+        let (messages, others) = message::take(&mut entry, &exchange);
+        if others > 0 {
+            *self.missing.entry("who sent a WebSocket message").or_default() += 1;
+        }
+        Entry::Exchange(Box::new(exchange), messages)
+    }
+
+    /// An entry as an exchange.
+    fn exchange(&mut self, entry: &mut Value) -> Exchange {
         self.count += 1;
-        let began = entry.get("startedDateTime").and_then(Value::as_str).and_then(|text| text.parse().ok());
+        let began = entry.get("startedDateTime").and_then(time);
         let began = self.noted(began, "startedDateTime").or(self.began).unwrap_or(Timestamp::UNIX_EPOCH);
         self.began = Some(began);
         let ended = entry.get("time").and_then(Value::as_f64).and_then(|milliseconds| after(began, milliseconds));
@@ -34,8 +70,12 @@ impl Reader {
         let request = entry.get_mut("request").map(Value::take);
         let request = self.request(request.unwrap_or_default());
         let response = entry.get_mut("response").filter(|response| response.is_object()).map(Value::take);
+        let said = response.as_ref().and_then(|response| response.get("_error")).and_then(Value::as_str).filter(|said| !said.is_empty());
+        let error = match said {
+            Some(said) => Some(printable(said)),
+            None => response.is_none().then(|| "the HAR has no response".to_owned()),
+        };
         let response = self.noted(response, "response").map(|response| self.response(response));
-        let error = response.is_none().then(|| "the HAR has no response".to_owned());
         Exchange { id: ExchangeId(self.count), phase: UNSCRIPTED.to_owned(), tunnel: None, began, ended, request, response, error }
     }
 
@@ -50,26 +90,27 @@ impl Reader {
     }
 
     fn request(&mut self, mut request: Value) -> Request {
-        let headers = request.get("headers").and_then(Value::as_array).map(|headers| pairs(headers));
+        let headers = request.get("headers").and_then(pairs);
         let headers = self.noted(headers, "request.headers").unwrap_or_default();
         let method = take_text(&mut request, "method");
         let url = take_text(&mut request, "url");
         self.noted((!method.is_empty()).then_some(()), "request.method");
         self.noted((!url.is_empty()).then_some(()), "request.url");
-        let content_type = headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-type"));
-        let body = request_body(&mut request, content_type.map_or("", |header| header.value.expose()));
-        let http_version = version(&take_text(&mut request, "httpVersion"));
-        Request { method, url: split_url(&url), http_version, headers, body, trailers: Vec::new() }
+        let body = request_body(&mut request, &headers, self.dialect);
+        let trailers = request.get("_trailers").and_then(pairs).unwrap_or_default();
+        let http_version = http_version(&take_text(&mut request, "httpVersion"));
+        Request { method, url: split_url(&url), http_version, headers, body, trailers }
     }
 
     fn response(&mut self, mut response: Value) -> Response {
-        let headers = response.get("headers").and_then(Value::as_array).map(|headers| pairs(headers));
+        let headers = response.get("headers").and_then(pairs);
+        let trailers = response.get("_trailers").and_then(pairs).unwrap_or_default();
         Response {
             status: u16::try_from(number(response.get("status"))).unwrap_or(0),
-            http_version: version(&take_text(&mut response, "httpVersion")),
+            http_version: http_version(&take_text(&mut response, "httpVersion")),
             headers: self.noted(headers, "response.headers").unwrap_or_default(),
-            body: response_body(&mut response),
-            trailers: Vec::new(),
+            body: response_body(&mut response, self.dialect),
+            trailers,
         }
     }
 
@@ -84,7 +125,7 @@ impl Reader {
 
 /// A URL in parts, what is after the host word for word; the fragment is left out, as it is never sent. Text that is no
 /// absolute URL keeps its words in the path and has no host.
-pub(super) fn split_url(text: &str) -> Url {
+pub(in crate::traffic) fn split_url(text: &str) -> Url {
     let whole = || Url { scheme: String::new(), host: String::new(), port: 0, path_and_query: Captured::new(text.to_owned()) };
     let Some((scheme, rest)) = text.split_once("://") else { return whole() };
     let rest = rest.split('#').next().unwrap_or(rest);
@@ -125,17 +166,62 @@ pub(super) fn number(value: Option<&Value>) -> u64 {
     value.as_u64().or(text).or_else(|| value.as_f64().map(|float| float as u64)).unwrap_or(0)
 }
 
-fn pairs(headers: &[Value]) -> Vec<Header> {
-    let text = |header: &Value, key: &str| match header.get(key) {
+/// Header pairs: objects with name and value, as the specification has them, pairs in lists (Slack), or one object of all.
+fn pairs(headers: &Value) -> Option<Vec<Header>> {
+    let text = |value: Option<&Value>| match value {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     };
-    headers.iter().map(|header| Header { name: text(header, "name"), value: Captured::new(text(header, "value")) }).collect()
+    let header = |name: String, value: Option<&Value>| Header { name, value: Captured::new(text(value)) };
+    match headers {
+        Value::Array(headers) => Some(
+            headers
+                .iter()
+                .map(|pair| match pair {
+                    Value::Array(pair) => header(text(pair.first()), pair.get(1)),
+                    pair => header(text(pair.get("name")), pair.get("value")),
+                })
+                .collect(),
+        ),
+        Value::Object(headers) => Some(headers.iter().map(|(name, value)| header(name.clone(), Some(value))).collect()),
+        _ => None,
+    }
+}
+
+/// A time in one of the spellings in use: ISO 8601 with its offset, without one (read as UTC, in which most such programs
+/// write it), or milliseconds since 1970.
+fn time(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::String(text) => {
+            let utc = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+            text.parse().ok().or_else(utc)
+        }
+        Value::Number(milliseconds) => milliseconds
+            .as_i64()
+            .filter(|milliseconds| *milliseconds > MOST_SECONDS)
+            .and_then(|milliseconds| Timestamp::from_millisecond(milliseconds).ok()),
+        _ => None,
+    }
+}
+
+/// Why an entry was never sent over the network: answered from a cache (Chrome, Safari), or a URL without a host.
+fn not_sent(entry: &Value) -> Option<&'static str> {
+    if entry.get(super::own::LOG).is_some() {
+        return None;
+    }
+    let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
+    if ["disk", "memory"].contains(&text("_fromCache")) || ["Disk Cache", "Memory Cache"].contains(&text("_fetchType")) {
+        return Some("were answered from a cache, so nothing was sent: left out");
+    }
+    let url = entry.get("request").and_then(|request| request.get("url")).and_then(Value::as_str).unwrap_or_default();
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    let local = ["about", "blob", "data", "file"].contains(&scheme.as_str()) || scheme.ends_with("-extension");
+    local.then_some("are of URLs that need no network (data:, blob:, …): left out")
 }
 
 /// `HTTP/1.1`, `HTTP/2` for the spellings in use: `http/2.0`, `h2`, `1.1`, ….
-fn version(text: &str) -> String {
+pub(in crate::traffic) fn http_version(text: &str) -> String {
     let upper = text.to_ascii_uppercase();
     let number = upper.strip_prefix("HTTP/").or_else(|| upper.strip_prefix('H')).unwrap_or(&upper);
     match number {
@@ -151,11 +237,21 @@ fn after(began: Timestamp, milliseconds: f64) -> Option<Timestamp> {
     began.checked_add(duration).ok()
 }
 
+/// A number that is a time in milliseconds is greater.
+const MOST_SECONDS: i64 = 100_000_000_000;
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn exchange(entry: Value) -> Exchange {
+        match Reader::default().entry(entry) {
+            Entry::Exchange(exchange, _) | Entry::Connect(exchange) => *exchange,
+            Entry::NotSent(why) => panic!("{why}"),
+        }
+    }
 
     fn check(text: &str, expected: (&str, &str, u16, &str)) {
         let url = split_url(text);
@@ -177,7 +273,7 @@ mod tests {
     #[test]
     fn versions_are_spelled_one_way() {
         for (text, expected) in [("http/2.0", "HTTP/2"), ("h3", "HTTP/3"), ("1.1", "HTTP/1.1"), ("HTTP/1.0", "HTTP/1.0"), ("", "")] {
-            assert_eq!(version(text), expected);
+            assert_eq!(http_version(text), expected);
         }
     }
 
@@ -185,7 +281,7 @@ mod tests {
     fn nonsense_is_an_empty_exchange_and_told() {
         let mut reader = Reader::default();
         for nonsense in [json!(null), json!(7), json!([]), json!({"request": "x", "response": 1, "time": "x", "startedDateTime": 5})] {
-            let exchange = reader.exchange(nonsense);
+            let Entry::Exchange(exchange, _) = reader.entry(nonsense) else { panic!("an exchange") };
             assert_eq!(exchange.request.method, "");
             assert!(exchange.response.is_none());
         }
@@ -196,13 +292,50 @@ mod tests {
     }
 
     #[test]
+    fn what_was_never_sent_is_left_out() {
+        let check = |entry: Value, words: &str| match Reader::default().entry(entry) {
+            Entry::NotSent(why) => assert!(why.contains(words), "{why}"),
+            Entry::Exchange(..) | Entry::Connect(_) => panic!("{words}"),
+        };
+        check(json!({"_fromCache": "disk", "request": {"method": "GET", "url": "https://api.test/"}}), "cache");
+        check(json!({"_fetchType": "Memory Cache", "request": {"method": "GET", "url": "https://api.test/"}}), "cache");
+        check(json!({"request": {"method": "GET", "url": "data:image/png;base64,AAAA"}}), "data:");
+        check(json!({"request": {"method": "GET", "url": "moz-extension://ab/x.js"}}), "no network");
+        exchange(json!({"_fetchType": "Network Load", "request": {"method": "GET", "url": "https://api.test/"}}));
+    }
+
+    #[test]
+    fn headers_and_times_are_read_in_every_spelling() {
+        let times = [
+            (json!("2024-05-01T10:00:00+0000"), "2024-05-01T10:00:00Z"),
+            (json!("2024-05-01T10:00:00.5"), "2024-05-01T10:00:00.5Z"),
+            (json!(1_714_557_600_000_i64), "2024-05-01T10:00:00Z"),
+        ];
+        for (text, expected) in times {
+            assert_eq!(time(&text).expect("a time").to_string(), expected);
+        }
+        for headers in [json!([{"name": "A", "value": "b"}]), json!([["A", "b"]]), json!({"A": "b"})] {
+            let pairs = pairs(&headers).expect("headers");
+            assert_eq!((pairs[0].name.as_str(), pairs[0].value.expose().as_str()), ("A", "b"), "{headers}");
+        }
+    }
+
+    #[test]
+    fn what_a_browser_says_went_wrong_is_kept() {
+        let failed = exchange(
+            json!({"request": {"method": "GET", "url": "https://api.test/"}, "response": {"status": 0, "_error": "net::ERR_FAILED"}}),
+        );
+        assert_eq!(failed.error.as_deref(), Some("net::ERR_FAILED"));
+    }
+
+    #[test]
     fn times_and_lengths_of_every_kind_are_read() {
         let entry = json!({
             "startedDateTime": "2024-05-01T10:00:00.250+02:00", "time": 1500.5,
             "request": {"method": "GET", "url": "https://api.test/"},
             "response": {"status": 204.0, "headers": [{"name": "A", "value": 1}, {"name": "B"}, "x"]},
         });
-        let exchange = Reader::default().exchange(entry);
+        let exchange = exchange(entry);
         assert_eq!(exchange.began.to_string(), "2024-05-01T08:00:00.25Z");
         assert_eq!(exchange.ended.expect("it has a time").to_string(), "2024-05-01T08:00:01.7505Z");
         let response = exchange.response.expect("there is one");

@@ -117,18 +117,37 @@ impl MessageBlock {
             BodyContent::Inline(bytes) => Some(bytes.into_exposed()),
             _ => None,
         });
-        let body = match (self.body, bytes) {
-            (BodyBlock::Absent(why), _) => Body { bytes: self.bytes, sha256: None, content: BodyContent::Absent(why) },
-            (BodyBlock::Empty, _) => Body::default(),
-            (BodyBlock::Whole, Some(bytes)) => Body { bytes: self.bytes, sha256: Some(sha256_hex(&bytes)), ..Body::inline(bytes) },
-            (BodyBlock::Torn, bytes) => {
-                Body { bytes: self.bytes, sha256: None, content: BodyContent::Torn(Captured::new(bytes.unwrap_or_default())) }
-            }
-            (BodyBlock::Whole, None) => {
-                Body { bytes: self.bytes, sha256: None, content: BodyContent::Absent("it was taken out of the HAR".to_owned()) }
-            }
-        };
-        (body, self.trailers)
+        (with_bytes(self.body, self.bytes, bytes), self.trailers)
+    }
+}
+
+/// What a block says of a body.
+pub(super) fn body_block(body: &Body) -> BodyBlock {
+    match &body.content {
+        BodyContent::Absent(why) => BodyBlock::Absent(why.clone()),
+        BodyContent::Empty => BodyBlock::Empty,
+        BodyContent::Inline(_) | BodyContent::Spilled => BodyBlock::Whole,
+        BodyContent::Torn(_) | BodyContent::TornSpilled(_) => BodyBlock::Torn,
+    }
+}
+
+/// A body of a length, from its block and from the body as HAR says it.
+pub(super) fn restore_body(block: BodyBlock, length: u64, said: Body) -> Body {
+    let bytes = match said.content {
+        BodyContent::Inline(bytes) => Some(bytes.into_exposed()),
+        _ => None,
+    };
+    with_bytes(block, length, bytes)
+}
+
+fn with_bytes(block: BodyBlock, length: u64, bytes: Option<Vec<u8>>) -> Body {
+    let lacking = |content| Body { bytes: length, sha256: None, content };
+    match (block, bytes) {
+        (BodyBlock::Absent(why), _) => lacking(BodyContent::Absent(why)),
+        (BodyBlock::Empty, _) => Body::default(),
+        (BodyBlock::Whole, Some(bytes)) => Body { bytes: length, sha256: Some(sha256_hex(&bytes)), ..Body::inline(bytes) },
+        (BodyBlock::Torn, bytes) => lacking(BodyContent::Torn(Captured::new(bytes.unwrap_or_default()))),
+        (BodyBlock::Whole, None) => lacking(BodyContent::Absent("it was taken out of the HAR".to_owned())),
     }
 }
 

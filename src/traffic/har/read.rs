@@ -10,7 +10,11 @@ use std::{
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Deserializer, Value, error::Category};
 
-use super::{own, surrogates::WithoutLoneSurrogates};
+use super::{
+    bounded::{Bounds, Metered, Within},
+    own,
+    surrogates::WithoutLoneSurrogates,
+};
 use crate::traffic::TrafficError;
 
 /// A part of a HAR file, in the order of the file.
@@ -23,6 +27,8 @@ pub(super) enum Piece {
     Own(Value),
     /// Our own events after the last entry.
     Rest(Value),
+    /// Handshakes that failed, as HTTP Toolkit tells them.
+    TlsErrors(Value),
 }
 
 /// Reads a file and gives its pieces; a byte-order mark is skipped.
@@ -30,16 +36,21 @@ pub(super) enum Piece {
 /// # Errors
 /// [`TrafficError::File`] with line and column and the number of entries read. The message holds nothing of the content.
 pub(super) fn pieces(name: &str, input: impl io::Read, each: &mut dyn FnMut(Piece)) -> Result<(), TrafficError> {
+    pieces_within(&Bounds::default(), name, input, each)
+}
+
+fn pieces_within(bounds: &Bounds, name: &str, input: impl io::Read, each: &mut dyn FnMut(Piece)) -> Result<(), TrafficError> {
     let entries = Cell::new(0);
     let failed =
         |problem: String| TrafficError::File { name: name.to_owned(), problem: format!("{problem}; {} entries were read", entries.get()) };
     let input = without_mark(input).map_err(|error| failed(error.to_string()))?;
+    let input = Metered { input, bounds: bounds.clone() };
     let mut deserializer = Deserializer::from_reader(io::BufReader::new(WithoutLoneSurrogates::new(input)));
     let mut found = Found::default();
-    Top { found: &mut found, entries: &entries, each }
+    Top { found: &mut found, entries: &entries, bounds, each }
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end())
-        .map_err(|error| failed(problem(&error)))?;
+        .map_err(|error| failed(bounds.exceeded().unwrap_or_else(|| problem(&error))))?;
     match found {
         Found { log: true, entries: true } => Ok(()),
         Found { log: true, entries: false } => Err(failed("not a HAR: `log` has no `entries`".to_owned())),
@@ -80,6 +91,7 @@ struct Found {
 struct Top<'a> {
     found: &'a mut Found,
     entries: &'a Cell<u64>,
+    bounds: &'a Bounds,
     each: &'a mut dyn FnMut(Piece),
 }
 
@@ -89,6 +101,7 @@ struct Log<'a>(Top<'a>);
 /// The list `log.entries`.
 struct Entries<'a> {
     count: &'a Cell<u64>,
+    bounds: &'a Bounds,
     each: &'a mut dyn FnMut(Piece),
 }
 
@@ -111,7 +124,8 @@ impl<'de> Visitor<'de> for Top<'_> {
         while let Some(key) = map.next_key::<String>()? {
             if key == "log" {
                 self.found.log = true;
-                map.next_value_seed(Log(Top { found: self.found, entries: self.entries, each: self.each }))?;
+                let (found, entries, bounds, each) = (&mut *self.found, self.entries, self.bounds, &mut *self.each);
+                map.next_value_seed(Log(Top { found, entries, bounds, each }))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -136,16 +150,18 @@ impl<'de> Visitor<'de> for Log<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Top { found, entries, each } = self.0;
+        let Top { found, entries, bounds, each } = self.0;
         while let Some(key) = map.next_key::<String>()? {
+            bounds.renew();
             match key.as_str() {
                 "entries" => {
                     found.entries = true;
-                    map.next_value_seed(Entries { count: entries, each })?;
+                    map.next_value_seed(Entries { count: entries, bounds, each })?;
                 }
-                "creator" => each(Piece::Creator(creator(&map.next_value()?))),
-                own::LOG => each(Piece::Own(map.next_value()?)),
-                own::REST => each(Piece::Rest(map.next_value()?)),
+                "creator" => each(Piece::Creator(creator(&map.next_value_seed(Within(bounds))?))),
+                own::LOG => each(Piece::Own(map.next_value_seed(Within(bounds))?)),
+                own::REST => each(Piece::Rest(map.next_value_seed(Within(bounds))?)),
+                TLS_ERRORS => each(Piece::TlsErrors(map.next_value_seed(Within(bounds))?)),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -171,7 +187,8 @@ impl<'de> Visitor<'de> for Entries<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(entry) = seq.next_element::<Value>()? {
+        while let Some(entry) = seq.next_element_seed(Within(self.bounds))? {
+            self.bounds.renew();
             self.count.set(self.count.get() + 1);
             (self.each)(Piece::Entry(entry));
         }
@@ -187,6 +204,9 @@ fn creator(value: &Value) -> String {
         None => format!("{} {}", part("name"), part("version")).trim().to_owned(),
     }
 }
+
+/// Key of the failed handshakes in `log`.
+const TLS_ERRORS: &str = "_tlsErrors";
 
 #[cfg(test)]
 mod tests {
@@ -216,6 +236,19 @@ mod tests {
         let shape = "not a HAR: expected an object `log` with a list `entries` at line 1 column";
         check(r#"{"log":"secret"}"#, Err(&format!("{shape} 15; 0 entries were read")));
         check(r#"{"log":{"entries":"secret"}}"#, Err(&format!("{shape} 26; 0 entries were read")));
+    }
+
+    #[test]
+    fn an_entry_made_to_fill_the_memory_is_refused() {
+        let refused = |input: &mut dyn io::Read, words: &str| {
+            let bounds = Bounds::new(1 << 20, 1000);
+            let error = pieces_within(&bounds, "x.har", input, &mut |_| ()).expect_err("it is too long").to_string();
+            assert_eq!(error, format!("read x.har: {words}"));
+        };
+        let values = format!("{{\"log\":{{\"entries\":[{{}},[{}0]]}}}}", "0,".repeat(1000));
+        refused(&mut values.as_bytes(), "an entry of more than 1000 values, which is not read; 1 entries were read");
+        let mut endless = b"{\"log\":{\"entries\":[\"".chain(io::repeat(b'x'));
+        refused(&mut endless, "an entry of more than 1 MiB, which is not read; 0 entries were read");
     }
 
     #[test]

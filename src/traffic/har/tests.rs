@@ -1,13 +1,13 @@
 //! Tests of HAR as a recording: what goes out comes back.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::model::{
-    AppVersion, Body, BodyContent, Captured, Exchange, ExchangeId, Header, Platform, Request, Response, Tunnel, TunnelId, TunnelOutcome,
-    Url, text::sha256_hex,
+    AppVersion, Body, BodyContent, Captured, Exchange, ExchangeId, Header, Message, Platform, Request, Response, Tunnel, TunnelId,
+    TunnelOutcome, Url, text::sha256_hex,
 };
 
 /// A recording in memory; its spilled bodies are the bytes `spilled`.
@@ -103,7 +103,7 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 fn recording() -> Memory {
-    let provenance = Provenance { source: CaptureSource::Proxy, ..imported(target(), "", Some(at(0))) };
+    let provenance = Provenance { source: CaptureSource::Proxy, ..provenance(target(), CaptureSource::Proxy, Some(at(0))) };
     let provenance = Provenance { target: target(), scenario_hash: Some("ab".repeat(32)), ..provenance };
     let torn = Body { bytes: 3, sha256: None, content: BodyContent::Torn(Captured::new(b"\xff\0x".to_vec())) };
     let absent = Body { bytes: 70, sha256: None, content: BodyContent::Absent("the disk was full".to_owned()) };
@@ -168,6 +168,11 @@ fn opened(bytes: &[u8], claimed: Option<Target>) -> (tempfile::TempDir, Result<H
     (folder, opened)
 }
 
+/// A HAR in memory.
+fn held(bytes: &[u8], claimed: Option<Target>) -> Result<HarRecording, TrafficError> {
+    HarRecording::read(Input::memory("x.har", bytes.to_vec()), claimed)
+}
+
 #[test]
 fn what_is_exported_comes_back_event_by_event() {
     let original = recording();
@@ -199,6 +204,150 @@ fn what_is_exported_comes_back_event_by_event() {
         assert_eq!(restored, expected);
     }
     assert_eq!(restored.len(), expected.len());
+}
+
+fn message(exchange: u64, number: u64, text: bool, body: Body) -> RunEvent {
+    RunEvent::Message(Box::new(Message {
+        exchange: ExchangeId(exchange),
+        number,
+        phase: "sync".to_owned(),
+        at: "2024-05-01T10:00:00.123456789Z".parse().expect("a time"),
+        sent: number % 2 == 1,
+        text,
+        url: split("https://api.test/v1?q=%20a&b"),
+        body,
+    }))
+}
+
+/// The recording with two WebSockets: one whose exchange is over, and one that a crash tore.
+fn with_messages() -> Memory {
+    let mut recording = recording();
+    let in_file = Body { bytes: 100_001, sha256: Some(sha256_hex(&spilled())), content: BodyContent::Spilled };
+    let messages = vec![
+        message(2, 1, true, Body::inline("caf\u{e9}".into())),
+        message(2, 2, false, in_file.clone()),
+        message(99, 1, true, in_file),
+        message(2, 3, true, Body::inline(vec![0xff])),
+        message(2, 4, true, Body::default()),
+    ];
+    let mut events = std::mem::take(&mut recording.events);
+    let place = events.iter().position(|event| matches!(&event.event, RunEvent::Exchange(exchange) if exchange.id.0 == 2)).expect("there");
+    events.splice(place..place, messages.into_iter().map(|event| NumberedEvent { n: 0, at: at(9), event }));
+    recording.events = (1..).zip(events).map(|(n, event)| NumberedEvent { n, ..event }).collect();
+    recording
+}
+
+/// Exchanges, messages and tunnels of a recording, each with its body in memory, as JSON.
+fn traffic(recording: &dyn Recording) -> Vec<Value> {
+    let mut traffic = Vec::new();
+    recording
+        .replay(&mut |event, _| {
+            let mut event = event.event.clone();
+            let bodies = match &mut event {
+                RunEvent::Exchange(exchange) => {
+                    vec![Some(&mut exchange.request.body), exchange.response.as_mut().map(|response| &mut response.body)]
+                }
+                RunEvent::Message(message) => vec![Some(&mut message.body)],
+                RunEvent::Tunnel(_) => vec![],
+                _ => return,
+            };
+            for body in bodies.into_iter().flatten().filter(|body| body.content == BodyContent::Spilled) {
+                *body = Body::inline(spilled());
+            }
+            traffic.push(serde_json::to_value(event).expect("events are JSON"));
+        })
+        .expect("readable");
+    traffic
+}
+
+#[test]
+fn web_socket_messages_come_back_word_for_word() {
+    let original = with_messages();
+    let exported = written(&original);
+    let restored = held(&exported, None).expect("our own export");
+    let (mut restored, mut expected) = (traffic(&restored), traffic(&original));
+    // The message whose exchange never came is told at the end.
+    for list in [&mut restored, &mut expected] {
+        list.sort_by_key(|event| event["message"]["exchange"] == 99);
+    }
+    assert_eq!(restored, expected);
+    let har: Value = serde_json::from_slice(&exported).expect("JSON");
+    let entry = &har["log"]["entries"][1];
+    assert_eq!(entry["_resourceType"], "websocket");
+    let said: Vec<_> = entry["_webSocketMessages"].as_array().expect("messages").iter().map(|m| (&m["type"], &m["opcode"])).collect();
+    assert_eq!(json!(said), json!([["send", 1], ["receive", 2], ["send", 1], ["receive", 1]]));
+    assert_eq!(entry["_webSocketMessages"][0]["data"], "caf\u{e9}", "other programs show it");
+    assert!(har["log"]["entries"][0].get("_webSocketMessages").is_none());
+}
+
+#[test]
+fn a_message_edited_out_of_an_export_is_gone() {
+    let mut har: Value = serde_json::from_slice(&written(&with_messages())).expect("JSON");
+    har["log"]["entries"][1]["_webSocketMessages"].as_array_mut().expect("messages").remove(0);
+    har["log"]["entries"][1]["_webSocketMessages"][0]["data"] = json!("");
+    let restored = held(&serde_json::to_vec(&har).expect("JSON"), None).expect("still a HAR");
+    let messages: Vec<_> = traffic(&restored).into_iter().filter(|event| event["message"]["exchange"] == 2).collect();
+    assert_eq!(messages.len(), 3);
+    assert_eq!(messages[0]["message"]["body"]["content"]["absent"], "it was taken out of the HAR");
+}
+
+#[test]
+fn messages_and_failed_handshakes_of_other_programs_are_read() {
+    let har = json!({"log": {
+        "creator": {"name": "HTTP Toolkit", "version": "1"},
+        "entries": [
+            {
+                "startedDateTime": "2024-05-01T10:00:00Z", "time": 5000,
+                "request": {"method": "GET", "url": "wss://socket.test/s", "headers": []}, "response": {"status": 101, "headers": []},
+                "_resourceType": "websocket",
+                "_webSocketMessages": [
+                    {"type": "send", "opcode": 1, "data": "hello", "time": 1_714_557_601.5},
+                    {"type": "receive", "opcode": 2, "data": "/w==", "time": 1_714_557_602.25},
+                    {"type": "error", "opcode": -1, "data": "x", "time": 1},
+                ],
+            },
+            {"request": {"method": "CONNECT", "url": "http://pinned.test:443", "headers": []}, "response": {"status": 200, "headers": []}},
+            {"request": {"method": "CONNECT", "url": "https://socket.test", "headers": []}, "response": {"status": 200, "headers": []}},
+        ],
+        "_tlsErrors": [
+            {"startedDateTime": "2024-05-01T10:00:07Z", "time": 3, "hostname": "Refused.test", "cause": "cert-rejected"},
+            {"startedDateTime": "2024-05-01T10:00:08Z", "time": 3, "cause": "reset"},
+        ],
+    }});
+    let recording = held(&serde_json::to_vec(&har).expect("JSON"), Some(target())).expect("a HAR");
+    let (mut messages, mut tunnels, mut exchanges) = (Vec::new(), Vec::new(), 0);
+    for event in events_of(&recording) {
+        match event.event {
+            RunEvent::Message(message) => {
+                messages.push((message.exchange.0, message.number, message.sent, message.text, message.body.bytes))
+            }
+            RunEvent::Tunnel(tunnel) => tunnels.push((tunnel.host, tunnel.outcome)),
+            RunEvent::Exchange(_) => exchanges += 1,
+            _ => {}
+        }
+    }
+    assert_eq!((exchanges, messages), (1, vec![(1, 1, true, true, 5), (1, 2, false, false, 1)]));
+    let expected = [
+        ("pinned.test", TunnelOutcome::PassedThrough),
+        ("socket.test", TunnelOutcome::Read { requests: 0 }),
+        ("refused.test", TunnelOutcome::CertificateRefused { alert: "not told".to_owned() }),
+        ("unknown", TunnelOutcome::ClosedDuringHandshake),
+    ];
+    assert_eq!(tunnels, expected.map(|(host, outcome)| (host.to_owned(), outcome)));
+    let notes = recording.summary().notes();
+    assert!(notes.iter().any(|note| note == "2 entries are CONNECT requests: they are told as tunnels"), "{notes:?}");
+}
+
+#[test]
+fn a_packed_har_is_read_like_the_one_in_it() {
+    let plain = written(&recording());
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    zlib.write_all(&plain).expect("memory");
+    let packed = held(&zlib.finish().expect("memory"), None).expect("a packed HAR");
+    assert_eq!(events_of(&packed), events_of(&held(&plain, None).expect("a HAR")));
+    let mut cut = gzip(std::str::from_utf8(&plain).expect("JSON is UTF-8"));
+    cut.truncate(cut.len() / 2);
+    held(&cut, None).expect_err("it is cut off");
 }
 
 #[test]

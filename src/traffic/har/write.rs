@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     fmt,
     io::{self, Read, Write},
 };
@@ -12,9 +13,10 @@ use serde::{Serialize, Serializer};
 use super::{
     body::{encoded, to_base64},
     entry::split_url,
-    own::{BodyBlock, EntryBlock, FORMAT, LOG, LogBlock, MessageBlock, REST},
+    message::{Messages, in_memory},
+    own::{EntryBlock, FORMAT, LOG, LogBlock, MessageBlock, REST, body_block},
 };
-use crate::model::{Bodies, Body, BodyContent, Captured, Exchange, Header, NumberedEvent, Recording, RunEvent};
+use crate::model::{Bodies, Body, BodyContent, Captured, Exchange, ExchangeId, Header, NumberedEvent, Recording, RunEvent};
 
 /// Writes a recording as HAR 1.2, with `_tattletale` blocks that [`super::HarRecording`] restores all events from; bodies
 /// that were kept in files become inline ones. The file holds everything that was captured.
@@ -22,7 +24,8 @@ use crate::model::{Bodies, Body, BodyContent, Captured, Exchange, Header, Number
 /// # Errors
 /// What the writer meets, a body that cannot be opened, or a recording that cannot be read to its end.
 pub fn write(recording: &dyn Recording, out: impl io::Write) -> io::Result<()> {
-    let mut export = Export { out: io::BufWriter::new(out), before: Vec::new(), any: false, outcome: Ok(()) };
+    let out = io::BufWriter::new(out);
+    let mut export = Export { recording, out, before: Vec::new(), talked: BTreeSet::new(), any: false, outcome: Ok(()) };
     let block = LogBlock { format: FORMAT, provenance: recording.provenance().clone() };
     // What must be said of the rig is said where other programs show it.
     let comment = match recording.provenance().target.platform.disclaimer() {
@@ -37,26 +40,55 @@ pub fn write(recording: &dyn Recording, out: impl io::Write) -> io::Result<()> {
     let replayed = recording.replay(&mut |event, bodies| export.absorb(event, bodies));
     export.outcome?;
     replayed.map_err(io::Error::other)?;
+    export.before.extend(unfinished(recording, &export.talked)?);
     write!(export.out, "\n],\"{REST}\":")?;
     serde_json::to_writer(&mut export.out, &export.before)?;
     writeln!(export.out, "}}}}")?;
     export.out.flush()
 }
 
-struct Export<W: Write> {
+/// Messages of connections whose exchange never came: they have no entry to be in.
+fn unfinished(recording: &dyn Recording, talked: &BTreeSet<ExchangeId>) -> io::Result<Vec<NumberedEvent>> {
+    let (mut messages, mut outcome) = (Vec::new(), Ok(()));
+    if talked.is_empty() {
+        return Ok(messages);
+    }
+    let replayed = recording.replay(&mut |event, bodies| {
+        if let RunEvent::Message(message) = &event.event
+            && talked.contains(&message.exchange)
+            && outcome.is_ok()
+        {
+            match in_memory(message, bodies) {
+                Ok(message) => messages.push(NumberedEvent { event: RunEvent::Message(Box::new(message)), ..event.clone() }),
+                Err(error) => outcome = Err(error),
+            }
+        }
+    });
+    outcome?;
+    replayed.map_err(io::Error::other)?;
+    Ok(messages)
+}
+
+struct Export<'a, W: Write> {
+    recording: &'a dyn Recording,
     out: io::BufWriter<W>,
     /// Events that have no entry, until the next one.
     before: Vec<NumberedEvent>,
+    /// Exchanges whose WebSocket messages have passed, and which are not over.
+    talked: BTreeSet<ExchangeId>,
     any: bool,
     /// The first error; nothing is written after it.
     outcome: io::Result<()>,
 }
 
-impl<W: Write> Export<W> {
+impl<W: Write> Export<'_, W> {
     fn absorb(&mut self, event: &NumberedEvent, bodies: &dyn Bodies) {
         if self.outcome.is_ok() {
             match &event.event {
                 RunEvent::Exchange(exchange) => self.outcome = self.entry(event, exchange, bodies),
+                RunEvent::Message(message) => {
+                    self.talked.insert(message.exchange);
+                }
                 _ => self.before.push(event.clone()),
             }
         }
@@ -73,6 +105,7 @@ impl<W: Write> Export<W> {
         let response_body = response.map_or(&no_body, |response| &response.body);
         let (response_text, raw) = Text::of_response(response_body, header(response_headers, "content-encoding"), bodies, &failure);
         let url = request.url.to_text();
+        let talked = self.talked.remove(&exchange.id);
         let milliseconds = exchange.ended.map_or(0.0, |ended| (ended.duration_since(exchange.began).as_secs_f64() * 1000.0).max(0.0));
         let entry = Entry {
             started_date_time: exchange.began.to_string(),
@@ -106,6 +139,8 @@ impl<W: Write> Export<W> {
             },
             cache: Empty {},
             timings: Timings { send: 0.0, wait: milliseconds, receive: 0.0 },
+            resource_type: talked.then_some("websocket"),
+            messages: talked.then_some(Messages { recording: self.recording, of: exchange.id, failure: &failure }),
             block: EntryBlock {
                 before: std::mem::take(&mut self.before),
                 n: event.n,
@@ -235,13 +270,7 @@ fn gunzipped(bytes: &[u8]) -> Option<String> {
 }
 
 fn message(body: &Body, trailers: &[Header], raw: Option<String>) -> MessageBlock {
-    let kind = match &body.content {
-        BodyContent::Absent(why) => BodyBlock::Absent(why.clone()),
-        BodyContent::Empty => BodyBlock::Empty,
-        BodyContent::Inline(_) | BodyContent::Spilled => BodyBlock::Whole,
-        BodyContent::Torn(_) | BodyContent::TornSpilled(_) => BodyBlock::Torn,
-    };
-    MessageBlock { bytes: body.bytes, body: kind, trailers: trailers.to_vec(), raw: raw.map(Captured::new) }
+    MessageBlock { bytes: body.bytes, body: body_block(body), trailers: trailers.to_vec(), raw: raw.map(Captured::new) }
 }
 
 fn header<'a>(headers: &'a [Header], name: &str) -> &'a str {
@@ -261,6 +290,10 @@ struct Entry<'a> {
     response: HarResponse<'a>,
     cache: Empty,
     timings: Timings,
+    #[serde(rename = "_resourceType", skip_serializing_if = "Option::is_none")]
+    resource_type: Option<&'static str>,
+    #[serde(rename = "_webSocketMessages", skip_serializing_if = "Option::is_none")]
+    messages: Option<Messages<'a>>,
     #[serde(rename = "_tattletale")]
     block: EntryBlock,
 }

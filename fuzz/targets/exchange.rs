@@ -1,0 +1,8 @@
+//! Fuzzes the reading of whole exchanges: see `entries`.
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../entries.rs"]
+mod entries;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| entries::exchange(data));

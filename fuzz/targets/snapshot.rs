@@ -1,0 +1,8 @@
+//! Fuzzes the reading of snapshots: see `entries`.
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../entries.rs"]
+mod entries;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| entries::parse_snapshot(data));
