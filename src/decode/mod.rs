@@ -24,7 +24,6 @@ mod page;
 mod places;
 mod planted;
 mod request;
-mod series;
 mod sinks;
 mod standing;
 mod walker;

@@ -269,12 +269,12 @@ impl<'a> Observer<'a> {
         let mut walker = Walker::new(&mut absorb);
         let unseen = walk_request(request, &named.variables, bodies, &mut walker, &mut |window| {
             named_in_rest |= self.ids.as_ref().is_some_and(|ids| ids.is_match(window));
-            self.index.find_in_bytes(window, |number| {
-                found_in_rest.insert(number);
+            self.index.find_in_bytes(window, &mut |hit| {
+                found_in_rest.insert(hit.value);
             });
         });
         let (ledger, unaided) = walker.ledgers();
-        absorb.end();
+        let cut = absorb.end();
         if absorb.names_app || named_in_rest {
             origin = Origin::App;
         }
@@ -314,6 +314,11 @@ impl<'a> Observer<'a> {
         }
 
         let mut spots = blind::of_walk(&unseen, request.body.bytes, encryption_header(exchange));
+        if cut {
+            let sentence =
+                "a request holds more keys, digests and numbers than can be tried: not every planted value was looked for in them";
+            spots.push((BlindSpotKind::LimitReached, sentence.to_owned()));
+        }
         if overflow || overflowed {
             spots.push((BlindSpotKind::LimitReached, "there are more endpoints or fields than are listed one by one".to_owned()));
         }

@@ -18,7 +18,7 @@ use super::{
     name::Placeholder,
     page::{Found, Page},
     places::{Hit, Pairs, Places},
-    planted::Index,
+    planted::{Index, Search},
     standing::standings,
 };
 
@@ -34,6 +34,8 @@ pub(super) struct Absorb<'x> {
     pub(super) pairs: Pairs,
     /// Planted values found.
     pub(super) found: Found,
+    /// What the search for them knows only at the end.
+    pub(super) search: Search,
     /// Positions found, with where.
     pub(super) hits: Vec<(Hit, Option<ByteRange>)>,
     /// Fields that nobody could decode, each with how much that was.
@@ -49,12 +51,24 @@ pub(super) struct Absorb<'x> {
     layers: Vec<Layer>,
     /// Planted values found in leaves and names, in the order of the request.
     placed: Vec<usize>,
+    /// Planted texts of layers that are in none of their leaves, unless the end of the request says otherwise.
+    loose: Vec<Loose>,
+}
+
+/// A planted text that stands in a layer, and in no leaf of it.
+#[derive(Debug)]
+struct Loose {
+    number: usize,
+    part: Part,
+    path: String,
+    spelling: String,
 }
 
 /// A layer that is open and holds planted texts.
 #[derive(Debug)]
 struct Layer {
-    holds: Found,
+    /// Their numbers, with how each is written.
+    holds: BTreeMap<usize, String>,
     /// How many of `placed` were there before it.
     placed_before: usize,
 }
@@ -79,6 +93,7 @@ impl<'x> Absorb<'x> {
             exchange,
             pairs,
             found,
+            search: Search::default(),
             hits: Vec::new(),
             dark: BTreeMap::new(),
             ids: None,
@@ -87,6 +102,7 @@ impl<'x> Absorb<'x> {
             reasons: Vec::new(),
             layers: Vec::new(),
             placed: Vec::new(),
+            loose: Vec::new(),
         }
     }
 
@@ -127,13 +143,13 @@ impl Sink for Absorb<'_> {
         let Some(slot) = self.page.slot(self.app, leaf.part, leaf.path) else {
             self.overflowed = true;
             // What cannot be listed is searched all the same.
-            self.index.find(&NameFacts::default(), &leaf.value, !leaf.clean, &mut self.reasons, &mut self.found);
+            self.index.find(&NameFacts::default(), leaf, !leaf.clean, &mut self.search, &mut self.reasons, &mut self.found);
             return Standings::both(Standing::Unexplained);
         };
         let mut kind = kind_of(&leaf.value, &slot.name);
         category::categories(&slot.name, &kind, &leaf.value, &mut self.reasons);
         let mut found = Found::new();
-        self.index.find(&slot.name, &leaf.value, !leaf.clean, &mut self.reasons, &mut found);
+        self.index.find(&slot.name, leaf, !leaf.clean, &mut self.search, &mut self.reasons, &mut found);
         self.placed.extend(&found);
         self.found.extend(found);
         let planted = self.reasons.iter().any(|(_, reason)| matches!(reason, Reason::PlantedValue { .. }));
@@ -162,9 +178,12 @@ impl Sink for Absorb<'_> {
         if !self.index.occurs_in(bytes) {
             return true;
         }
-        let mut holds = Found::new();
-        self.index.find_in_bytes(bytes, |number| {
-            holds.insert(number);
+        let mut holds = BTreeMap::new();
+        // What a layer by itself makes likely only, the whole request may not: that is for its leaves to say.
+        self.index.find_in_bytes(bytes, &mut |hit| {
+            if hit.certainty == Certainty::Certain {
+                holds.insert(hit.value, hit.spelling.to_owned());
+            }
         });
         self.layers.push(Layer { holds, placed_before: self.placed.len() });
         false
@@ -173,8 +192,11 @@ impl Sink for Absorb<'_> {
     fn close_layer(&mut self, part: Part, path: &str) {
         let Some(layer) = self.layers.pop() else { return };
         let placed = self.placed.get(layer.placed_before..).unwrap_or_default();
-        let loose: Vec<usize> = layer.holds.into_iter().filter(|number| !placed.contains(number)).collect();
-        loose.into_iter().for_each(|number| self.found_loose(number, part, path, "in a name, or across several values"));
+        let loose = layer.holds.into_iter().filter(|(number, _)| !placed.contains(number));
+        let loose: Vec<Loose> = loose.map(|(number, spelling)| Loose { number, part, path: path.to_owned(), spelling }).collect();
+        // The layers around this one hold it too.
+        self.placed.extend(loose.iter().map(|loose| loose.number));
+        self.loose.extend(loose);
     }
 
     fn expectation(&mut self, part: Part, path: &str) -> Expectation {
@@ -187,11 +209,12 @@ impl Sink for Absorb<'_> {
 
     fn replaced_key(&mut self, placeholder: Placeholder, key: &str, part: Part, path: &str) {
         placeholder.remember(key, self.gate);
-        let mut held = Found::new();
-        self.index.find_in_bytes(key.as_bytes(), |number| {
-            held.insert(number);
+        let mut held = BTreeMap::new();
+        self.index.find_in_bytes(key.as_bytes(), &mut |hit| {
+            held.insert(hit.value, hit.spelling.to_owned());
         });
-        held.into_iter().for_each(|number| self.found_loose(number, part, path, "in a name"));
+        held.into_iter()
+            .for_each(|(number, spelling): (usize, String)| self.found_loose(number, part, path, &format!("{spelling}, in a name")));
     }
 }
 
@@ -207,7 +230,18 @@ impl Absorb<'_> {
     }
 
     /// The end of the request: a coordinate of a planted position that stayed alone is a sign of location, if no proof of one.
-    pub(super) fn end(&mut self) {
+    /// Gives whether something was left unsearched because there was too much of it.
+    pub(super) fn end(&mut self) -> bool {
+        let (index, page, found) = (self.index, &mut *self.page, &mut self.found);
+        let mut loose = std::mem::take(&mut self.loose);
+        let cut = std::mem::take(&mut self.search).end(index, &mut |part, path, value, reason| {
+            found.insert(value);
+            loose.retain(|loose| loose.number != value || loose.part != part || !path.starts_with(&loose.path));
+            page.add_reason(part, path, index.values()[value].category, reason);
+        });
+        for Loose { number, part, path, spelling } in loose {
+            self.found_loose(number, part, &path, &format!("{spelling}, in a name or across several values"));
+        }
         for ((part, path), spelled) in std::mem::take(&mut self.pairs).alone(self.places) {
             let reason = Reason::PlantedValue {
                 name: "location".to_owned(),
@@ -217,6 +251,7 @@ impl Absorb<'_> {
             self.page.add_reason(part, &path, Category::Location, reason);
             self.gate.remember_secret(&spelled);
         }
+        cut
     }
 }
 

@@ -185,7 +185,11 @@ fn bodies_are_peeled_to_their_leaves() {
     check_body(b"", None, &[]);
     check_body(b"{\"a\":1}\n{\"a\":2}\n", None, &["json a | integer |  | ", "json a | integer |  | "]);
     let parts = b"--X\r\nContent-Disposition: form-data; name=\"k\"\r\n\r\n{\"v\":true}\r\n--X\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nplain\r\n--X--\r\n";
-    check_body(parts, Some("multipart/form-data; boundary=X"), &["form k.v | boolean |  | json", "form f.{filename} | text |  | ", "form f | text |  | "]);
+    check_body(
+        parts,
+        Some("multipart/form-data; boundary=X"),
+        &["form k.v | boolean |  | json", "form f.{filename} | text |  | ", "form f | text |  | "],
+    );
 }
 
 #[test]

@@ -116,7 +116,11 @@ impl<'a> Gathered<'a> {
         };
         self.pieces += 1;
         self.range = Some(self.range.take().map_or_else(|| range.clone(), |known| known.start..range.end));
-        if self.pieces == 1 { self.text = piece } else { self.text.to_mut().push_str(&piece) }
+        if self.pieces == 1 {
+            self.text = piece
+        } else {
+            self.text.to_mut().push_str(&piece)
+        }
         true
     }
 

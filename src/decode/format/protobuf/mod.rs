@@ -37,12 +37,7 @@ impl Decoder for Protobuf {
 
 /// Gives every field of a message to the walker; false when the bytes are no message to the last one. Whether they are one by
 /// chance, the caller knows.
-pub(in super::super) fn walk_protobuf(
-    bytes: &[u8],
-    descriptor: Option<&MessageDescriptor>,
-    place: Place,
-    walker: &mut Walker<'_>,
-) -> bool {
+pub(in super::super) fn walk_protobuf(bytes: &[u8], descriptor: Option<&MessageDescriptor>, place: Place, walker: &mut Walker<'_>) -> bool {
     if !wire::is_whole(bytes) {
         return false;
     }

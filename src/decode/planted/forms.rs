@@ -1,0 +1,673 @@
+//! Every form in which a planted value may be written: spellings, encodings, digests. Made once a run; finding them is `matcher`'s,
+//! judging a hit `chance`'s.
+
+use std::{borrow::Cow, collections::HashSet, fmt::Write as _};
+
+use base64::{Engine, engine::general_purpose};
+
+use crate::model::Planted;
+
+use super::{
+    super::kind::{self, Number},
+    chance::{self, Alphabet},
+    dates,
+    digest::{self, Algorithm, Written, hex},
+    letters,
+};
+
+/// One way to write a value.
+#[derive(Clone, Debug)]
+pub(super) struct Form {
+    pub(super) bytes: Vec<u8>,
+    /// What reports call it.
+    pub(super) spelling: Cow<'static, str>,
+    pub(super) case: Case,
+    pub(super) edges: Edges,
+    /// What it is written in.
+    pub(super) alphabet: Alphabet,
+    /// How much it says.
+    pub(super) bits: f32,
+    /// A person reading it would know the value.
+    pub(super) readable: bool,
+}
+
+/// What case means in a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Case {
+    /// Another case is another text.
+    Exact,
+    /// Another case is the same text in another spelling.
+    Folded,
+    /// Nothing: hex digits.
+    Ignored,
+}
+
+/// What may stand beside a form inside a longer text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edges {
+    /// Anything.
+    Any,
+    /// No digit beside a digit.
+    Digits,
+    /// No letter or digit beside a letter or digit.
+    Words,
+}
+
+/// A number that a value may be sent as, with what to call it.
+#[derive(Clone, Debug)]
+pub(super) struct NumberForm {
+    pub(super) value: f64,
+    pub(super) spelling: &'static str,
+    /// How much it says.
+    pub(super) bits: f32,
+}
+
+/// All forms of one value, none twice.
+pub(super) fn forms(value: &Planted) -> Vec<Form> {
+    let mut all = Forms::default();
+    match value {
+        Planted::Text(text) => all.text(text.trim()),
+        Planted::Mac(mac) => all.mac(*mac),
+        Planted::Date(date) => {
+            for (text, spelling) in dates::spellings(*date) {
+                all.spelled(&text, spelling);
+            }
+            for (number, spelling) in dates::epochs(*date) {
+                all.number(&number.to_string(), spelling);
+            }
+            for (text, input) in dates::hashed(*date) {
+                all.digests(text.as_bytes(), input);
+            }
+        }
+        Planted::Integer(number) => {
+            let text = number.to_string();
+            all.number(&text, "plain");
+            all.exact_base64(&text);
+            all.digests(text.as_bytes(), "the number");
+        }
+        Planted::Decimal(text) => {
+            all.number(text, "plain");
+            all.exact_base64(text);
+            all.digests(text.as_bytes(), "the number");
+            if let Some(longer) = two_decimals(text) {
+                all.digests(longer.as_bytes(), "the number with two decimals");
+            }
+        }
+        Planted::Position(position) => {
+            // Plain coordinates are found by distance, which is `places`'s.
+            let (lat, lon) = (position.lat.to_string(), position.lon.to_string());
+            for (text, input) in [
+                (format!("{lat},{lon}"), "latitude and longitude"),
+                (format!("{lon},{lat}"), "longitude and latitude"),
+                (lat, "latitude"),
+                (lon, "longitude"),
+            ] {
+                all.encoded(&text, input);
+                if input != "latitude" && input != "longitude" {
+                    all.digests(text.as_bytes(), input);
+                }
+            }
+        }
+        // Series have no text; `series` finds them.
+        Planted::Series(_) => {}
+    }
+    all.all
+}
+
+/// Numbers that a value may be sent as, alone in a leaf.
+pub(super) fn numbers(value: &Planted) -> Vec<NumberForm> {
+    let scaled = |text: &str| -> Vec<NumberForm> {
+        let Some(number) = Number::parse(text) else { return Vec::new() };
+        let bits = chance::bits(text.bytes().filter(u8::is_ascii_digit).collect::<Vec<_>>().as_slice(), Alphabet::Text);
+        // Parsed from text, so that 63.4 times ten is 634 and not a hair beside it.
+        let times = |power: i32, spelling| {
+            let value = format!("{text}e{power}").parse().ok()?;
+            Some(NumberForm { value, spelling, bits })
+        };
+        let plain = NumberForm { value: number.value, spelling: "whole value", bits };
+        let others = [times(1, "times 10"), times(2, "times 100"), times(3, "times 1,000"), times(-2, "divided by 100")];
+        [plain].into_iter().chain(others.into_iter().flatten().filter(|form| form.value != 0.0)).collect()
+    };
+    match value {
+        Planted::Integer(number) => scaled(&number.to_string()),
+        Planted::Decimal(text) => scaled(text),
+        Planted::Date(date) => dates::epochs(*date)
+            .into_iter()
+            .map(|(number, spelling)| NumberForm {
+                value: number as f64,
+                spelling,
+                bits: chance::bits(number.unsigned_abs().to_string().as_bytes(), Alphabet::Text),
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Inputs of keyed and salted hashes, the likeliest first, each with its name.
+pub(super) fn keyed_inputs(value: &Planted) -> Vec<(Vec<u8>, &'static str)> {
+    let mut all: Vec<(Vec<u8>, &'static str)> = Vec::new();
+    let mut add = |text: String, name| {
+        if !text.is_empty() && !all.iter().any(|(known, _)| *known == text.as_bytes()) {
+            all.push((text.into_bytes(), name));
+        }
+    };
+    match value {
+        Planted::Text(text) => {
+            let text = text.trim();
+            add(text.to_owned(), "plain");
+            add(text.to_lowercase(), "lower case");
+            add(without_separators(text), "without separators");
+            add(text.to_uppercase(), "upper case");
+            add(without_separators(text).to_lowercase(), "lower case without separators");
+        }
+        Planted::Mac(mac) => {
+            let colons = mac_text(mac, ":");
+            add(colons.to_lowercase(), "lower case");
+            add(mac_text(mac, "").to_lowercase(), "lower case without separators");
+            add(mac_text(mac, ""), "without separators");
+            add(colons, "plain");
+        }
+        Planted::Date(date) => dates::hashed(*date).into_iter().take(2).for_each(|(text, name)| add(text, name)),
+        Planted::Integer(number) => add(number.to_string(), "the number"),
+        Planted::Decimal(text) => add(text.clone(), "the number"),
+        Planted::Position(position) => add(format!("{},{}", position.lat, position.lon), "latitude and longitude"),
+        Planted::Series(_) => {}
+    }
+    all
+}
+
+/// Upper-case hex digits of an address with a separator between bytes.
+pub(super) fn mac_text(mac: &[u8], separator: &str) -> String {
+    mac.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(separator)
+}
+
+/// Without spaces, dashes, dots, colons, underscores and slashes.
+pub(super) fn without_separators(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && !"-.:_/".contains(*c)).collect()
+}
+
+/// A decimal with exactly two digits after the point, where it has one.
+fn two_decimals(text: &str) -> Option<String> {
+    text.split_once('.').filter(|(_, fraction)| fraction.len() == 1).map(|_| format!("{text}0"))
+}
+
+#[derive(Default)]
+struct Forms {
+    all: Vec<Form>,
+    seen: HashSet<(Vec<u8>, bool)>,
+}
+
+impl Forms {
+    fn push(&mut self, form: Form) {
+        let exact = form.case == Case::Exact;
+        let key = if exact { form.bytes.clone() } else { form.bytes.to_ascii_lowercase() };
+        if !form.bytes.is_empty() && form.bytes.len() <= LONGEST_FORM && self.seen.insert((key, exact)) {
+            self.all.push(form);
+        }
+    }
+
+    /// A text that a person would call the value itself, in all its encodings.
+    fn spelled(&mut self, text: &str, spelling: &'static str) {
+        self.readable(text, spelling, Case::Folded);
+        self.encoded(text, spelling);
+    }
+
+    fn readable(&mut self, text: &str, spelling: impl Into<Cow<'static, str>>, case: Case) {
+        let alphabet = if case == Case::Ignored { Alphabet::Hex } else { Alphabet::Text };
+        let digits = text.bytes().all(|byte| !byte.is_ascii_alphabetic() && byte < 0x80);
+        // Long texts stand in longer ones; a short one there would be part of a word.
+        let edges = match text.len() {
+            0..SHORTEST_WITHOUT_EDGES => Edges::Words,
+            _ if digits => Edges::Digits,
+            _ => Edges::Any,
+        };
+        let bits = chance::bits(text.as_bytes(), alphabet);
+        self.push(Form { bytes: text.as_bytes().to_vec(), spelling: spelling.into(), case, edges, alphabet, bits, readable: true });
+    }
+
+    /// Reversible encodings of a text. They say as much as the text.
+    fn encoded(&mut self, text: &str, spelling: &'static str) {
+        let bits = chance::bits(text.as_bytes(), Alphabet::Text);
+        if bits < LEAST_ENCODED {
+            return;
+        }
+        let name = |encoding: &str| -> Cow<'static, str> {
+            if spelling == "plain" { encoding.to_owned().into() } else { format!("{spelling}, {encoding}").into() }
+        };
+        let mut text_form = |form: String, encoding: &str, case: Case| {
+            if form != text {
+                let edges = if form.len() < SHORTEST_WITHOUT_EDGES { Edges::Words } else { Edges::Any };
+                let form = Form {
+                    bytes: form.into_bytes(),
+                    spelling: name(encoding),
+                    case,
+                    edges,
+                    alphabet: Alphabet::Text,
+                    bits,
+                    readable: true,
+                };
+                self.push(form);
+            }
+        };
+        for (keep, space) in [(&b"-._~"[..], "%20"), (b"-._*", "+"), (b"-_.!~*'()", "%20"), (b"", "%20")] {
+            let all = keep.is_empty();
+            let once = percent(text, |byte| !all && (byte.is_ascii_alphanumeric() || keep.contains(&byte)), space);
+            if !all {
+                text_form(once.replace('%', "%25"), "URL-encoded twice", Case::Folded);
+            }
+            text_form(once, "URL-encoded", Case::Folded);
+        }
+        text_form(json_escaped(text, |c| matches!(c, '"' | '\\' | '\u{0}'..='\u{1f}')), "JSON escapes", Case::Folded);
+        text_form(json_escaped(text, |c| matches!(c, '"' | '\\' | '/' | '\u{0}'..='\u{1f}')), "JSON escapes", Case::Folded);
+        text_form(json_escaped(text, |c| c > '~' || c < ' ' || "\"\\<>&='".contains(c)), "\\u escapes", Case::Folded);
+        text_form(json_escaped(text, |c| c > '~' || c < ' ' || "\"\\".contains(c)), "\\u escapes", Case::Folded);
+        text_form(json_escaped(text, |c| c > '~' || c < ' ' || "\"\\/".contains(c)), "\\u escapes", Case::Folded);
+        text_form(escaped(text, |_| true), "\\u escapes", Case::Folded);
+        text_form(text.chars().rev().collect(), "reversed", Case::Folded);
+        text_form(hex(text.as_bytes()), "hex", Case::Ignored);
+        let wide: Vec<u16> = text.encode_utf16().collect();
+        let mut raw = |bytes: Vec<u8>, encoding: &str| {
+            if bytes != text.as_bytes() {
+                let edges = if bytes.len() < SHORTEST_WITHOUT_EDGES { Edges::Words } else { Edges::Any };
+                self.push(Form {
+                    bytes,
+                    spelling: name(encoding),
+                    case: Case::Folded,
+                    edges,
+                    alphabet: Alphabet::Text,
+                    bits,
+                    readable: true,
+                });
+            }
+        };
+        raw(wide.iter().flat_map(|unit| unit.to_le_bytes()).collect(), "UTF-16");
+        raw(wide.iter().flat_map(|unit| unit.to_be_bytes()).collect(), "UTF-16");
+        if !text.is_ascii()
+            && let Some(latin) = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect::<Option<Vec<u8>>>()
+        {
+            let once = latin.iter().fold(String::new(), |mut out, byte| {
+                if byte.is_ascii_alphanumeric() {
+                    out.push(char::from(*byte))
+                } else {
+                    let _ = write!(out, "%{byte:02X}");
+                }
+                out
+            });
+            raw(once.into_bytes(), "Latin-1, URL-encoded");
+            raw(latin, "Latin-1");
+        }
+        // Another case is another base64 text.
+        let (lower, upper) = (text.to_lowercase(), text.to_uppercase());
+        self.base64(text, &name("base64"), bits);
+        if lower != text {
+            self.base64(&lower, &name("lower case, base64"), bits);
+        }
+        if upper != text {
+            self.base64(&upper, &name("upper case, base64"), bits);
+        }
+        for (inner, spelling) in inside_base64(text.as_bytes(), &general_purpose::STANDARD_NO_PAD) {
+            let whole = general_purpose::STANDARD.encode(text);
+            let inner = if spelling == 0 { whole } else { inner };
+            for (outer, _) in inside_base64(inner.as_bytes(), &general_purpose::STANDARD_NO_PAD) {
+                self.base64_form(outer, name("base64 twice"), bits);
+            }
+        }
+    }
+
+    /// Base64 in both alphabets, at each of the three alignments that a text has inside a longer one.
+    fn base64(&mut self, text: &str, spelling: &str, bits: f32) {
+        for engine in [&general_purpose::STANDARD_NO_PAD, &general_purpose::URL_SAFE_NO_PAD] {
+            for (form, _) in inside_base64(text.as_bytes(), engine) {
+                // An alignment that leaves out a character says that much less.
+                let covered = (form.len() as f32 * 0.75 / text.len() as f32).min(1.0);
+                self.base64_form(form, spelling.to_owned().into(), bits * covered);
+            }
+            // Alone in a leaf, also with the bits that depend on nothing that follows.
+            if text.len() < 7 {
+                self.base64_form(engine.encode(text), spelling.to_owned().into(), bits);
+            }
+        }
+    }
+
+    fn base64_form(&mut self, form: String, spelling: Cow<'static, str>, bits: f32) {
+        let edges = if form.len() < SHORTEST_WITHOUT_EDGES { Edges::Words } else { Edges::Any };
+        self.push(Form { bytes: form.into_bytes(), spelling, case: Case::Exact, edges, alphabet: Alphabet::Base64, bits, readable: false });
+    }
+
+    fn exact_base64(&mut self, text: &str) {
+        let bits = chance::bits(text.as_bytes(), Alphabet::Text);
+        if text.len() < 3 {
+            return;
+        }
+        self.base64_form(general_purpose::STANDARD_NO_PAD.encode(text), "base64".into(), bits);
+    }
+
+    /// Decimal digits. Short ones are compared as numbers, alone in a leaf.
+    fn number(&mut self, text: &str, spelling: &'static str) {
+        if text.len() >= SHORTEST_WITHOUT_EDGES {
+            let bits = chance::bits(text.as_bytes(), Alphabet::Text);
+            let bytes = text.as_bytes().to_vec();
+            self.push(Form {
+                bytes,
+                spelling: spelling.into(),
+                case: Case::Exact,
+                edges: Edges::Digits,
+                alphabet: Alphabet::Text,
+                bits,
+                readable: true,
+            });
+        }
+    }
+
+    fn raw(&mut self, bytes: Vec<u8>, spelling: impl Into<Cow<'static, str>>) {
+        let bits = chance::bits(&bytes, Alphabet::Raw);
+        self.push(Form {
+            bytes,
+            spelling: spelling.into(),
+            case: Case::Exact,
+            edges: Edges::Any,
+            alphabet: Alphabet::Raw,
+            bits,
+            readable: false,
+        });
+    }
+
+    fn text(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        if kind::is_mac(text)
+            && text.len() == 17
+            && let Some(mac) = digest::from_hex(&without_separators(text)).and_then(|bytes| <[u8; 6]>::try_from(bytes).ok())
+        {
+            self.mac(mac);
+        }
+        let bare = without_separators(text);
+        self.spelled(text, "plain");
+        let mut variants: Vec<(String, &'static str)> = vec![(bare.clone(), "without separators")];
+        if !text.is_ascii() {
+            // Upper and lower case of ASCII letters are folded anyway.
+            variants.extend([
+                (text.to_lowercase(), "lower case"),
+                (text.to_uppercase(), "upper case"),
+                (letters::composed(text), "composed accents"),
+                (letters::decomposed(text), "decomposed accents"),
+                (letters::without_accents(text), "without accents"),
+                (letters::written_out(text), "umlauts written out"),
+            ]);
+        }
+        for (variant, spelling) in variants {
+            if variant != text && variant.len() >= SHORTEST_TEXT {
+                self.spelled(&variant, spelling);
+            }
+        }
+        if bare.len() >= 8
+            && let Some(bytes) = digest::from_hex(&bare)
+        {
+            if kind::is_uuid(text) {
+                let mut mixed = bytes.clone();
+                mixed[..4].reverse();
+                mixed[4..6].reverse();
+                mixed[6..8].reverse();
+                self.raw(mixed, "as raw bytes, in Microsoft's order");
+            }
+            self.packed(&bytes, "as raw bytes");
+        }
+        let inputs = [
+            (text.to_owned(), "the plain text"),
+            (text.to_lowercase(), "lower case"),
+            (text.to_uppercase(), "upper case"),
+            (bare.clone(), "the text without separators"),
+            (bare.to_lowercase(), "lower case without separators"),
+            (bare.to_uppercase(), "upper case without separators"),
+            (letters::composed(text), "composed accents"),
+            (letters::decomposed(text), "decomposed accents"),
+            (letters::without_accents(text).to_lowercase(), "lower case without accents"),
+        ];
+        self.digests_of(inputs.into_iter().map(|(text, name)| (text.into_bytes(), name)));
+    }
+
+    /// Bytes that a text of hex digits stands for: as they are, and in base64.
+    fn packed(&mut self, bytes: &[u8], spelling: &'static str) {
+        self.raw(bytes.to_vec(), spelling);
+        let bits = chance::bits(bytes, Alphabet::Raw);
+        for engine in [&general_purpose::STANDARD_NO_PAD, &general_purpose::URL_SAFE_NO_PAD] {
+            self.base64_form(engine.encode(bytes), format!("{spelling}, base64").into(), bits);
+        }
+    }
+
+    fn mac(&mut self, mac: [u8; 6]) {
+        let reversed: Vec<u8> = mac.iter().rev().copied().collect();
+        let [a, b, c, d, e, f] = mac;
+        // IEEE EUI-64 from EUI-48: FFFE in the middle; RFC 4291 turns the second-lowest bit of the first byte for IPv6.
+        let eui = [a, b, c, 0xff, 0xfe, d, e, f];
+        let turned = [a ^ 2, b, c, 0xff, 0xfe, d, e, f];
+        for (bytes, name) in [(&mac[..], ""), (&reversed, "reversed"), (&eui, "EUI-64"), (&turned, "EUI-64 of IPv6")] {
+            let spelled = |how: &'static str| -> &'static str {
+                // Names of spellings live as long as the program: there are four kinds of four.
+                match (name, how) {
+                    ("", how) => how,
+                    ("reversed", "plain") => "reversed",
+                    ("reversed", "with dashes") => "reversed, with dashes",
+                    ("reversed", _) => "reversed, without separators",
+                    ("EUI-64", "plain") => "EUI-64, with colons",
+                    ("EUI-64", "with dashes") => "EUI-64, with dashes",
+                    ("EUI-64", _) => "EUI-64",
+                    (_, "plain") => "EUI-64 of IPv6, with colons",
+                    (_, "with dashes") => "EUI-64 of IPv6, with dashes",
+                    _ => "EUI-64 of IPv6",
+                }
+            };
+            self.spelled(&mac_text(bytes, ":"), spelled("plain"));
+            self.spelled(&mac_text(bytes, "-"), spelled("with dashes"));
+            self.spelled(&mac_text(bytes, ""), spelled("without separators"));
+        }
+        self.readable(&mac_text(&mac, " "), "with spaces", Case::Folded);
+        self.readable(&mac.chunks(2).map(hex).collect::<Vec<_>>().join("."), "in three groups", Case::Folded);
+        self.readable(&mac.map(|byte| format!("{byte:x}")).join(":"), "without zeros", Case::Folded);
+        self.readable(&turned.chunks(2).map(hex).collect::<Vec<_>>().join(":"), "end of an IPv6 address", Case::Folded);
+        let integer = |bytes: &[u8]| bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte)).to_string();
+        self.number(&integer(&mac), "as a number");
+        self.number(&integer(&reversed), "as a number, reversed");
+        self.number(&integer(&eui), "EUI-64, as a number");
+        self.packed(&mac, "as raw bytes");
+        self.packed(&reversed, "reversed, as raw bytes");
+        self.packed(&eui, "EUI-64, as raw bytes");
+        let upper = |separator: &str| mac_text(&mac, separator).into_bytes();
+        let lower = |separator: &str| mac_text(&mac, separator).to_lowercase().into_bytes();
+        self.digests_of([
+            (upper(":"), "upper case with colons"),
+            (lower(":"), "lower case with colons"),
+            (upper(""), "upper case without separators"),
+            (lower(""), "lower case without separators"),
+            (upper("-"), "upper case with dashes"),
+            (lower("-"), "lower case with dashes"),
+            (mac.to_vec(), "its raw bytes"),
+            (mac_text(&reversed, "").to_lowercase().into_bytes(), "the reversed address"),
+            (mac_text(&eui, "").into_bytes(), "the EUI-64"),
+            (mac_text(&eui, "").to_lowercase().into_bytes(), "the EUI-64 in lower case"),
+        ]);
+    }
+
+    fn digests_of(&mut self, inputs: impl IntoIterator<Item = (Vec<u8>, &'static str)>) {
+        let mut seen = HashSet::new();
+        for (input, name) in inputs {
+            if seen.insert(input.clone()) {
+                self.digests(&input, name);
+            }
+        }
+    }
+
+    /// Every digest of one input, written in every usual way.
+    fn digests(&mut self, input: &[u8], name: &'static str) {
+        for algorithm in Algorithm::ALL {
+            for written in digest::written(algorithm, &algorithm.digest(input)) {
+                let spelling = format!("{} of {name}, {}", algorithm.word(), written.word()).into();
+                let (bytes, case, alphabet, edges) = match written {
+                    Written::Hex(text) => (text.into_bytes(), Case::Ignored, Alphabet::Hex, Edges::Any),
+                    Written::Uuid(text) => (text.into_bytes(), Case::Ignored, Alphabet::Hex, Edges::Any),
+                    Written::Base64(text) => (text.into_bytes(), Case::Exact, Alphabet::Base64, Edges::Any),
+                    Written::Raw(bytes) => (bytes, Case::Exact, Alphabet::Raw, Edges::Any),
+                    Written::Decimal(text) => (text.into_bytes(), Case::Exact, Alphabet::Text, Edges::Digits),
+                };
+                // A short digest is one only if it stands alone.
+                let edges = if algorithm.bytes() < 16 && alphabet != Alphabet::Raw && edges == Edges::Any { Edges::Words } else { edges };
+                // Its own digits say how much it says; it cannot say more than it has bits.
+                let bits = chance::bits(&bytes, alphabet).min(algorithm.bytes() as f32 * 8.0);
+                self.push(Form { bytes, spelling, case, edges, alphabet, bits, readable: false });
+            }
+        }
+    }
+}
+
+/// Base64 of bytes at each of the three places that they can have in a longer text: only the characters that nothing around
+/// them changes. With how many bytes stand before them.
+fn inside_base64(bytes: &[u8], engine: &impl Engine) -> Vec<(String, usize)> {
+    (0..3)
+        .map(|before| {
+            let mut longer = vec![0; before];
+            longer.extend_from_slice(bytes);
+            let text = engine.encode(&longer);
+            // The first characters hold bits of what stands before, the last one those of what follows.
+            let first = (before * 8).div_ceil(6);
+            let last = longer.len() * 8 / 6;
+            (text.get(first..last).unwrap_or_default().to_owned(), before)
+        })
+        .collect()
+}
+
+fn percent(text: &str, keep: impl Fn(u8) -> bool, space: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 3);
+    for byte in text.bytes() {
+        match byte {
+            b' ' => out.push_str(space),
+            _ if keep(byte) => out.push(char::from(byte)),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+/// As in a JSON string: characters with an escape of two characters get it, others `\u`.
+fn json_escaped(text: &str, escape: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    for c in text.chars() {
+        match c {
+            _ if !escape(c) => out.push(c),
+            '"' | '\\' | '/' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            _ => out.push_str(&escaped(c.encode_utf8(&mut [0; 4]), |_| true)),
+        }
+    }
+    out
+}
+
+fn escaped(text: &str, escape: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(text.len() * 6);
+    for c in text.chars() {
+        if escape(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// A text of so many bytes is looked for inside others whatever stands beside it.
+const SHORTEST_WITHOUT_EDGES: usize = 8;
+/// Shorter variants of a text would be found everywhere.
+const SHORTEST_TEXT: usize = 4;
+/// What says less is not looked for in disguise: `30` is hex for `0`, and nearly always a thirty.
+const LEAST_ENCODED: f32 = 14.0;
+/// Longer forms are found by what they begin with elsewhere; nobody plants a novel.
+const LONGEST_FORM: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has(value: &Planted, form: &[u8]) -> bool {
+        forms(value)
+            .iter()
+            .any(|known| if known.case == Case::Exact { known.bytes == form } else { known.bytes.eq_ignore_ascii_case(form) })
+    }
+
+    #[test]
+    fn an_address_is_written_in_many_ways() {
+        let mac = Planted::Mac([0xc0, 0xff, 0xee, 0x12, 0x34, 0x56]);
+        for form in [
+            "C0:FF:EE:12:34:56",
+            "c0-ff-ee-12-34-56",
+            "c0ffee123456",
+            "c0ff.ee12.3456",
+            "56:34:12:ee:ff:c0",
+            "563412eeffc0",
+            "C0FFEEFFFE123456",
+            "C2FFEEFFFE123456",
+            "212205443363926",
+            "C0%3AFF%3AEE%3A12%3A34%3A56",
+            "C0%253AFF%253AEE%253A12%253A34%253A56",
+            "QzA6RkY6RUU6MTI6MzQ6NT",
+            "wP/uEjRW",
+        ] {
+            assert!(has(&mac, form.as_bytes()), "{form}");
+        }
+        assert!(has(&mac, &[0xc0, 0xff, 0xee, 0x12, 0x34, 0x56]) && has(&mac, &[0x56, 0x34, 0x12, 0xee, 0xff, 0xc0]));
+        assert!(forms(&Planted::Text("C0:FF:EE:12:34:56".into())).len() >= forms(&mac).len());
+    }
+
+    #[test]
+    fn a_name_with_an_umlaut_is_written_in_many_ways() {
+        let name = Planted::Text("Jürgen Groß".into());
+        for form in [
+            "Jürgen Groß".as_bytes(),
+            "JÜRGEN GROSS".as_bytes(),
+            "Ju\u{308}rgen Groß".as_bytes(),
+            b"J\xfcrgen Gro\xdf",
+            b"J%FCrgen%20Gro%DF",
+            b"J%C3%BCrgen+Gro%C3%9F",
+            b"J%25C3%25BCrgen%2520Gro%25C3%259F",
+            b"J\\u00FCrgen Gro\\u00DF",
+            b"\\u004a\\u00fc\\u0072\\u0067\\u0065\\u006e\\u0020\\u0047\\u0072\\u006f\\u00df",
+            b"Jurgen Gross",
+            b"Juergen Gross",
+            "ßorG negrüJ".as_bytes(),
+        ] {
+            assert!(has(&name, form), "{}", String::from_utf8_lossy(form));
+        }
+    }
+
+    #[test]
+    fn base64_inside_a_longer_text_is_what_nothing_around_changes() {
+        let secret = b"Quillon-42";
+        for before in 0..6 {
+            for after in 0..4 {
+                let longer = [&b"abcdef"[..before], secret, &b"xyz!"[..after]].concat();
+                let text = general_purpose::STANDARD.encode(&longer);
+                let inside = inside_base64(secret, &general_purpose::STANDARD_NO_PAD);
+                assert!(inside.iter().any(|(form, _)| text.contains(form.as_str())), "{before} {after}");
+                let twice = general_purpose::STANDARD.encode(&text);
+                let value = Planted::Text("Quillon-42".into());
+                if before == 0 && after == 0 {
+                    assert!(forms(&value).iter().any(|form| form.spelling == "base64 twice" && twice.as_bytes().starts_with(&form.bytes)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_form_is_made_twice() {
+        for value in [Planted::Text("quillon@example.test".into()), Planted::Integer(171), Planted::Date(jiff::civil::date(1984, 3, 7))] {
+            let all = forms(&value);
+            let different: HashSet<(&[u8], bool)> = all.iter().map(|form| (form.bytes.as_slice(), form.case == Case::Exact)).collect();
+            assert_eq!(all.len(), different.len());
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What is known only at the end of an exchange: how many places were searched, so how unlikely a short value is; arrays of
+//! numbers, which come one by one; digests and the keys that may have made them.
+
+use crate::model::{Certainty, Part, Reason};
+
+use super::{
+    Index,
+    chance::{self, Alphabet},
+    keyed::Material,
+    series::AllSeries,
+};
+
+/// The state of one exchange's search for planted values.
+#[derive(Debug, Default)]
+pub(in super::super) struct Search {
+    /// Leaves with a value.
+    pub(super) leaves: u64,
+    /// Bytes of texts, and of binary data.
+    pub(super) text_bytes: u64,
+    pub(super) binary_bytes: u64,
+    /// Found, if it is not chance.
+    pub(super) open: Vec<Open>,
+    pub(super) columns: Columns,
+    pub(super) material: Material,
+    pub(super) cut: bool,
+}
+
+/// Something found that says too little to be judged before all is searched.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Open {
+    pub(super) part: Part,
+    pub(super) path: String,
+    pub(super) value: usize,
+    pub(super) spelling: String,
+    pub(super) bits: f32,
+    /// So many forms like it are searched for.
+    pub(super) alike: u32,
+    pub(super) alphabet: Alphabet,
+    pub(super) place: Place,
+}
+
+/// Where a form stands, so where else it could.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Place {
+    /// Alone in a leaf.
+    Whole,
+    /// Inside a text, as a word of so many bytes; of one byte where anything may stand beside it.
+    Text(usize),
+    /// Inside binary data with so many bytes of text in it, as a word of so many bytes.
+    Binary { text: f64, word: usize },
+}
+
+impl Search {
+    /// How often a form in such a place would be found by chance, after all that was searched.
+    pub(super) fn by_chance(&self, place: Place, bits: f32, alphabet: Alphabet) -> f64 {
+        let (leaves, text, binary) = (self.leaves as f64, self.text_bytes as f64, self.binary_bytes as f64);
+        // Words of a length have at least a separator between them.
+        match place {
+            Place::Whole => chance::expected(bits, leaves),
+            Place::Text(word) => chance::expected(bits, text / (word as f64 + 1.0) + leaves),
+            Place::Binary { text, word } => {
+                let readable =
+                    if alphabet == Alphabet::Raw || text == 0.0 { 0.0 } else { chance::expected(bits, text / (word as f64 + 1.0)) };
+                chance::expected_in_noise(bits, alphabet, binary + leaves) + readable
+            }
+        }
+    }
+
+    pub(super) fn open(&mut self, open: Open) {
+        if self.open.contains(&open) {
+            return;
+        }
+        if self.open.len() < MOST_OPEN {
+            self.open.push(open);
+        } else {
+            self.cut = true;
+        }
+    }
+
+    /// The end of the exchange: gives what can be judged only now, each with the leaf's part and path, the number of the value,
+    /// and the reason. Returns whether something was left unsearched because there was too much of it.
+    pub(in super::super) fn end(self, index: &Index, tell: &mut dyn FnMut(Part, &str, usize, Reason)) -> bool {
+        let mut cut = self.cut;
+        for open in &self.open {
+            if let Some(certainty) = chance::judge(self.by_chance(open.place, open.bits, open.alphabet), open.alike) {
+                tell(open.part, &open.path, open.value, index.reason(open.value, open.spelling.clone(), certainty));
+            }
+        }
+        self.columns.search(&index.series, &mut |part, path, value, spelling, certainty| {
+            tell(part, path, value, index.reason(value, spelling, certainty));
+        });
+        cut |= self.columns.cut;
+        cut |= index.keyed.explain(&self.material, &mut |hit| {
+            tell(hit.part, &hit.path, hit.value, index.reason(hit.value, hit.spelling, Certainty::Certain));
+        });
+        cut
+    }
+}
+
+/// Numbers of arrays, by the field that they are of.
+#[derive(Debug, Default)]
+pub(super) struct Columns {
+    all: Vec<Column>,
+    /// The column of the last number.
+    last: usize,
+    numbers: usize,
+    cut: bool,
+}
+
+#[derive(Debug)]
+struct Column {
+    part: Part,
+    path: String,
+    numbers: Vec<i32>,
+}
+
+impl Columns {
+    /// A number of an array.
+    pub(super) fn add(&mut self, part: Part, path: &str, number: i32) {
+        if self.numbers >= MOST_NUMBERS {
+            self.cut = true;
+            return;
+        }
+        let is = |column: &Column| column.part == part && column.path == path;
+        // An array goes on, or its objects come back to the field after the last one.
+        let next = (self.last + 1) % self.all.len().max(1);
+        let known = [self.last, next].into_iter().find(|at| self.all.get(*at).is_some_and(is));
+        let at = match known.or_else(|| self.all.iter().position(is)) {
+            Some(at) => at,
+            None if self.all.len() < MOST_COLUMNS => {
+                self.all.push(Column { part, path: path.to_owned(), numbers: Vec::new() });
+                self.all.len() - 1
+            }
+            None => {
+                self.cut = true;
+                return;
+            }
+        };
+        self.all[at].numbers.push(number);
+        self.last = at;
+        self.numbers += 1;
+    }
+
+    fn search(&self, series: &AllSeries, found: &mut dyn FnMut(Part, &str, usize, String, Certainty)) {
+        for column in &self.all {
+            series.find_in_numbers(&column.numbers, "in an array", &mut |hit| {
+                found(column.part, &column.path, hit.number, hit.spelling, hit.certainty);
+            });
+        }
+    }
+}
+
+/// More short hits of one exchange say nothing more.
+const MOST_OPEN: usize = 1_000;
+const MOST_COLUMNS: usize = 256;
+/// Four megabytes.
+const MOST_NUMBERS: usize = 1 << 20;
