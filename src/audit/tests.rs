@@ -50,7 +50,8 @@ fn sighting() -> PositionSighting {
         origin: Origin::App,
         held_in: ["sync".to_owned()].into(),
         distance_m: 3.0,
-        decimals: 5,
+        how: "decimal degrees, 5 decimals".into(),
+        precision_m: 1.11,
         runs: 3,
         evidence: Evidence { run: 1, exchange: None, bytes: None, chain: Vec::new() },
     }

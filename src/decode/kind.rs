@@ -3,7 +3,7 @@
 
 use crate::model::FieldType;
 
-use super::{category::NameFacts, leaf::Value};
+use super::{category::NameFacts, leaf::Value, places};
 
 /// The type of one value.
 pub(super) fn kind_of(value: &Value<'_>, name: &NameFacts) -> FieldType {
@@ -52,7 +52,7 @@ fn kind_of_text(text: &str, name: &NameFacts) -> FieldType {
         FieldType::Uuid
     } else if is_mac(text) || (name.hardware && is_bare_mac(text)) {
         FieldType::Mac
-    } else if holds_coordinates(text, if name.place { 2 } else { 3 }) {
+    } else if holds_coordinates(text, if name.place { 2 } else { 3 }) || compass_pair(text).is_some() {
         FieldType::Coordinates
     } else if name.cipher && text.len() >= SHORTEST_CIPHER && !text.contains(' ') {
         FieldType::Opaque
@@ -75,7 +75,7 @@ pub(super) enum Axis {
 pub(super) struct Number {
     /// Its value.
     pub(super) value: f64,
-    /// Digits after the point, at most 255.
+    /// Digits after the point, at most 255, once an exponent has moved it.
     pub(super) decimals: u8,
     /// Whether it had neither point nor exponent.
     pub(super) integer: bool,
@@ -103,11 +103,10 @@ impl Number {
             return None;
         }
         let value: f64 = text.parse().ok().filter(|value: &f64| value.is_finite())?;
-        Some(Self {
-            value,
-            decimals: fraction.map_or(0, |fraction| u8::try_from(fraction.len()).unwrap_or(u8::MAX)),
-            integer: fraction.is_none() && exponent.is_none(),
-        })
+        // 5.2374E1 is 52.374: the exponent moves the point.
+        let moved: i64 = exponent.and_then(|exponent| exponent.parse().ok()).unwrap_or(0);
+        let decimals = (fraction.map_or(0, str::len) as i64).saturating_sub(moved).clamp(0, i64::from(u8::MAX));
+        Some(Self { value, decimals: u8::try_from(decimals).unwrap_or(u8::MAX), integer: fraction.is_none() && exponent.is_none() })
     }
 }
 
@@ -149,9 +148,20 @@ pub(super) fn numbers_in(text: &str) -> impl Iterator<Item = (std::ops::Range<us
 /// Whether a text holds a latitude and a longitude, in either order, with at least so many digits after the point each:
 /// `52.374,4.889`, `52.374; 4.889`, also with more around them. Only the first 4 KiB are looked at.
 pub(super) fn holds_coordinates(text: &str, decimals: u8) -> bool {
+    first_coordinates(text, decimals).is_some()
+}
+
+/// A pair of coordinates of which nothing says which is the latitude, in words; `None` for any other text.
+pub(super) fn either_order(text: &str) -> Option<&'static str> {
+    let (a, b) = first_coordinates(text, 3)?;
+    (a.abs() <= 90.0 && b.abs() <= 90.0).then_some("a latitude and a longitude; their order is ambiguous: both fit")
+}
+
+/// The first two numbers of a text that can be a latitude and a longitude.
+fn first_coordinates(text: &str, decimals: u8) -> Option<(f64, f64)> {
     let text = if text.len() > 4096 { text.get(..floor(text, 4096)).unwrap_or_default() } else { text };
     if !text.contains('.') {
-        return false;
+        return None;
     }
     let mut last: Option<(usize, Number)> = None;
     for (range, number) in numbers_in(text) {
@@ -163,11 +173,26 @@ pub(super) fn holds_coordinates(text: &str, decimals: u8) -> bool {
                 .is_some_and(|gap| (1..=3).contains(&gap.len()) && gap.bytes().all(|byte| b",; |\t".contains(&byte)))
             && ((first.value.abs() <= 90.0 && number.value.abs() <= 180.0) || (first.value.abs() <= 180.0 && number.value.abs() <= 90.0))
         {
-            return true;
+            return Some((first.value, number.value));
         }
         last = Some((range.end, number));
     }
-    false
+    None
+}
+
+/// How exact, in metres, a latitude and a longitude in a text are that say so by a point of the compass:
+/// `52°22'26"N 4°53'22"E`. `None` when it holds none.
+pub(super) fn compass_pair(text: &str) -> Option<f64> {
+    if text.len() <= 4096 { places::compass_pair(text) } else { None }
+}
+
+/// A name of the IANA time zone database: `Europe/Berlin`, `America/Argentina/Salta`. Half a continent, and no more.
+pub(super) fn is_time_zone(text: &str) -> bool {
+    let Some((area, place)) = text.split_once('/') else { return false };
+    let word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_uppercase()) && word.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_-+".contains(&byte))
+    };
+    ZONE_AREAS.contains(&area) && place.split('/').count() <= 2 && place.split('/').all(word)
 }
 
 /// The largest character boundary at or below an index.
@@ -253,6 +278,8 @@ pub(super) fn is_token(text: &str) -> bool {
     !wordy && (digits > 0 || steps >= 4)
 }
 
+/// Areas of the IANA time zone database (`zone1970.tab`).
+const ZONE_AREAS: &[&str] = &["Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"];
 /// Shortest value that a name like `cipher_data` makes opaque.
 const SHORTEST_CIPHER: usize = 16;
 const YEAR_2000: f64 = 946_684_800.0;
@@ -314,6 +341,21 @@ mod tests {
         check("q", "near 52.3740; 4.8896.", "coordinates");
         check("ua", "MiFit/5.3.0 (iOS 14.7.1; Scale/3.00)", "text");
         check("q", "192.168,300.123", "text");
+        check("q", "52°22'26.5\"N 4°53'22.9\"E", "coordinates");
+        check("q", "52.374 N, 4.8897 E", "coordinates");
+        check("q", "5'11\" and 21.5°C", "text");
+    }
+
+    #[test]
+    fn time_zones_are_areas_with_a_place() {
+        let zones = ["Europe/Berlin", "America/Argentina/Salta", "America/Port-au-Prince", "Europe", "Europe/12", "text/Html"];
+        assert_eq!(zones.map(is_time_zone), [true, true, true, false, false, false]);
+    }
+
+    #[test]
+    fn an_exponent_moves_the_point() {
+        let decimals = |text: &str| Number::parse(text).map(|number| number.decimals);
+        assert_eq!(["4.88969E0", "5.237403E1", "5.237403E7", "1E-3"].map(decimals), [Some(5), Some(5), Some(0), Some(3)]);
     }
 
     #[test]

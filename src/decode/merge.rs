@@ -83,7 +83,11 @@ pub(super) fn merge_sightings(sightings: impl Iterator<Item = PositionSighting>)
                 let known = entry.get_mut();
                 known.origin = blind::stronger(known.origin, sighting.origin);
                 known.distance_m = known.distance_m.min(sighting.distance_m);
-                known.decimals = known.decimals.max(sighting.decimals);
+                let exact = |sighting: &PositionSighting| sighting.precision_m;
+                if exact(&sighting).total_cmp(&exact(known)).then_with(|| sighting.how.cmp(&known.how)).is_lt() {
+                    known.precision_m = sighting.precision_m;
+                    known.how = sighting.how;
+                }
                 known.runs += sighting.runs;
                 known.evidence = std::cmp::min(known.evidence.clone(), sighting.evidence);
             }

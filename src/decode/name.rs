@@ -113,8 +113,15 @@ pub(super) fn placeholder_of_segment(segment: &str) -> Placeholder {
         || kind::Number::parse(segment).is_some_and(|number| number.decimals >= 2)
         || kind::holds_coordinates(segment, 2)
         || kind::is_token(segment)
+        || is_numbered_picture(segment)
         || segment.len() > LONGEST_SEGMENT;
     if id { Placeholder::Id } else { Placeholder::None }
+}
+
+/// The last part of a map tile's path: `10770.png`, `10770@2x.webp`, `10770.pbf`. Which map was looked at is a value.
+fn is_numbered_picture(segment: &str) -> bool {
+    let rest = segment.trim_start_matches(|c: char| c.is_ascii_digit());
+    rest.len() < segment.len() && [".png", ".jpg", ".jpeg", ".webp", ".pbf", ".mvt"].contains(&rest.strip_prefix("@2x").unwrap_or(rest))
 }
 
 fn placeholder_of_shape(text: &str) -> Placeholder {
@@ -277,6 +284,8 @@ mod tests {
             ("1000000001", Some("{id}")),
             ("52.374", Some("{id}")),
             ("52.374,4.889", Some("{id}")),
+            ("10770.png", Some("{id}")),
+            ("10770@2x.webp", Some("{id}")),
             ("0b7d0c1b2a3c4d5e", Some("{id}")),
             ("2026-03-14", Some("{date}")),
         ] {

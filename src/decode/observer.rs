@@ -222,9 +222,11 @@ impl<'a> Observer<'a> {
 
     fn plant(&mut self, value: PlantedValue) {
         planted::remember(&value.value, &mut self.gate);
-        if let Planted::Position(position) = &value.value {
+        match &value.value {
             // Of an import, nobody can ask the phone: where a file says it was is searched for, and a miss is "not checked".
-            self.places.moved(*position, value.confirmed || value.source == PlantedSource::File);
+            Planted::Position(position) => self.places.moved(*position, value.confirmed || value.source == PlantedSource::File),
+            Planted::Text(text) if value.category.is_a(Category::Location) => self.places.address(&value.name, text),
+            _ => {}
         }
         self.planted.retain(|known| known.name != value.name || known.value != value.value);
         self.planted.push(value);
@@ -355,10 +357,11 @@ impl<'a> Observer<'a> {
         let name = planted.as_ref().map_or("location", |(_, name)| name);
         let held_in = self.places.held_in(hit, &key.phase);
         if let Some(page) = self.pages.get_mut(key) {
-            let spelling = if hit.distance_m < 1.0 { "plain" } else { "near it" };
-            let reason = Reason::PlantedValue { name: name.to_owned(), spelling: spelling.to_owned(), certainty: Certainty::Certain };
+            // How many points a track has, or where in the data it stands, belongs to one upload and not to the field.
+            let spelling = if hit.distance_m < 1.0 { hit.notation.to_owned() } else { format!("{}, near it", hit.notation) };
+            let reason = Reason::PlantedValue { name: name.to_owned(), spelling, certainty: hit.certainty };
             for (part, path) in std::iter::once(&hit.field).chain(&hit.companion) {
-                page.add_reason(*part, path, Category::of_coordinates(hit.decimals), reason.clone());
+                page.add_reason(*part, path, hit.category(), reason.clone());
             }
         }
         let field_name = |(part, path): &(Part, String)| FieldName { part: *part, path: path.clone() };
@@ -370,7 +373,8 @@ impl<'a> Observer<'a> {
             held_in,
             // A centimetre is less than any clock or map knows; the sum of floating steps below it may differ.
             distance_m: (hit.distance_m * 100.0).round() / 100.0,
-            decimals: hit.decimals,
+            how: hit.how.clone(),
+            precision_m: (hit.precision_m * 100.0).round().max(1.0) / 100.0,
             runs: 1,
             evidence,
         };

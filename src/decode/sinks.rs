@@ -17,7 +17,7 @@ use super::{
     leaf::{Expectation, Leaf, RawLeaf, Sink, Standings, Value},
     name::Placeholder,
     page::{Found, Page},
-    places::{Hit, Pairs, Places},
+    places::{self, Hit, Pairs, Places},
     planted::{Index, Search},
     standing::standings,
 };
@@ -148,6 +148,7 @@ impl Sink for Absorb<'_> {
         };
         let mut kind = kind_of(&leaf.value, &slot.name);
         category::categories(&slot.name, &kind, &leaf.value, &mut self.reasons);
+        places::by_shape(&slot.name, &leaf.value, &mut self.reasons);
         let mut found = Found::new();
         self.index.find(&slot.name, leaf, !leaf.clean, &mut self.search, &mut self.reasons, &mut found);
         self.placed.extend(&found);
@@ -158,8 +159,12 @@ impl Sink for Absorb<'_> {
             kind = FieldType::Opaque;
         }
         slot.absorb(leaf, kind.clone(), &self.reasons, run, exchange);
-        let (hits, bytes) = (&mut self.hits, leaf.range());
-        self.pairs.look(leaf, &slot.name, self.places, &mut |hit| hits.push((hit, bytes)));
+        let (hits, reasons, bytes) = (&mut self.hits, &mut self.reasons, leaf.range());
+        self.pairs.look(leaf, &slot.name, self.places, &mut |hit| {
+            let (name, spelling) = ("location".to_owned(), hit.notation.to_owned());
+            reasons.push((hit.category(), Reason::PlantedValue { name, spelling, certainty: hit.certainty }));
+            hits.push((hit, bytes));
+        });
         // Short values of a field that is encrypted by its name are dark too; a whole body is told as a body.
         let dark = dark.or_else(|| (kind == FieldType::Opaque && !leaf.path.is_empty()).then(|| dark::by_name(leaf)));
         if let Some(dark) = dark.filter(|_| self.dark.len() < MOST_DARK) {
@@ -215,10 +220,26 @@ impl Sink for Absorb<'_> {
         });
         held.into_iter()
             .for_each(|(number, spelling): (usize, String)| self.found_loose(number, part, path, &format!("{spelling}, in a name")));
+        self.position_in_name(key, part, path);
     }
 }
 
 impl Absorb<'_> {
+    /// A map key may say where the phone was, as a value may: `{"52.374,4.8897": …}`.
+    fn position_in_name(&mut self, key: &str, part: Part, path: &str) {
+        let value = Value::Text(key);
+        let leaf = RawLeaf { part, path, value, chain: &[], bytes: None, exact: false, clean: false, group: u32::MAX };
+        let mut hits = Vec::new();
+        self.pairs.look(&leaf, &NameFacts::default(), self.places, &mut |hit| hits.push(hit));
+        for hit in hits {
+            let (name, spelling) = ("location".to_owned(), format!("{}, in a name", hit.notation));
+            let reason = Reason::PlantedValue { name, spelling, certainty: hit.certainty };
+            let evidence = Evidence { run: self.run, exchange: Some(self.exchange), bytes: None, chain: Vec::new() };
+            self.page.add_loose(part, path, (hit.category(), reason), &evidence);
+            self.hits.push((hit, None));
+        }
+    }
+
     /// A planted value stands in no leaf, but in what the path names, or in the path itself.
     fn found_loose(&mut self, number: usize, part: Part, path: &str, spelling: &str) {
         self.placed.push(number);
@@ -229,8 +250,9 @@ impl Absorb<'_> {
         self.page.add_loose(part, path, (*category, reason), &evidence);
     }
 
-    /// The end of the request: a coordinate of a planted position that stayed alone is a sign of location, if no proof of one.
-    /// Gives whether something was left unsearched because there was too much of it.
+    /// The end of the request: what can be judged only when all of it was searched, and what stayed alone and is a sign of
+    /// location, if no proof of one: a coordinate of a planted position, part of a planted address, the ids of a mast. Gives
+    /// whether something was left unsearched because there was too much of it.
     pub(super) fn end(&mut self) -> bool {
         let (index, page, found) = (self.index, &mut *self.page, &mut self.found);
         let mut loose = std::mem::take(&mut self.loose);
@@ -242,14 +264,13 @@ impl Absorb<'_> {
         for Loose { number, part, path, spelling } in loose {
             self.found_loose(number, part, &path, &format!("{spelling}, in a name or across several values"));
         }
-        for ((part, path), spelled) in std::mem::take(&mut self.pairs).alone(self.places) {
-            let reason = Reason::PlantedValue {
-                name: "location".to_owned(),
-                spelling: "one of its two coordinates".to_owned(),
-                certainty: Certainty::Certain,
-            };
-            self.page.add_reason(part, &path, Category::Location, reason);
-            self.gate.remember_secret(&spelled);
+        for sign in std::mem::take(&mut self.pairs).signs(self.places) {
+            if let Reason::PlantedValue { name, .. } = &sign.reason {
+                let planted = self.index.values().iter().position(|value| value.name == *name && matches!(value.value, Planted::Text(_)));
+                self.found.extend(planted);
+            }
+            self.page.add_reason(sign.field.0, &sign.field.1, sign.category, sign.reason);
+            self.gate.remember_secret(&sign.spelled);
         }
         cut
     }
@@ -261,7 +282,7 @@ pub(super) fn planted_near(index: &Index, hit: &Hit) -> Option<(usize, String)> 
         Planted::Position(position) => Some((number, value.name.clone(), position.distance_m(hit.position))),
         _ => None,
     });
-    let nearest = distances.filter(|(_, _, distance)| *distance <= super::places::NEAR_M).min_by(|a, b| a.2.total_cmp(&b.2));
+    let nearest = distances.filter(|(_, _, distance)| *distance <= places::NEAR_M.max(hit.distance_m)).min_by(|a, b| a.2.total_cmp(&b.2));
     nearest.map(|(number, name, _)| (number, name))
 }
 
@@ -293,6 +314,7 @@ impl Sink for Collect<'_> {
         let kind = if dark { FieldType::Opaque } else { kind_of(&leaf.value, name) };
         let mut reasons = Vec::new();
         category::categories(name, &kind, &leaf.value, &mut reasons);
+        places::by_shape(name, &leaf.value, &mut reasons);
         reasons.sort();
         reasons.dedup();
         let mut categories = reasons.iter().map(|(category, _)| *category).collect();

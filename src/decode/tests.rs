@@ -362,23 +362,23 @@ fn a_position_is_judged_by_where_the_phone_was() {
             let held: Vec<&str> = sighting.held_in.iter().map(String::as_str).collect();
             let companion = sighting.companion.as_ref().map_or(String::new(), |name| format!("+{}", name.path));
             format!(
-                "{} {}: {}{companion} of {} {:?} {}",
+                "{} {}: {}{companion} of {} {:?}, {}",
                 sighting.endpoint.phase,
                 sighting.endpoint.place(),
                 sighting.field,
                 held.join(","),
                 sighting.origin,
-                sighting.decimals
+                sighting.how
             )
         })
         .collect();
     assert_eq!(
         shown,
         [
-            "workout POST api-mifit*.huami.test/v1/sport/run: form longitude_latitude of workout App 8",
-            "background GET api-mifit*.huami.test/weather: query locationKey of background,start,sync,workout App 3",
-            "background POST new.test/c: json p.v+p.u of workout App 4",
-            "sync GET phone.test/ping: query lat+lon of start,sync Phone 2",
+            "workout POST api-mifit*.huami.test/v1/sport/run: form longitude_latitude of workout App, delta-coded track of 2 points (degrees x 10^8), nearest point",
+            "background GET api-mifit*.huami.test/weather: query locationKey of background,start,sync,workout App, decimal degrees, 3 decimals",
+            "background POST new.test/c: json p.v+p.u of workout App, decimal degrees, 4 decimals",
+            "sync GET phone.test/ping: query lat+lon of start,sync Phone, decimal degrees, 2 decimals",
         ]
     );
     assert!(seen.positions.iter().all(|sighting| sighting.distance_m < 500.0 && sighting.runs == 1));
@@ -895,29 +895,6 @@ fn the_real_upload_of_the_corpus_is_read() {
     assert_eq!(kind("data[].value"), Some(FieldType::Bytes(Some(4320))));
     assert!(kind("data[].did").is_some());
     assert!(leaves.iter().all(|leaf| leaf.name.part == Part::Json));
-}
-
-#[test]
-fn the_real_positions_of_the_corpus_are_found() {
-    let Some(corpus) = corpus() else { return };
-    let app = App::default();
-    let place = Position { lat: 52.235288, lon: 10.564235 };
-    for file in ["location/pacer.txt", "location/saramart.json"] {
-        let body = std::fs::read(corpus.join(file)).expect("the corpus is readable");
-        let planted = PlantedValue {
-            name: "location".into(),
-            category: Category::Location,
-            value: Planted::Position(place),
-            source: PlantedSource::Scenario,
-            confirmed: true,
-        };
-        let mut observer = Observer::new(&app, &Provenance { planted: vec![planted], ..provenance(1) });
-        observer.absorb(&RunEvent::Exchange(Box::new(exchange(1, "start", "POST", "x.test/c", &[], body))), &NoBodies);
-        let seen = observer.finish();
-        assert!(!seen.positions.is_empty(), "{file}");
-        let located: BTreeSet<_> = seen.positions.iter().map(|sighting| &sighting.endpoint.path).collect();
-        assert_eq!(located.len(), 1);
-    }
 }
 
 fn corpus() -> Option<std::path::PathBuf> {

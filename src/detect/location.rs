@@ -3,7 +3,8 @@
 
 use super::{Case, START};
 use crate::model::{
-    Category, EndpointFacts, EndpointKey, FieldFacts, FieldName, FieldShape, Origin, PositionSighting, Reason, position::distance_words,
+    Category, EndpointFacts, EndpointKey, FieldFacts, FieldName, FieldShape, Origin, PositionSighting, Reason,
+    position::{distance_words, exactness_words},
 };
 
 /// What a sighted position amounts to.
@@ -37,13 +38,13 @@ pub(super) fn judge(case: &Case<'_>, sighting: &PositionSighting) -> Judgement {
 /// Whether a phase explains a position: as the kind of place that its digits make it, or as part of a track.
 fn explains(case: &Case<'_>, phase: &str, sighting: &PositionSighting) -> Option<bool> {
     let is_in_track = || case.field(&sighting.endpoint, &sighting.field).is_some_and(|field| field.shape.is_a(Category::Track));
-    let as_place = case.explains(phase, Category::of_coordinates(sighting.decimals))?;
+    let as_place = case.explains(phase, Category::of_exactness(sighting.precision_m))?;
     Some(as_place || (is_in_track() && case.explains(phase, Category::Track) == Some(true)))
 }
 
 /// Whether a sighted position is of a category, or of a member of a group: by its digits, or by what its field is.
 pub(super) fn is_a(case: &Case<'_>, sighting: &PositionSighting, general: Category) -> bool {
-    Category::of_coordinates(sighting.decimals).is_a(general)
+    Category::of_exactness(sighting.precision_m).is_a(general)
         || case.field(&sighting.endpoint, &sighting.field).is_some_and(|field| field.shape.is_a(general))
 }
 
@@ -128,7 +129,7 @@ pub fn late(case: &Case<'_>) -> Vec<String> {
 /// More on one sighted position.
 pub(super) fn details(sighting: &PositionSighting, judgement: Judgement, runs: u32) -> Vec<String> {
     let mut details = vec![
-        format!("{} decimal place{}", sighting.decimals, if sighting.decimals == 1 { "" } else { "s" }),
+        format!("written as {}: exact to {}", sighting.how, exactness_words(sighting.precision_m)),
         format!("in {} of {runs} run{}", sighting.runs, if runs == 1 { "" } else { "s" }),
     ];
     match judgement {

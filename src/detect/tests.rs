@@ -75,7 +75,8 @@ impl World {
             origin,
             held_in: held_in.iter().map(|phase| (*phase).to_owned()).collect(),
             distance_m: 4.2,
-            decimals: 5,
+            how: "decimal degrees, 5 decimals".into(),
+            precision_m: 1.11,
             runs: 3,
             evidence: Evidence { run: 1, exchange: None, bytes: None, chain: Vec::new() },
         });
@@ -284,17 +285,17 @@ fn never_a_group_forbids_its_members_and_never_a_member_is_narrower() {
 
 #[test]
 fn never_a_precise_location_leaves_a_coarse_one_alone() {
-    let told = |decimals, forbidden| {
+    let told = |precision_m, forbidden| {
         let mut world = World::new().endpoint(WEATHER, "background", Origin::App, 3).position("background", &["background"], Origin::App);
-        world.observations.positions[0].decimals = decimals;
+        world.observations.positions[0].precision_m = precision_m;
         world.expectations = vec![Expectation::NeverCategory(forbidden)];
         world.told().into_iter().filter(|told| told.contains(" never ")).count()
     };
-    assert_eq!(told(5, Category::PreciseLocation), 1);
-    assert_eq!(told(1, Category::PreciseLocation), 0);
-    assert_eq!(told(1, Category::CoarseLocation), 1);
-    assert_eq!(told(1, Category::Location), 1);
-    assert_eq!(told(5, Category::WifiNetwork), 0);
+    assert_eq!(told(1.11, Category::PreciseLocation), 1);
+    assert_eq!(told(11_120.0, Category::PreciseLocation), 0);
+    assert_eq!(told(11_120.0, Category::CoarseLocation), 1);
+    assert_eq!(told(11_120.0, Category::Location), 1);
+    assert_eq!(told(1.11, Category::WifiNetwork), 0);
 }
 
 #[test]
@@ -312,17 +313,17 @@ fn a_phase_that_explains_a_group_explains_its_members_and_one_that_explains_a_me
     assert_eq!(told(Category::CoarseLocation, Category::PreciseLocation), "warning never background, warning passive-location background");
     assert_eq!(told(Category::Sleep, Category::SleepStages), "");
     assert_eq!(told(Category::SleepStages, Category::Sleep), "alarm never background");
-    let position = |explains: Category, decimals| {
+    let position = |explains: Category, precision_m| {
         let mut world = World::new().endpoint(WEATHER, "background", Origin::App, 3).position("background", &["background"], Origin::App);
         world.observations.phases[2].1.insert(explains);
-        world.observations.positions[0].decimals = decimals;
+        world.observations.positions[0].precision_m = precision_m;
         world.told().join(", ")
     };
-    assert_eq!(position(Category::Location, 5), "");
-    assert_eq!(position(Category::PreciseLocation, 5), "");
-    assert_eq!(position(Category::CoarseLocation, 1), "");
-    assert_eq!(position(Category::CoarseLocation, 5), "alarm passive-location background");
-    assert_eq!(position(Category::Track, 5), "alarm passive-location background");
+    assert_eq!(position(Category::Location, 1.11), "");
+    assert_eq!(position(Category::PreciseLocation, 1.11), "");
+    assert_eq!(position(Category::CoarseLocation, 11_120.0), "");
+    assert_eq!(position(Category::CoarseLocation, 1.11), "alarm passive-location background");
+    assert_eq!(position(Category::Track, 1.11), "alarm passive-location background");
 }
 
 #[test]

@@ -302,6 +302,11 @@ impl Category {
         if decimals >= 2 { Self::PreciseLocation } else { Self::CoarseLocation }
     }
 
+    /// The category of a place given to so many metres: the same line as [`Category::of_coordinates`] draws, 3 km².
+    pub fn of_exactness(metres: f64) -> Self {
+        if metres * metres < 3e6 { Self::PreciseLocation } else { Self::CoarseLocation }
+    }
+
     /// Whether it is measured on the body.
     pub fn is_measured(self) -> bool {
         matches!(self.group(), Self::HeartRate | Self::Vitals | Self::Sleep | Self::Steps)
@@ -419,6 +424,8 @@ mod tests {
     fn two_digits_after_the_point_are_precise() {
         assert_eq!(Category::of_coordinates(1), Category::CoarseLocation);
         assert_eq!(Category::of_coordinates(2), Category::PreciseLocation);
+        assert_eq!(Category::of_exactness(1_112.0), Category::PreciseLocation);
+        assert_eq!(Category::of_exactness(4_900.0), Category::CoarseLocation);
     }
 
     #[test]

@@ -171,8 +171,10 @@ pub struct PositionSighting {
     pub held_in: BTreeSet<String>,
     /// Metres from the planted position, the nearest over all occurrences.
     pub distance_m: f64,
-    /// Digits after the decimal point, the least of the two coordinates; says how exact the upload is.
-    pub decimals: u8,
+    /// How it is written, where it is most exact: `decimal degrees, 5 decimals`, `geohash of 7 characters`.
+    pub how: String,
+    /// Metres that it reveals: the size of the cell, or of one in the last digit; the least over all occurrences.
+    pub precision_m: f64,
     /// In how many runs.
     pub runs: u32,
     /// Where to look.

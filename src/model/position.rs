@@ -34,6 +34,11 @@ pub fn distance_words(metres: f64) -> String {
     if metres < 999.5 { format!("{metres:.0} m") } else { format!("{:.1} km", metres / 1000.0) }
 }
 
+/// How exact a position is, for a reader: `1 m or less`, `76 m`, `1.1 km`.
+pub fn exactness_words(metres: f64) -> String {
+    if metres < 1.5 { "1 m or less".to_owned() } else { distance_words(metres) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

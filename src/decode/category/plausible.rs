@@ -87,7 +87,10 @@ pub(super) fn meant(category: Category, word: &str, name: &NameFacts, kind: &Fie
 pub(super) fn looks_like(name: &NameFacts, kind: &FieldType, value: &Value<'_>) -> Option<(Category, &'static str)> {
     let text = value.as_text()?;
     match kind {
-        FieldType::Coordinates => Some((Category::of_coordinates(most_decimals(text)), "a latitude and a longitude")),
+        FieldType::Coordinates => {
+            let category = kind::compass_pair(text).map_or_else(|| Category::of_coordinates(most_decimals(text)), Category::of_exactness);
+            Some((category, "a latitude and a longitude"))
+        }
         FieldType::Mac if is_placeholder(text) || name.says(Category::WifiNetwork) => None,
         FieldType::Mac => Some((Category::Identifier, "a hardware address")),
         FieldType::Text if kind::is_email(text) => Some((Category::EmailAddress, "an e-mail address")),

@@ -1,0 +1,393 @@
+//! Finds what says where the phone was among the leaves of one request: a latitude and a longitude in one text or in two
+//! siblings, a cell or a track in one text, numbers in binary data. Also what stayed alone: half a pair, part of an address.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::model::{Category, Certainty, Part, Position, Reason};
+
+use super::{
+    super::{
+        category::NameFacts,
+        kind::{Axis, Number},
+        leaf::{RawLeaf, Value},
+    },
+    Hit, NEAR_M, Nearest, Places, Sight, Sign, address,
+    angles::{self, Item},
+    binary,
+    chance::{self, Family, Looked},
+    degrees::{Notation, Reading, readings},
+    geohash, plus_code, radio, size_m, tile, track,
+};
+
+/// Finds positions among the leaves of one request.
+#[derive(Debug, Default)]
+pub(in crate::decode) struct Pairs {
+    looked: Looked,
+    /// Numbers so far.
+    numbers: u32,
+    candidates: VecDeque<Candidate>,
+    tiles: tile::Row,
+    addresses: address::Parts,
+    masts: radio::Masts,
+    /// How near the nearest hit was that was given out of a field, by held position.
+    told: HashMap<(Part, String, usize), f64>,
+}
+
+/// Half a pair: one reading of one number.
+#[derive(Clone, Debug)]
+struct Candidate {
+    group: u32,
+    /// Which number of the request it is.
+    number: u32,
+    field: (Part, String),
+    /// The number as it was sent.
+    value: f64,
+    reading: Reading,
+    /// In how many ways the number can be read.
+    readings: f64,
+    /// Which coordinate its point of the compass makes it.
+    axis: Option<Axis>,
+    named: Named,
+    spelled: String,
+}
+
+/// What a name says about a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Named {
+    axis: Option<Axis>,
+    place: bool,
+}
+
+impl Pairs {
+    /// Looks at one leaf; every position it completes is given out, of one field only ever nearer ones.
+    pub(in crate::decode) fn look(&mut self, leaf: &RawLeaf<'_>, name: &NameFacts, places: &Places, found: &mut dyn FnMut(Hit)) {
+        self.masts.look(leaf, name);
+        self.addresses.look(leaf, &places.addresses);
+        if places.is_empty() {
+            return;
+        }
+        match leaf.value {
+            Value::Number(text) | Value::Text(text) => match Number::parse(text) {
+                Some(number) => self.number((number, text), leaf, name, places, found),
+                None => self.text(text, leaf, name, places, found),
+            },
+            Value::Bytes { bytes, text } => {
+                let mut nearest = Nearest::default();
+                binary::look(bytes, places, &mut nearest);
+                if let Some(text) = text {
+                    self.cells(text, name, places, &mut nearest);
+                }
+                self.give(nearest, leaf, found);
+            }
+            Value::Opaque(bytes) => {
+                let mut nearest = Nearest::default();
+                binary::look(bytes, places, &mut nearest);
+                self.give(nearest, leaf, found);
+            }
+            Value::Null | Value::Boolean(_) => {}
+        }
+    }
+
+    /// What stayed alone at the end of the request: coordinates of held positions, each exact enough to be no chance; parts of
+    /// planted addresses; the ids of masts.
+    pub(in crate::decode) fn signs(self, places: &Places) -> Vec<Sign> {
+        let Self { looked, candidates, addresses, masts, .. } = self;
+        let halves = candidates.into_iter().filter_map(|candidate| {
+            let exact = candidate.reading.notation.decimals().is_some_and(|decimals| decimals >= ALONE_DECIMALS)
+                && places.is_coordinate(candidate.reading.degrees, candidate.reading.unit);
+            let chance = 2.0 * chance::width(candidate.reading.degrees, candidate.reading.unit.max(1e-5));
+            let expected = chance * looked.of(candidate.reading.notation.family()) * places.held.len() as f64;
+            let named = candidate.named.axis.is_some();
+            let certainty = if named { Some(Certainty::Certain) } else { chance::certainty(expected * ALONE_BONUS) };
+            let certainty = certainty.filter(|_| exact)?;
+            let reason = Reason::PlantedValue { name: LOCATION.to_owned(), spelling: HALF.to_owned(), certainty };
+            Some(Sign { field: candidate.field, category: Category::PreciseLocation, reason, spelled: candidate.spelled })
+        });
+        halves.chain(addresses.signs()).chain(masts.signs()).collect()
+    }
+
+    fn number(
+        &mut self,
+        (number, text): (Number, &str),
+        leaf: &RawLeaf<'_>,
+        name: &NameFacts,
+        places: &Places,
+        found: &mut dyn FnMut(Hit),
+    ) {
+        self.count(number);
+        if number.integer {
+            if let Some((sight, fields)) = self.tiles.look(leaf, text, name, places, &mut self.looked) {
+                let [latitude, longitude] = fields;
+                let companion = (longitude != latitude).then_some(longitude);
+                self.give_one(sight, latitude, companion, found);
+                return;
+            }
+            let mut nearest = Nearest::default();
+            tile::quadkeys(text, name, places, &mut self.looked, &mut nearest);
+            self.give(nearest, leaf, found);
+        }
+        let windows = if number.integer { &places.whole } else { &places.fractions };
+        // Whole numbers in E-notation lie in neither window of their own.
+        if !windows.hold(number.value) && (number.integer || !places.whole.hold(number.value)) {
+            return;
+        }
+        let new = self.read(number, text, leaf, name, places);
+        self.join(new, places, found);
+    }
+
+    fn count(&mut self, number: Number) {
+        self.numbers += 1;
+        self.looked.add(if number.integer { Family::Integers } else { Family::Decimals(number.decimals) });
+    }
+
+    /// The readings of a number that may be a coordinate near a held position.
+    fn read(&self, number: Number, text: &str, leaf: &RawLeaf<'_>, name: &NameFacts, places: &Places) -> Vec<Candidate> {
+        let all: Vec<Reading> = readings(number, name.axis.is_some()).collect();
+        let count = all.len() as f64;
+        let near = all.into_iter().filter(|reading| places.degrees.hold(reading.degrees));
+        near.map(|reading| Candidate {
+            group: leaf.group,
+            number: self.numbers,
+            field: (leaf.part, leaf.path.to_owned()),
+            value: number.value,
+            reading,
+            readings: count,
+            axis: None,
+            named: Named { axis: name.axis, place: name.place },
+            spelled: text.to_owned(),
+        })
+        .collect()
+    }
+
+    /// Finds the other half of a number, else keeps it.
+    fn join(&mut self, new: Vec<Candidate>, places: &Places, found: &mut dyn FnMut(Hit)) {
+        let partner = self.candidates.iter().rev().find_map(|old| {
+            let exact = |one: &Candidate| one.reading.unit <= APART_UNIT && places.is_coordinate(one.reading.degrees, one.reading.unit);
+            new.iter().find_map(|new| {
+                let together = old.group == new.group;
+                (together || exact(old) && exact(new))
+                    .then(|| pair(old, new, together, &self.looked, places))
+                    .flatten()
+                    .map(|(sight, latitude)| (old.clone(), new.clone(), sight, latitude))
+            })
+        });
+        match partner {
+            Some((old, new, sight, latitude_first)) => {
+                self.candidates.retain(|candidate| candidate.number != old.number);
+                let (latitude, longitude) = if latitude_first { (old.field, new.field) } else { (new.field, old.field) };
+                let companion = (longitude != latitude).then_some(longitude);
+                self.give_one(sight, latitude, companion, found);
+            }
+            None => {
+                for candidate in new {
+                    if self.candidates.len() >= MOST_CANDIDATES {
+                        self.candidates.pop_front();
+                    }
+                    self.candidates.push_back(candidate);
+                }
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str, leaf: &RawLeaf<'_>, name: &NameFacts, places: &Places, found: &mut dyn FnMut(Hit)) {
+        let text = text.trim();
+        if text.len() < SHORTEST_TEXT {
+            return;
+        }
+        if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+            // Only a track is written without digits, or a cell whose name says that it is one.
+            let mut nearest = Nearest::default();
+            track::polyline(text, name, places, &mut self.looked, &mut nearest);
+            if geohash::is_named(name) {
+                geohash::look(text, name, places, &mut self.looked, &mut nearest);
+            }
+            self.give(nearest, leaf, found);
+            return;
+        }
+        if leaf.part == Part::Path
+            && let Some((sight, [latitude, longitude])) = self.tiles.look(leaf, text, name, places, &mut self.looked)
+        {
+            self.give_one(sight, latitude, Some(longitude), found);
+            return;
+        }
+        if let Some((reading, axis)) = angles::whole(text) {
+            self.numbers += 1;
+            self.looked.add(reading.notation.family());
+            if places.degrees.hold(reading.degrees) {
+                let candidate = self.angle(reading, axis, text, leaf, name);
+                self.join(vec![candidate], places, found);
+            }
+            return;
+        }
+        if let Some(number) = angles::comma_for_point(text) {
+            self.count(number);
+            let new = self.read(number, text, leaf, name, places);
+            self.join(new, places, found);
+            return;
+        }
+        let mut nearest = Nearest::default();
+        track::deltas(text, places, &mut self.looked, &mut nearest);
+        if nearest.0.is_empty() {
+            self.in_text(text, leaf, name, places, &mut nearest);
+        }
+        track::polyline(text, name, places, &mut self.looked, &mut nearest);
+        self.cells(text, name, places, &mut nearest);
+        self.give(nearest, leaf, found);
+    }
+
+    /// Names of cells in a text.
+    fn cells(&mut self, text: &str, name: &NameFacts, places: &Places, nearest: &mut Nearest) {
+        geohash::look(text, name, places, &mut self.looked, nearest);
+        plus_code::look(text, places, nearest);
+        tile::in_text(text, places, &mut self.looked, nearest);
+        tile::quadkeys(text, name, places, &mut self.looked, nearest);
+    }
+
+    fn angle(&self, reading: Reading, axis: Option<Axis>, text: &str, leaf: &RawLeaf<'_>, name: &NameFacts) -> Candidate {
+        Candidate {
+            group: leaf.group,
+            number: self.numbers,
+            field: (leaf.part, leaf.path.to_owned()),
+            value: reading.degrees,
+            reading,
+            readings: 1.0,
+            axis,
+            named: Named { axis: name.axis, place: name.place },
+            spelled: text.to_owned(),
+        }
+    }
+
+    /// Every two numbers or angles that follow each other closely in a text.
+    fn in_text(&mut self, text: &str, leaf: &RawLeaf<'_>, name: &NameFacts, places: &Places, nearest: &mut Nearest) {
+        let mut last: Option<(usize, Vec<Candidate>)> = None;
+        for (range, item) in angles::items(text) {
+            let spelled = text.get(range.clone()).unwrap_or_default();
+            let candidates = match item {
+                Item::Number(number) => {
+                    self.count(number);
+                    let hold = if number.integer { places.whole.hold(number.value) } else { places.fractions.hold(number.value) };
+                    if hold { self.read(number, spelled, leaf, name, places) } else { Vec::new() }
+                }
+                Item::Angle { reading, axis } => {
+                    self.numbers += 1;
+                    self.looked.add(reading.notation.family());
+                    if places.degrees.hold(reading.degrees) { vec![self.angle(reading, axis, spelled, leaf, name)] } else { Vec::new() }
+                }
+            };
+            if let Some((end, before)) = &last
+                && range.start.saturating_sub(*end) <= WIDEST_GAP
+            {
+                let both = before.iter().flat_map(|old| candidates.iter().map(move |new| (old, new)));
+                let hits = both.filter_map(|(old, new)| pair(old, new, true, &self.looked, places)).map(|(sight, _)| sight);
+                if let Some(sight) = hits.min_by(|a, b| a.distance_m.total_cmp(&b.distance_m)) {
+                    nearest.add(sight);
+                    last = None;
+                    continue;
+                }
+            }
+            last = Some((range.end, candidates));
+        }
+    }
+
+    fn give(&mut self, nearest: Nearest, leaf: &RawLeaf<'_>, found: &mut dyn FnMut(Hit)) {
+        for sight in nearest.0 {
+            self.give_one(sight, (leaf.part, leaf.path.to_owned()), None, found);
+        }
+    }
+
+    fn give_one(&mut self, sight: Sight, field: (Part, String), companion: Option<(Part, String)>, found: &mut dyn FnMut(Hit)) {
+        let nearest = self.told.entry((field.0, field.1.clone(), sight.held)).or_insert(f64::INFINITY);
+        if sight.distance_m < *nearest {
+            *nearest = sight.distance_m;
+            found(sight.at(field, companion));
+        }
+    }
+}
+
+/// Two halves as a position near a held one, in the order that is nearer; and whether the latitude is the older. `None` when
+/// they are none, or chance would give as much.
+fn pair(old: &Candidate, new: &Candidate, together: bool, looked: &Looked, places: &Places) -> Option<(Sight, bool)> {
+    if !old.reading.notation.goes_with(new.reading.notation) {
+        return None;
+    }
+    let both = |axis: Axis, one: &Candidate, other: &Candidate| {
+        one.axis.is_none_or(|says| says == axis) && other.axis.is_none_or(|says| says != axis)
+    };
+    let near = |latitude: &Candidate, longitude: &Candidate| {
+        let position = Position::new(latitude.reading.degrees, longitude.reading.degrees)?;
+        let (held, distance_m) = places.nearest(position, NEAR_M)?;
+        both(Axis::Latitude, latitude, longitude).then_some((position, held, distance_m))
+    };
+    let (first, second) = (near(old, new), near(new, old));
+    let ambiguous = first.is_some() && second.is_some() && old.reading.degrees != new.reading.degrees;
+    let latitude_first = match (&first, &second) {
+        (Some(a), Some(b)) => a.2 <= b.2,
+        (Some(_), None) => true,
+        _ => false,
+    };
+    let (position, held, distance_m) = if latitude_first { first? } else { second? };
+    let (latitude, longitude) = if latitude_first { (old, new) } else { (new, old) };
+    let units = (latitude.reading.unit, longitude.reading.unit);
+    let named = match (latitude.named.axis.or(latitude.axis), longitude.named.axis.or(longitude.axis)) {
+        (Some(a), Some(b)) => a != b,
+        _ => false,
+    };
+    let certainty = if named {
+        Certainty::Certain
+    } else {
+        if is_time(old) && is_time(new) {
+            return None;
+        }
+        let family = coarser(latitude.reading.notation, longitude.reading.notation);
+        let apart = if together { f64::from(new.number.saturating_sub(old.number)) } else { f64::MAX };
+        let place = if latitude.named.place && longitude.named.place { PLACE_BONUS } else { 1.0 };
+        let ways = latitude.readings.min(longitude.readings);
+        let chance = chance::of_pair(places.held[held].position, distance_m, units);
+        chance::certainty(chance * looked.pairs(family, apart) * ways * places.chances(distance_m) * place)?
+    };
+    let notation = latitude.reading.notation;
+    let mut how = notation.words().to_owned();
+    if let (Some(a), Some(b)) = (notation.decimals(), longitude.reading.notation.decimals()) {
+        let decimals = a.min(b);
+        how.push_str(&format!(", {decimals} decimal{}", if decimals == 1 { "" } else { "s" }));
+    }
+    if ambiguous {
+        how.push_str("; latitude and longitude order ambiguous: both fit");
+    } else if !latitude_first && latitude.field == longitude.field {
+        how.push_str(", longitude first");
+    }
+    let precision_m = size_m(position, units.0, units.1);
+    let spelled = vec![latitude.spelled.clone(), longitude.spelled.clone()];
+    Some((Sight { position, held, distance_m, precision_m, notation: notation.words(), how, certainty, spelled }, latitude_first))
+}
+
+/// The family of the less exact of two numbers, which is the larger one.
+fn coarser(a: Notation, b: Notation) -> Family {
+    match (a.family(), b.family()) {
+        (Family::Decimals(a), Family::Decimals(b)) => Family::Decimals(a.min(b)),
+        (family, _) => family,
+    }
+}
+
+/// Whether a whole number passes for a time: seconds or milliseconds of the years 2001 to 2096. Two times are no position.
+fn is_time(candidate: &Candidate) -> bool {
+    let is_between = |unit: f64| (1e9 * unit..4e9 * unit).contains(&candidate.value);
+    matches!(candidate.reading.notation, Notation::Multiple(..)) && (is_between(1.0) || is_between(1000.0))
+}
+
+/// The name of a position that was planted by moving the phone.
+const LOCATION: &str = "location";
+const HALF: &str = "one of its two coordinates";
+/// A coordinate without its other half counts from so many decimals on.
+const ALONE_DECIMALS: u8 = 4;
+/// Half a pair is a sign, not a proof: ten times as much chance is allowed.
+const ALONE_BONUS: f64 = 0.1;
+/// Two coordinates that are no siblings belong together when both are those of a held position, and so exact (in degrees).
+const APART_UNIT: f64 = 1.1e-3;
+/// Names that speak of a place make chance so much less likely.
+const PLACE_BONUS: f64 = 1e-3;
+const MOST_CANDIDATES: usize = 256;
+/// Characters between two coordinates in one text: `, "longitude" : ` and the like.
+const WIDEST_GAP: usize = 24;
+/// The shortest text with a cell or a pair in it.
+const SHORTEST_TEXT: usize = 5;
