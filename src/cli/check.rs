@@ -28,7 +28,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     if arguments.paths.is_empty() {
         let workspace = surroundings.workspace();
         for texts in files::apps(&workspace, surroundings)? {
-            checked.app_folder(&texts);
+            checked.app_folder(&texts, surroundings);
         }
         checked.problems.extend(workspace.strays()?.iter().map(|folder| files::stray(folder, surroundings)));
         checked.beside(&workspace.root, surroundings)?;
@@ -90,7 +90,7 @@ impl Checked {
             }
             let strays = if Some(scenarios.as_path()) == path.parent() { Vec::new() } else { workspace.strays().unwrap_or_default() };
             if !apps.is_empty() || !strays.is_empty() {
-                apps.iter().for_each(|texts| self.app_folder(texts));
+                apps.iter().for_each(|texts| self.app_folder(texts, surroundings));
                 self.problems.extend(strays.iter().map(|folder| files::stray(folder, surroundings)));
                 return Ok(());
             }
@@ -103,8 +103,11 @@ impl Checked {
     }
 
     /// An app with its scenarios.
-    fn app_folder(&mut self, texts: &AppTexts) {
-        let app = self.keep(parse::app(&texts.app.label, &texts.name, &texts.app.text).map_err(boxed));
+    fn app_folder(&mut self, texts: &AppTexts, surroundings: &Surroundings) {
+        let mut app = self.keep(parse::app(&texts.app.label, &texts.name, &texts.app.text).map_err(boxed));
+        if let Some(app) = &mut app {
+            self.problems.extend(files::descriptors(app, texts.folder.as_deref(), surroundings));
+        }
         // Scenarios are still checked when their app is wrong: all problems at once.
         let app = app.unwrap_or_else(|| App { name: texts.name.clone(), ..App::default() });
         for (name, text) in &texts.scenarios {
@@ -131,7 +134,10 @@ impl Checked {
             }
             Some(APP_FILE) => {
                 let name = folder_name(path, surroundings)?;
-                self.keep(parse::app(label, &name, text).map_err(boxed));
+                let mut app = self.keep(parse::app(label, &name, text).map_err(boxed));
+                if let Some(app) = &mut app {
+                    self.problems.extend(files::descriptors(app, path.parent(), surroundings));
+                }
             }
             _ => {
                 let name = folder_name(path, surroundings)?;
@@ -145,7 +151,8 @@ impl Checked {
                 let app = files::text(&app_file, surroundings)?;
                 let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
                 let scenarios = vec![(stem, Text { label: label.clone(), text: text.clone() })];
-                self.app_folder(&AppTexts { name, app, scenarios });
+                let folder = path.parent().map(Path::to_owned);
+                self.app_folder(&AppTexts { name, folder, app, scenarios }, surroundings);
             }
         }
         Ok(())

@@ -22,6 +22,8 @@ const MOST_BYTES: u64 = 1024 * 1024;
 pub(super) struct AppTexts {
     /// App name.
     pub(super) name: String,
+    /// The folder of its files; none when they are embedded.
+    pub(super) folder: Option<PathBuf>,
     /// Its app file.
     pub(super) app: Text,
     /// Its scenarios, by name.
@@ -44,7 +46,13 @@ pub(super) fn apps(workspace: &Workspace, surroundings: &Surroundings) -> Result
     }
     let apps = workspace.apps()?.into_iter().map(|files| {
         let scenarios = files.scenarios.iter().map(|(name, path)| Ok((name.clone(), text(path, surroundings)?)));
-        Ok(AppTexts { name: files.name, app: text(&files.app, surroundings)?, scenarios: scenarios.collect::<Result<_, Failure>>()? })
+        let folder = files.app.parent().map(Path::to_owned);
+        Ok(AppTexts {
+            name: files.name,
+            folder,
+            app: text(&files.app, surroundings)?,
+            scenarios: scenarios.collect::<Result<_, Failure>>()?,
+        })
     });
     apps.collect()
 }
@@ -54,6 +62,7 @@ fn embedded_apps() -> Vec<AppTexts> {
     let label = |app: &str, file: &str| format!("embedded: scenarios/{app}/{file}");
     let apps = embedded::apps().iter().map(|app| AppTexts {
         name: app.name.to_owned(),
+        folder: None,
         app: Text { label: label(app.name, "app.yaml"), text: app.app_yaml.to_owned() },
         scenarios: app
             .scenarios
@@ -74,8 +83,29 @@ pub(super) fn app(workspace: &Workspace, name: &str, surroundings: &Surroundings
     let mut all = apps(workspace, surroundings)?;
     all.extend(embedded_apps());
     let Some(texts) = all.into_iter().find(|texts| texts.name == name) else { return Ok(None) };
-    let app = parse::app(&texts.app.label, &texts.name, &texts.app.text)?;
-    Ok(Some((app, texts)))
+    let mut app = parse::app(&texts.app.label, &texts.name, &texts.app.text)?;
+    let problems = descriptors(&mut app, texts.folder.as_deref(), surroundings);
+    if problems.is_empty() { Ok(Some((app, texts))) } else { Err(Failure::Files(problems)) }
+}
+
+/// Reads the files of descriptors that an app names, and gives what is wrong with them.
+pub(super) fn descriptors(app: &mut App, folder: Option<&Path>, surroundings: &Surroundings) -> Vec<Problem> {
+    let help = "write it with: protoc --include_imports --descriptor_set_out=FILE.binpb FILE.proto";
+    let mut problems = Vec::new();
+    for call in &mut app.protobuf {
+        let path = folder.map_or_else(|| PathBuf::from(&call.file), |folder| folder.join(&call.file));
+        match store::read_bytes(&path, MOST_BYTES) {
+            Ok(bytes) => call.descriptors = bytes,
+            Err(wrong) => {
+                problems.push(problem(format!("read the descriptors of {}: {wrong}", call.message), help.to_owned()));
+                continue;
+            }
+        }
+        if let Err(why) = crate::decode::check_protobuf(call) {
+            problems.push(problem(format!("use {}: {why}", surroundings.shown(&path)), help.to_owned()));
+        }
+    }
+    problems
 }
 
 /// Something wrong with files that no place in a text shows.

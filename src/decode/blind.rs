@@ -107,13 +107,16 @@ pub(super) fn dark_sentence(fields: &BTreeMap<FieldName, Dark>) -> Option<String
     Some(opaque_sentence(&format!("{name}{others}"), dark.bytes, dark.entropy, None))
 }
 
+/// Said of a connection that turned into another protocol, none of whose messages is recorded.
+pub(super) const SWITCHED: &str = "the connection turned into another protocol, whose messages were not seen";
+
 /// What the way in which an exchange ended hides of what was sent: a connection that turned into another protocol, an upload
 /// that was not seen to its end. A missing response is told by itself.
 pub(super) fn of_ending(exchange: &Exchange) -> Option<(BlindSpotKind, String)> {
     let switched = exchange.response.as_ref().is_some_and(|response| response.status == 101);
     let sentence = match &exchange.error {
         Some(error) => format!("not everything that was sent was seen: {}", printable(error)),
-        None if switched => "the connection turned into another protocol, whose messages were not seen".to_owned(),
+        None if switched => SWITCHED.to_owned(),
         None => return None,
     };
     (switched || exchange.response.is_some()).then_some((BlindSpotKind::BodyMissing, sentence))

@@ -46,7 +46,27 @@ pub(super) fn walk_body(bytes: &[u8], declared: Declared<'_>, walker: &mut Walke
     walker.begin(Part::Body);
     let mut explained = Explained::All;
     walker.raw(bytes, true, |walker, place| explained = encoded(bytes, declared, place, walker));
-    explained
+    told(explained, bytes, walker)
+}
+
+/// Gives every leaf of a WebSocket's message to the walker: no header says what it is.
+pub(super) fn walk_message_body(bytes: &[u8], walker: &mut Walker<'_>) -> Explained {
+    walker.begin(Part::Message);
+    let mut explained = Explained::All;
+    walker.raw(bytes, true, |walker, place| match std::str::from_utf8(bytes) {
+        Ok(text) if is_readable(text) => walker.text(text, place, Surface::Value),
+        _ if walker.peel(bytes, place, Surface::Value) => {}
+        _ => explained = opaque(bytes, place, walker),
+    });
+    told(explained, bytes, walker)
+}
+
+/// Layers that were peeled down to bytes nobody knows explain nothing.
+fn told(explained: Explained, bytes: &[u8], walker: &Walker<'_>) -> Explained {
+    match explained {
+        Explained::All if walker.ends_nameless() => Explained::Nothing { entropy: entropy(bytes) },
+        explained => explained,
+    }
 }
 
 /// Undoes the encodings that the header lists, the last one first (RFC 9110 section 8.4). One that does not fit was undone

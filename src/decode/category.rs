@@ -80,6 +80,8 @@ pub(super) fn name_facts(app: &App, template: &str, part: Part, path: &str) -> N
         }
     }
     facts.said = lexicon::said(&names, last.is_some());
+    // Google has a cookie SSID, which is no network.
+    facts.said.retain(|(category, _)| part != Part::Cookie || *category != Category::WifiNetwork);
     facts.axis = match last {
         Some(last) if last.ends_in(words::LATITUDES) => Some(Axis::Latitude),
         Some(last) if last.ends_in(words::LONGITUDES) => Some(Axis::Longitude),
@@ -122,7 +124,7 @@ pub(super) fn names_leaf(leaf: &str, part: Part, path: &str) -> bool {
 }
 
 /// Categories of one value, each with its reason. A name alone counts only where the value could be what the name says, and says
-/// nothing of a group when it says something finer.
+/// nothing of a group where something finer is told.
 pub(super) fn categories(name: &NameFacts, kind: &FieldType, value: &Value<'_>, out: &mut Vec<(Category, Reason)>) {
     for (category, why) in &name.known {
         out.push((*category, Reason::KnownLeaf { why: why.clone() }));
@@ -133,8 +135,10 @@ pub(super) fn categories(name: &NameFacts, kind: &FieldType, value: &Value<'_>, 
     }
     let named = name.said.iter().filter_map(|(category, word)| Some((plausible::meant(*category, word, name, kind, value)?, *word)));
     let named: Vec<(Category, &str)> = named.collect();
+    let mut told: Vec<Category> = out.iter().map(|(category, _)| *category).collect();
+    told.extend(named.iter().map(|(category, _)| *category));
     for &(category, word) in &named {
-        if !(category.is_group() && named.iter().any(|(finer, _)| *finer != category && finer.is_a(category))) {
+        if !(category.is_group() && told.iter().any(|finer| *finer != category && finer.is_a(category))) {
             out.push((category, Reason::Name { word: word.to_owned() }));
         }
     }
@@ -220,6 +224,7 @@ mod tests {
         check("bssid", "02:00:00:00:00:00", "");
         check("ssid", "<unknown ssid>", "");
         check("cell.lac", "40210", "cell-tower");
+        check("window.location", "https://news.test/page?id=1", "");
     }
 
     #[test]
@@ -259,6 +264,7 @@ mod tests {
         check("user.height_cm", "171", "height");
         check("weight", "63.4", "weight");
         check("weight", "0", "");
+        check("experiments[].weight", "0.5", "");
         check("screen_height", "1920", "");
         check("screen.size.height", "1920", "");
         check("documentHeight", "1920", "");
@@ -367,6 +373,12 @@ mod tests {
         // As a path spells it.
         check("\"\\u5fc3\\u7387\"", "61", "heart-rate");
         check("data.\"Gr\\u00f6\\u00dfe\"", "171", "");
+    }
+
+    #[test]
+    fn a_cookie_is_no_wifi_network() {
+        let said = |part| name_facts(&App::default(), "/", part, "SSID").said;
+        assert_eq!((said(Part::Cookie), said(Part::Query)), (vec![], vec![(Category::WifiNetwork, "ssid")]));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod blind;
 mod body;
 mod category;
 mod dark;
+mod descriptors;
 mod endpoint;
 mod format;
 mod hide;
@@ -28,9 +29,9 @@ mod sinks;
 mod standing;
 mod walker;
 
-pub use self::{leaf::Leaf, merge::merge, observer::Observer, receivers::receiver_of};
+pub use self::{descriptors::check_protobuf, leaf::Leaf, merge::merge, observer::Observer, receivers::receiver_of};
 
-use crate::model::{App, BlindSpotKind, Bodies, Exchange, PlantedValue};
+use crate::model::{App, BlindSpotKind, Bodies, Exchange, Message, PlantedValue};
 
 /// Something that reading one body or one exchange could not see: what kind, and a sentence without captured values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +72,8 @@ pub fn leaves_of(exchange: &Exchange, bodies: &dyn Bodies, app: &App) -> Vec<Lea
     let claims = claims_on(app, &named.host, &request.method, &named.path);
     let mut collect = sinks::Collect::new(app, &named.path, claims);
     let mut walker = walker::Walker::new(&mut collect);
-    request::walk_request(request, &named.variables, bodies, &mut walker, &mut |_| {});
+    let descriptors = descriptors::Descriptors::new(app);
+    request::walk_request(request, &named.variables, &descriptors, bodies, &mut walker, &mut |_| {});
     collect.leaves
 }
 
@@ -79,6 +81,20 @@ pub fn leaves_of(exchange: &Exchange, bodies: &dyn Bodies, app: &App) -> Vec<Lea
 fn claims_on(app: &App, host: &str, method: &str, path: &str) -> Vec<&'static adapter::Claim> {
     if app.without_adapters { Vec::new() } else { adapter::claims(host, method, path) }
 }
+
+/// Every leaf of one message of a WebSocket with its value; byte ranges are those of the message.
+pub fn leaves_of_message(message: &Message, bodies: &dyn Bodies, app: &App) -> Vec<Leaf> {
+    let named = endpoint::name(app, MESSAGE_METHOD, &message.url, &|_| false);
+    let claims = claims_on(app, &named.host, MESSAGE_METHOD, &named.path);
+    let mut collect = sinks::Collect::new(app, &named.path, claims);
+    let mut walker = walker::Walker::new(&mut collect);
+    request::walk_message(&message.body, bodies, &mut walker, &mut |_| {});
+    collect.leaves
+}
+
+/// Stands for the method in the endpoint of a WebSocket's messages: they have none, and their fields are not those of the request
+/// that opened the connection.
+const MESSAGE_METHOD: &str = "WS";
 
 fn notes(unseen: &request::Unseen, bytes: u64) -> Vec<Note> {
     blind::of_walk(unseen, bytes, None).into_iter().map(|(kind, sentence)| Note { kind, sentence }).collect()

@@ -114,6 +114,8 @@ pub(super) fn placeholder_of_segment(segment: &str) -> Placeholder {
         || kind::holds_coordinates(segment, 2)
         || kind::is_token(segment)
         || is_numbered_picture(segment)
+        // JSON, a form, parameters or another percent-encoding: something that was put there, not the name of a place.
+        || segment.contains(['{', '"', '=', '&', ';', '%'])
         || segment.len() > LONGEST_SEGMENT;
     if id { Placeholder::Id } else { Placeholder::None }
 }
@@ -288,6 +290,9 @@ mod tests {
             ("10770@2x.webp", Some("{id}")),
             ("0b7d0c1b2a3c4d5e", Some("{id}")),
             ("2026-03-14", Some("{date}")),
+            ("{\"k\":\"v\"}", Some("{id}")),
+            ("a=1&b=2", Some("{id}")),
+            ("%7Bx%7D", Some("{id}")),
         ] {
             assert_eq!(placeholder_of_segment(segment).text(), want, "{segment}");
         }

@@ -7,24 +7,34 @@ use aho_corasick::AhoCorasick;
 
 use crate::model::{
     App, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, Certainty, ControlRun, EndpointFacts, EndpointKey,
-    Evidence, Exchange, ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Ledger, Observations, Origin, Part, Party, Planted,
-    PlantedSource, PlantedValue, PositionSighting, Provenance, Reason, Rig, RunEnding, RunEvent, observation::PlantedFacts,
-    text::printable,
+    Evidence, Exchange, ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Ledger, Message, Observations, Origin, Part, Party,
+    Planted, PlantedSource, PlantedValue, PositionSighting, Provenance, Reason, Request, Rig, RunEnding, RunEvent,
+    observation::PlantedFacts, text::printable,
 };
 
 use super::{
+    MESSAGE_METHOD,
     blind::{self, BlindSpots, Tunnels, stronger},
-    claims_on, endpoint,
+    claims_on,
+    descriptors::Descriptors,
+    endpoint,
     hide::Hider,
     merge::merge_sightings,
     page::{Found, Page},
     places::{Hit, Places},
-    planted::{self, Index},
+    planted::{self, Index, Search},
     receivers,
-    request::{BodyGap, MOST_BODY, walk_request},
+    request::{BodyGap, MOST_BODY, walk_message, walk_request},
     sinks::{Absorb, planted_near},
     walker::Walker,
 };
+
+/// What is being read: a request with everything around it, or one message of a connection that stays open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Exchange,
+    Message,
+}
 
 /// Reads one run, event by event. Memory grows with the number of different fields, not with the capture (R15).
 #[derive(Debug)]
@@ -51,6 +61,11 @@ pub struct Observer<'a> {
     spots: BlindSpots,
     sightings: BTreeMap<(EndpointKey, FieldName, Option<FieldName>, BTreeSet<String>), PositionSighting>,
     in_flight: BTreeMap<ExchangeId, String>,
+    descriptors: Descriptors,
+    /// Connections whose messages are recorded.
+    messaged: BTreeSet<ExchangeId>,
+    /// Connections that turned into another protocol; a blind spot unless their messages are recorded.
+    switched: Vec<(ExchangeId, BlindSpot)>,
     uploaded_bytes: u64,
     ledger: Ledger,
     ledger_unaided: Ledger,
@@ -87,6 +102,9 @@ impl<'a> Observer<'a> {
             spots: BlindSpots::default(),
             sightings: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            descriptors: Descriptors::new(app),
+            messaged: BTreeSet::new(),
+            switched: Vec::new(),
             uploaded_bytes: 0,
             ledger: Ledger::default(),
             ledger_unaided: Ledger::default(),
@@ -111,8 +129,9 @@ impl<'a> Observer<'a> {
             }
             RunEvent::Exchange(exchange) => {
                 self.in_flight.remove(&exchange.id);
-                self.exchange(exchange, bodies);
+                self.exchange(exchange, bodies, Kind::Exchange);
             }
+            RunEvent::Message(message) => self.message(message, bodies),
             RunEvent::PhaseBegan { name, explains } => self.begin_phase(name, explains),
             RunEvent::PhoneMoved { position, confirmed } => {
                 self.places.moved(*position, *confirmed);
@@ -130,8 +149,7 @@ impl<'a> Observer<'a> {
             }
             RunEvent::RunEnded { ending } => self.ending = Some(ending.clone()),
             RunEvent::Tunnel(tunnel) => self.tunnels.add(tunnel),
-            // Messages are read when `request` can walk them.
-            RunEvent::Message(_) | RunEvent::RunStarted(_) | RunEvent::StepBegan { .. } | RunEvent::StepEnded { .. } => {}
+            RunEvent::RunStarted(_) | RunEvent::StepBegan { .. } | RunEvent::StepEnded { .. } => {}
         }
     }
 
@@ -140,6 +158,9 @@ impl<'a> Observer<'a> {
         for (id, host) in std::mem::take(&mut self.in_flight) {
             let spot = self.spot(BlindSpotKind::Unanswered, &host, String::new(), self.origin_of_host(&host), UNANSWERED.to_owned());
             self.spots.add(BlindSpot { evidence: Some(self.evidence(Some(id))), ..spot });
+        }
+        for (_, spot) in std::mem::take(&mut self.switched).into_iter().filter(|(id, _)| !self.messaged.contains(id)) {
+            self.spots.add(spot);
         }
         let app = self.app;
         let control = self.control.take();
@@ -225,14 +246,42 @@ impl<'a> Observer<'a> {
         match &value.value {
             // Of an import, nobody can ask the phone: where a file says it was is searched for, and a miss is "not checked".
             Planted::Position(position) => self.places.moved(*position, value.confirmed || value.source == PlantedSource::File),
-            Planted::Text(text) if value.category.is_a(Category::Location) => self.places.address(&value.name, text),
+            Planted::Text(text) if is_address(value.category) => self.places.address(&value.name, text),
             _ => {}
         }
         self.planted.retain(|known| known.name != value.name || known.value != value.value);
         self.planted.push(value);
     }
 
-    fn exchange(&mut self, exchange: &Exchange, bodies: &dyn Bodies) {
+    /// A message that the app sent is read as if it were the body of a request of its own; one that the server sent only says
+    /// that the connection's messages are recorded.
+    fn message(&mut self, message: &Message, bodies: &dyn Bodies) {
+        self.messaged.insert(message.exchange);
+        if !message.sent {
+            return;
+        }
+        let request = Request {
+            method: MESSAGE_METHOD.to_owned(),
+            url: message.url.clone(),
+            http_version: String::new(),
+            headers: Vec::new(),
+            body: message.body.clone(),
+            trailers: Vec::new(),
+        };
+        let exchange = Exchange {
+            id: message.exchange,
+            phase: message.phase.clone(),
+            tunnel: None,
+            began: message.at,
+            ended: Some(message.at),
+            request,
+            response: None,
+            error: None,
+        };
+        self.exchange(&exchange, bodies, Kind::Message);
+    }
+
+    fn exchange(&mut self, exchange: &Exchange, bodies: &dyn Bodies, kind: Kind) {
         let request = &exchange.request;
         let host = request.url.host.as_str();
         if !self.phases.iter().any(|(known, _)| *known == exchange.phase) {
@@ -247,7 +296,10 @@ impl<'a> Observer<'a> {
         let overflow = !self.pages.contains_key(&key) && self.pages.len() >= MOST_ENDPOINTS;
         let key = if overflow { EndpointKey { path: "/…".to_owned(), ..key } } else { key };
 
-        let bytes = request.uploaded_bytes();
+        let bytes = match kind {
+            Kind::Exchange => request.uploaded_bytes(),
+            Kind::Message => request.body.bytes,
+        };
         let first_party = self.app.first_party_pattern(host).is_some();
         let answered = exchange.response.as_ref().is_some_and(|response| response.status != 0);
         self.first_party_exchanges += u64::from(first_party && answered);
@@ -266,15 +318,20 @@ impl<'a> Observer<'a> {
         facts.first = facts.first.take().into_iter().chain([evidence.clone()]).min();
 
         let mut absorb = Absorb::new(self.app, &self.index, &self.places, page, &mut self.gate, (self.run, exchange.id));
+        absorb.search = Search::at(&key.host, &key.path);
         absorb.ids = self.ids.as_ref().filter(|_| origin != Origin::App);
         let (mut found_in_rest, mut named_in_rest) = (Found::new(), false);
         let mut walker = Walker::new(&mut absorb);
-        let unseen = walk_request(request, &named.variables, bodies, &mut walker, &mut |window| {
+        let mut rest = |window: &[u8]| {
             named_in_rest |= self.ids.as_ref().is_some_and(|ids| ids.is_match(window));
             self.index.find_in_bytes(window, &mut |hit| {
                 found_in_rest.insert(hit.value);
             });
-        });
+        };
+        let unseen = match kind {
+            Kind::Exchange => walk_request(request, &named.variables, &self.descriptors, bodies, &mut walker, &mut rest),
+            Kind::Message => walk_message(&request.body, bodies, &mut walker, &mut rest),
+        };
         let (ledger, unaided) = walker.ledgers();
         let cut = absorb.end();
         if absorb.names_app || named_in_rest {
@@ -299,7 +356,7 @@ impl<'a> Observer<'a> {
         let coverage =
             self.hosts.entry(endpoint::public_host(self.app, host)).or_insert(HostCoverage { origin, ..HostCoverage::default() });
         coverage.origin = stronger(coverage.origin, origin);
-        coverage.exchanges += 1;
+        coverage.exchanges += u64::from(kind == Kind::Exchange);
         coverage.uploaded_bytes += bytes;
         coverage.ledger += ledger;
         coverage.carries.extend(carries.chain(located.then_some(Category::Location)));
@@ -324,18 +381,25 @@ impl<'a> Observer<'a> {
         if overflow || overflowed {
             spots.push((BlindSpotKind::LimitReached, "there are more endpoints or fields than are listed one by one".to_owned()));
         }
-        if !answered {
+        if !answered && kind == Kind::Exchange {
             spots.push((BlindSpotKind::Unanswered, UNANSWERED.to_owned()));
         }
-        spots.extend(blind::of_ending(exchange));
+        let ending = blind::of_ending(exchange);
+        let switched = exchange.error.is_none() && ending.is_some();
+        spots.extend(ending);
         if let Some(BodyGap::Opaque { .. }) = unseen.body {
         } else if let Some(sentence) = blind::dark_sentence(&dark) {
             spots.push((BlindSpotKind::BodyOpaque, sentence));
         }
-        for (kind, sentence) in spots {
-            let spot = self.spot(kind, host, key.place(), origin, sentence);
+        for (spot_kind, sentence) in spots {
+            let spot = self.spot(spot_kind, host, key.place(), origin, sentence);
             let phases = BTreeMap::from([(exchange.phase.clone(), 1)]);
-            self.spots.add(BlindSpot { evidence: Some(evidence.clone()), phases, ..spot });
+            let spot = BlindSpot { evidence: Some(evidence.clone()), phases, ..spot };
+            if switched && spot.sentence == blind::SWITCHED {
+                self.switched.push((exchange.id, spot));
+            } else {
+                self.spots.add(spot);
+            }
         }
     }
 
@@ -420,6 +484,11 @@ impl<'a> Observer<'a> {
     }
 }
 
+/// Whether a planted text of this category is an address or a town: not the name of a network.
+const fn is_address(category: Category) -> bool {
+    matches!(category, Category::Location | Category::PreciseLocation | Category::CoarseLocation | Category::PostalAddress)
+}
+
 fn origin_of_host(app: &App, control: Option<&ControlRun>, host: &str) -> Origin {
     if app.first_party_pattern(host).is_some() || app.receiver(host).is_some() {
         return Origin::App;
@@ -486,8 +555,14 @@ fn allow_words(app: &App, gate: &mut LeakGate) {
             gate.allow(word);
         }
     };
-    for word in Category::ALL.iter().map(|category| category.word()).chain(Part::ALL.iter().map(|part| part.word())) {
-        allow(word);
+    for category in Category::ALL {
+        for word in [category.word(), category.meaning(), category.dpv().concept, &category.dpv().iri()] {
+            allow(word);
+        }
+        category.play().iter().chain(category.apple()).for_each(|id| allow(id));
+    }
+    for part in Part::ALL {
+        allow(part.word());
     }
     for word in crate::model::Encoding::ALL.iter().map(|encoding| encoding.word()).chain(BlindSpotKind::ALL.iter().map(|kind| kind.word()))
     {

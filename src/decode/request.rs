@@ -9,7 +9,8 @@ use std::{
 use crate::model::{Bodies, Body, BodyContent, Captured, Header, Part, Request};
 
 use super::{
-    body::{Declared, Explained, walk_body},
+    body::{Declared, Explained, walk_body, walk_message_body},
+    descriptors::Descriptors,
     endpoint::Variable,
     format,
     walker::{Limit, Place, Surface, Walker},
@@ -61,6 +62,7 @@ pub(super) enum BodyGap {
 pub(super) fn walk_request(
     request: &Request,
     variables: &[Variable],
+    descriptors: &Descriptors,
     bodies: &dyn Bodies,
     walker: &mut Walker<'_>,
     rest: &mut dyn FnMut(&[u8]),
@@ -87,23 +89,38 @@ pub(super) fn walk_request(
     let declared = Declared {
         content_type: request.header("content-type").map(|value| value.expose().as_str()),
         content_encoding: request.header("content-encoding").map(|value| value.expose().as_str()),
-        message: None,
+        message: descriptors.of(request.url.path()),
     };
+    walk_bytes(&request.body, bodies, walker, rest, |head, walker| walk_body(head, declared, walker))
+}
+
+/// Gives every leaf of a WebSocket's message to the walker; `rest` as for [`walk_request`].
+pub(super) fn walk_message(body: &Body, bodies: &dyn Bodies, walker: &mut Walker<'_>, rest: &mut dyn FnMut(&[u8])) -> Unseen {
+    walk_bytes(body, bodies, walker, rest, walk_message_body)
+}
+
+fn walk_bytes(
+    body: &Body,
+    bodies: &dyn Bodies,
+    walker: &mut Walker<'_>,
+    rest: &mut dyn FnMut(&[u8]),
+    walk: impl FnOnce(&[u8], &mut Walker<'_>) -> Explained,
+) -> Unseen {
     // Workers share memory: whatever their number, one large body at a time (R15). What a turn gives does not depend on whose it is.
-    let _turn = (request.body.bytes > LARGE_BODY).then(|| LARGE_BODIES.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut unseen = match head_of(&request.body, bodies, rest) {
+    let _turn = (body.bytes > LARGE_BODY).then(|| LARGE_BODIES.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut unseen = match head_of(body, bodies, rest) {
         Ok((head, only_searched)) => {
-            let explained = walk_body(&head, declared, walker);
-            walker.unread(request.body.bytes.saturating_sub(head.len() as u64));
+            let explained = walk(&head, walker);
+            walker.unread(body.bytes.saturating_sub(head.len() as u64));
             Unseen::of_body(explained, walker.limits(), only_searched)
         }
         Err(why) => {
-            walker.unread(request.body.bytes);
+            walker.unread(body.bytes);
             let limits = walker.limits().iter().copied().collect();
             Unseen { limits, body: Some(BodyGap::Missing(why)), only_searched: 0 }
         }
     };
-    match &request.body.content {
+    match &body.content {
         BodyContent::Torn(_) | BodyContent::TornSpilled(_) => unseen.body = Some(BodyGap::Torn),
         BodyContent::Absent(why) => unseen.body = Some(BodyGap::Missing(why.clone())),
         _ => {}

@@ -52,6 +52,7 @@ fn app() -> App {
     App {
         stand_ins: Vec::new(),
         without_adapters: false,
+        protobuf: Vec::new(),
         name: "mifit".into(),
         title: "Mi Fit".into(),
         ids: vec!["com.example.hm.health".into()],
@@ -252,8 +253,8 @@ fn the_days_upload_is_read_to_the_last_field() {
         "query t | timestamp-ms |  | ",
         "form userid | integer | account-id | ",
         "form last_deviceid | mac | band-mac | ",
-        "form data_json[].data[].value | bytes[4320] | activity-intensity | json>base64",
         "form data_json[].data_hr | bytes[1440] | heart-rate-series | json>base64",
+        "form data_json[].data[].value | bytes[4320] | activity-intensity,steps | json>base64",
         "form data_json[].data[].did | mac | band-mac | json",
         "form data_json[].date | date |  | json",
         "form data_json[].summary.slp.st | timestamp-s | sleep | json>json-in-string",
@@ -789,6 +790,40 @@ fn what_passed_after_a_switch_of_protocol_is_a_blind_spot() {
     let seen = observe(1, &[RunEvent::Exchange(Box::new(socket)), RunEvent::Exchange(Box::new(told)), complete()]);
     let shown: Vec<String> = seen.coverage.blind_spots.iter().map(|spot| format!("{} {}", spot.kind.word(), spot.endpoint)).collect();
     assert_eq!(shown, ["body-missing GET new.test/socket", "body-missing GET new.test/told"]);
+}
+
+#[test]
+fn messages_of_a_web_socket_are_uploads() {
+    let message = |number, sent, body: &[u8]| {
+        RunEvent::Message(Box::new(crate::model::Message {
+            exchange: ExchangeId(70),
+            number,
+            phase: "background".into(),
+            at: Timestamp::UNIX_EPOCH,
+            sent,
+            text: std::str::from_utf8(body).is_ok(),
+            url: Url { scheme: "wss".into(), host: "new.test".into(), port: 443, path_and_query: Captured::new("/socket?v=1".into()) },
+            body: Body::inline(body.to_vec()),
+        }))
+    };
+    let mut socket = exchange(70, "sync", "GET", "new.test/socket", &[("Upgrade", "websocket")], Vec::new());
+    socket.response.as_mut().expect("answered").status = 101;
+    let events = [
+        RunEvent::Exchange(Box::new(socket)),
+        message(1, true, br#"{"name":"Quillon","lat":52.37403,"lon":4.88969}"#),
+        message(2, false, br#"{"name":"an answer"}"#),
+        message(3, true, &[0x9b, 0xfe, 3, 4, 5, 0xff, 7, 8, 9, 10]),
+        complete(),
+    ];
+    let seen = observe(1, &events);
+    let (key, facts) = seen.endpoints.iter().find(|(key, _)| key.method == "WS").expect("an endpoint for the messages");
+    assert_eq!((key.host.as_str(), key.path.as_str(), key.phase.as_str()), ("new.test", "/socket", "background"));
+    let names: Vec<String> = facts.fields.keys().map(ToString::to_string).collect();
+    assert_eq!(names, ["message", "message lat", "message lon", "message name"]);
+    assert_eq!((facts.exchanges, facts.uploaded_bytes, facts.ledger.total()), (2, 57, 57));
+    let spots: Vec<String> = seen.coverage.blind_spots.iter().map(|spot| format!("{} {}", spot.kind.word(), spot.endpoint)).collect();
+    assert_eq!(spots, ["body-opaque WS new.test/socket"]);
+    assert!(seen.positions.iter().any(|sighting| sighting.endpoint.method == "WS"));
 }
 
 #[test]

@@ -96,6 +96,8 @@ pub(super) struct Walker<'s> {
     /// Bytes looked at so far, in every layer and by every decoder that reads a value to its end.
     work: usize,
     limits: BTreeSet<Limit>,
+    /// Whether bytes without a name were a leaf: all that could be said of a whole part.
+    nameless: bool,
     /// Layers that are open, innermost last; the first stands for the request as a whole.
     frames: Vec<Frame>,
 }
@@ -140,6 +142,7 @@ impl<'s> Walker<'s> {
             decoded: 0,
             work: 0,
             limits: BTreeSet::new(),
+            nameless: false,
             frames: vec![Frame::default()],
         }
     }
@@ -157,6 +160,7 @@ impl<'s> Walker<'s> {
     /// Begins a part of the request: an empty path, an empty chain, siblings of its own.
     pub(super) fn begin(&mut self, part: Part) {
         self.part = part;
+        self.nameless = false;
         self.path.clear();
         self.chain.clear();
         self.open_group();
@@ -337,9 +341,19 @@ impl<'s> Walker<'s> {
         self.limits.insert(limit);
     }
 
+    /// Whether this part ended, under all its layers, in bytes that nobody can read and that have no name.
+    pub(super) const fn ends_nameless(&self) -> bool {
+        self.nameless
+    }
+
     /// Whether no more leaves are taken.
     pub(super) const fn is_full(&self) -> bool {
         self.leaves >= MOST_LEAVES
+    }
+
+    /// Whether the bytes at hand were digits of base64 or hex themselves.
+    pub(super) fn is_unpacked(&self) -> bool {
+        matches!(self.chain.last(), Some(Encoding::Base64 | Encoding::Base64Url | Encoding::Hex))
     }
 
     /// Whether no more layers are opened here.
@@ -397,6 +411,7 @@ impl<'s> Walker<'s> {
             return;
         }
         self.leaves += 1;
+        self.nameless |= self.path.is_empty() && matches!(value, Value::Bytes { .. } | Value::Opaque(_));
         let leaf = RawLeaf {
             part: self.part,
             path: &self.path,

@@ -25,6 +25,21 @@ pub struct App {
     pub stand_ins: Vec<StandIn>,
     /// Whether the vendors' adapters are left out, to show what they add. They name leaves; no leaf is found by them.
     pub without_adapters: bool,
+    /// Calls whose body is a message of a known type.
+    pub protobuf: Vec<ProtobufCall>,
+}
+
+/// A call whose body is a Protocol Buffers message of a known type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtobufCall {
+    /// Path template of the call.
+    pub path: PathTemplate,
+    /// Full name of the message, `demo.Upload`.
+    pub message: String,
+    /// The file of descriptors beside the app file, as `protoc --include_imports --descriptor_set_out` writes it.
+    pub file: String,
+    /// Its content: a serialised `google.protobuf.FileDescriptorSet`. Empty until somebody has read the file.
+    pub descriptors: Vec<u8>,
 }
 
 /// A host of the simulated rig that stands for a host of the real app (R17).

@@ -325,11 +325,13 @@ impl fmt::Display for Category {
     }
 }
 
-/// Leaves the finest words only: a group goes when a member of it is there, a coarse place when a precise one is.
+/// Leaves the finest words only: a group goes when a member of it is there, a coarse place when a precise one is. Steps stay beside
+/// calories: counted steps have no finer word, and one field may hold both.
 pub fn keep_finest(categories: &mut BTreeSet<Category>) {
     let all = categories.clone();
     categories.retain(|category| match category {
         Category::CoarseLocation => !all.contains(&Category::PreciseLocation),
+        Category::Steps => true,
         group if group.is_group() => !all.iter().any(|other| other != group && other.is_a(*group)),
         _ => true,
     });
@@ -391,7 +393,10 @@ mod tests {
 
     #[test]
     fn the_finest_words_stay() {
-        use Category::{BandMac, CoarseLocation, HeartRate, Identifier, Location, PreciseLocation, RestingHeartRate, Sleep, Track};
+        use Category::{
+            ActivityIntensity, BandMac, CoarseLocation, HeartRate, Identifier, Location, PreciseLocation, RestingHeartRate, Sleep, Steps,
+            Track,
+        };
         let check = |all: &[Category], want: &[Category]| {
             let mut set: BTreeSet<Category> = all.iter().copied().collect();
             keep_finest(&mut set);
@@ -402,6 +407,7 @@ mod tests {
         check(&[Location, CoarseLocation, PreciseLocation], &[PreciseLocation]);
         check(&[Track, CoarseLocation], &[Track, CoarseLocation]);
         check(&[Identifier, BandMac], &[BandMac]);
+        check(&[Steps, ActivityIntensity], &[Steps, ActivityIntensity]);
         check(&[], &[]);
     }
 
@@ -429,6 +435,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn every_concept_is_one_of_dpv_and_as_special_as_dpv_says() {
         let Some(corpus) = std::env::var_os("TATTLETALE_CORPUS").map(std::path::PathBuf::from) else {
             eprintln!("skipped: no corpus (TATTLETALE_CORPUS is not set)");

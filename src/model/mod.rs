@@ -22,7 +22,7 @@ pub mod text;
 pub mod tunnel;
 pub mod version;
 
-pub use app::{App, Endpoint, HostPattern, KnownLeaf, PathTemplate};
+pub use app::{App, Endpoint, HostPattern, KnownLeaf, PathTemplate, ProtobufCall};
 pub use capture::{Bodies, CaptureSource, ControlRun, Expectation, NoBodies, Platform, Provenance, Recording, RecordingError, Rig, Target};
 pub use captured::Captured;
 pub use category::Category;

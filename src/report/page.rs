@@ -1,10 +1,12 @@
 //! A report as headings, lines and tables, in the order in which people read: what could be seen, before what was found.
 //! Formats only paint it.
 
+use std::collections::BTreeSet;
+
 use super::{changes, findings};
 use crate::model::{
-    BlindSpot, ChangeKind, Confidence, Coverage, EndpointKey, EndpointRow, FieldName, HostCoverage, Ledger, Origin, Party, Report, Target,
-    Verdict,
+    BlindSpot, Category, ChangeKind, Confidence, Coverage, EndpointKey, EndpointRow, FieldName, HostCoverage, Ledger, Origin, Party,
+    Report, Target, Verdict,
 };
 
 /// A piece of a page. Texts are as they came; painting makes them safe.
@@ -223,7 +225,9 @@ fn endpoints(rows: &[EndpointRow], coverage: &Coverage, detail: Detail, blocks: 
         if row.origin == Origin::Unknown {
             endpoint.push_str(" *");
         }
-        let categories = row.categories.iter().map(|category| category.word()).collect::<Vec<_>>().join(", ");
+        // What is about the phone alone is told by its group: the table is for what is about a person.
+        let word = |category: &Category| if category.is_about_person() { category.word() } else { category.group().word() };
+        let categories = row.categories.iter().map(word).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
         vec![
             bytes(row.uploaded_bytes),
             share_of_all,

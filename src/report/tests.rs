@@ -234,6 +234,14 @@ fn the_verdict_is_the_first_thing_said_of_a_scenario_and_the_last() {
     assert!(text.contains("VERDICT\nfinding: 1 alarm in what could be read: 2 of 3 hosts\n"), "{text}");
 }
 
+#[test]
+fn what_is_about_the_phone_alone_is_told_by_its_group() {
+    let mut one = report();
+    one.endpoints[0].categories = vec![Category::BandMac, Category::Locale, Category::OsVersion, Category::TimeZone];
+    let text = rendered("table", &[one], 200);
+    assert!(text.contains("band-mac, device\n"), "{text}");
+}
+
 /// A finding of another rule, or about another field, made from the first one of the invented report.
 fn more(id: &str, rule: &str, severity: Severity, field: Option<&str>, sentence: &str) -> Finding {
     Finding {

@@ -64,6 +64,34 @@ pub const PATH: Form = Form {
     secret: false,
 };
 
+/// The full name of a Protocol Buffers message.
+pub const MESSAGE: Form = Form {
+    what: "a message's full name: words joined by dots",
+    example: "demo.Upload",
+    pattern: r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$",
+    accepts: |text| {
+        let is_word = |word: &str| {
+            word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        text.split('.').all(is_word)
+    },
+    secret: false,
+};
+
+/// A file of Protocol Buffers descriptors, in the same folder.
+pub const DESCRIPTORS: Form = Form {
+    what: "the name of a file in the same folder that ends in .binpb",
+    example: "upload.binpb",
+    pattern: r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,93}\.binpb$",
+    accepts: |text| {
+        text.len() <= 100
+            && text.strip_suffix(".binpb").is_some_and(|stem| !stem.is_empty() && !stem.starts_with('.'))
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    },
+    secret: false,
+};
+
 /// A calendar date.
 pub const DATE: Form = Form {
     what: "a date: year-month-day",

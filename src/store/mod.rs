@@ -169,18 +169,27 @@ pub fn open_to_others(path: &Path) -> Result<Option<u32>, StoreError> {
     }
 }
 
-/// Reads a text file a person wrote, up to a limit in bytes.
+/// Reads a file that a person gave, of at most `limit` bytes.
 ///
 /// # Errors
-/// [`StoreError::Io`] when it cannot be read, is longer than the limit, or is not UTF-8.
-pub fn read_text(path: &Path, limit: u64) -> Result<String, StoreError> {
+/// [`StoreError::Io`]; a longer file is [`InvalidData`](io::ErrorKind::InvalidData).
+pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
     let fail = |problem| StoreError::Io { action: "read", path: path.to_owned(), problem };
     let mut bytes = Vec::new();
     io::Read::read_to_end(&mut io::Read::take(fs::File::open(path).map_err(fail)?, limit + 1), &mut bytes).map_err(fail)?;
     if bytes.len() as u64 > limit {
         return Err(fail(io::Error::new(io::ErrorKind::InvalidData, format!("longer than {limit} bytes"))));
     }
-    String::from_utf8(bytes).map_err(|wrong| {
+    Ok(bytes)
+}
+
+/// Reads a text file a person wrote, up to a limit in bytes.
+///
+/// # Errors
+/// [`StoreError::Io`] when it cannot be read, is longer than the limit, or is not UTF-8.
+pub fn read_text(path: &Path, limit: u64) -> Result<String, StoreError> {
+    let fail = |problem| StoreError::Io { action: "read", path: path.to_owned(), problem };
+    String::from_utf8(read_bytes(path, limit)?).map_err(|wrong| {
         let at = wrong.utf8_error().valid_up_to();
         let line = wrong.as_bytes().get(..at).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() + 1;
         fail(io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not UTF-8 text")))

@@ -1,7 +1,7 @@
 //! A file that another program recorded, whichever it is: tells by its first bytes whether it is a HAR, packed or not, or a
 //! mitmproxy flow file, and refuses anything else with what it looks like. Also what all imports share.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use jiff::Timestamp;
 
@@ -134,26 +134,29 @@ impl<'a> Numbering<'a> {
     }
 }
 
-/// Hosts of which a file holds requests that could be read. A CONNECT to one of them hides nothing.
+/// Hosts of which a file holds requests that could be read, and how many. A CONNECT to one of them hides nothing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ReadHosts(BTreeSet<String>);
+pub(super) struct ReadHosts(BTreeMap<String, u64>);
 
 impl ReadHosts {
-    /// Remembers a host, unless there are too many to be true.
+    /// Counts a request to a host, unless there are too many hosts to be true.
     pub(super) fn add(&mut self, host: &str) {
-        if self.0.len() < MOST_HOSTS && !self.0.contains(host) {
-            self.0.insert(host.to_owned());
+        if let Some(requests) = self.0.get_mut(host) {
+            *requests += 1;
+        } else if self.0.len() < MOST_HOSTS {
+            self.0.insert(host.to_owned(), 1);
         }
     }
 
     /// What became of a CONNECT to a host, as far as the file tells. `answered` when the proxy said yes to it; `words` are
     /// what the file says went wrong.
     pub(super) fn outcome(&self, host: &str, answered: bool, words: &str) -> TunnelOutcome {
-        match handshake(words) {
-            Some(outcome) => outcome,
-            None if self.0.contains(host) => TunnelOutcome::Read { requests: 0 },
-            None if answered => TunnelOutcome::PassedThrough,
-            None => TunnelOutcome::ClosedWithoutRequest,
+        match (handshake(words), self.0.get(host)) {
+            (Some(outcome), _) => outcome,
+            // Through which of several tunnels to the host each came is not told.
+            (None, Some(requests)) => TunnelOutcome::Read { requests: *requests },
+            (None, None) if answered => TunnelOutcome::PassedThrough,
+            (None, None) => TunnelOutcome::ClosedWithoutRequest,
         }
     }
 }

@@ -52,7 +52,7 @@ fn adapters() -> String {
             let method = endpoint.method.as_deref().map(|method| format!("{method} ")).unwrap_or_default();
             let paths: Vec<String> = endpoint.paths.iter().map(|path| format!("`{method}{}`", path.0)).collect();
             let place = if endpoint.anywhere { ", on any host" } else { "" };
-            let _ = write!(body, "\n### {}{place}\n\nIt is {}.\n{}", paths.join(", "), endpoint.about, claim_table(&endpoint.claims));
+            let _ = write!(body, "\n### {}{place}\n\nFor: {}.\n{}", paths.join(", "), endpoint.about, claim_table(&endpoint.claims));
         }
         if !adapter.claims.is_empty() {
             let _ = write!(body, "\n### In every request\n{}", claim_table(&adapter.claims));

@@ -1,6 +1,6 @@
 //! Finds the phrases of `words` in the names that a field's path is made of.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{borrow::Cow, collections::HashMap, sync::LazyLock};
 
 use crate::model::Category;
 
@@ -20,8 +20,8 @@ impl Name {
     /// Reads one segment of a path, quoted or not.
     pub(super) fn new(segment: &str) -> Self {
         let text = name::unquoted(segment);
-        let words = name::words(&text).iter().map(|word| fold(word)).collect();
-        let text = if text.is_ascii() { String::new() } else { fold(&text.to_lowercase()) };
+        let words = name::words(&text).iter().map(|word| fold(word).into_owned()).collect();
+        let text = if text.is_ascii() { String::new() } else { fold(&text.to_lowercase()).into_owned() };
         Self { text, words }
     }
 
@@ -67,7 +67,7 @@ pub(super) fn said(names: &[Name], has_last: bool) -> Vec<(Category, &'static st
             Stands::Anywhere => {}
             Stands::Last => said.push((found.category, found.phrase)),
             Stands::AtEnd => {
-                let longer = |known: &Found| (found.length, found.phrase.len()) > (known.length, known.phrase.len());
+                let longer = |known: &Found| found.rank() > known.rank();
                 if found.is_at_end && at_end.as_ref().is_none_or(longer) {
                     at_end = Some(found);
                 }
@@ -81,9 +81,10 @@ pub(super) fn said(names: &[Name], has_last: bool) -> Vec<(Category, &'static st
         }
     }
     for (general, finer, words) in REFINEMENTS {
-        let speaks_of_it = said.iter().any(|(category, _)| category == general);
-        let word = words.iter().find(|word| names.iter().any(|name| name.words.contains(&fold(word))));
-        said.extend(word.filter(|_| speaks_of_it).map(|word| (*finer, *word)));
+        if said.iter().any(|(category, _)| category == general) {
+            let word = words.iter().find(|word| names.iter().any(|name| name.words.iter().any(|of_name| *of_name == fold(word))));
+            said.extend(word.map(|word| (*finer, *word)));
+        }
     }
     said.sort_unstable();
     said.dedup_by_key(|(category, _)| *category);
@@ -113,7 +114,16 @@ struct Found {
     phrase: &'static str,
     /// How many words it covers.
     length: usize,
+    /// Whether the name spells it as we do.
+    is_literal: bool,
     is_at_end: bool,
+}
+
+impl Found {
+    /// The longest says most: `device id` more than `id`. Of two spellings, the one that stands there is quoted.
+    fn rank(&self) -> (usize, bool, usize) {
+        (self.length, self.is_literal, self.phrase.len())
+    }
 }
 
 static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
@@ -125,7 +135,7 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
                 lexicon.unspaced.push(phrase);
                 continue;
             }
-            let mut spellings = vec![fold(text), with_two_letters(text)];
+            let mut spellings = vec![fold(text).into_owned(), with_two_letters(text)];
             for at in 0..2 {
                 let together = spellings[at].replace(' ', "");
                 if together.len() >= SHORTEST_TOGETHER {
@@ -153,11 +163,13 @@ impl Lexicon {
                     several => self.spaced.get(&several.join(" ")),
                 };
                 for phrase in phrases.into_iter().flatten() {
+                    let is_literal = phrase.text.split(' ').count() == end - start;
                     found(Found {
                         category: phrase.category,
                         stands: phrase.stands,
                         phrase: phrase.text,
                         length: end - start,
+                        is_literal,
                         is_at_end: end == words.len(),
                     });
                 }
@@ -173,7 +185,7 @@ impl Lexicon {
             let place = at..at + phrase.text.len();
             if !covered.iter().any(|longer| longer.start <= place.start && place.end <= longer.end) {
                 let (category, stands, phrase) = (phrase.category, phrase.stands, phrase.text);
-                found(Found { category, stands, phrase, length: 1, is_at_end: true });
+                found(Found { category, stands, phrase, length: 1, is_literal: true, is_at_end: true });
                 covered.push(place);
             }
         }
@@ -186,9 +198,9 @@ fn is_unspaced(phrase: &str) -> bool {
 }
 
 /// Letters without their accents and umlauts; marks of their own are dropped. What has none stays as it is.
-fn fold(word: &str) -> String {
+fn fold(word: &str) -> Cow<'_, str> {
     if word.is_ascii() {
-        return word.to_owned();
+        return word.into();
     }
     let mut folded = String::with_capacity(word.len());
     for c in word.chars() {
@@ -214,12 +226,12 @@ fn fold(word: &str) -> String {
             }
         });
     }
-    folded
+    folded.into()
 }
 
 /// German umlauts as two letters, as where no umlauts can be written; everything else folded.
 fn with_two_letters(word: &str) -> String {
-    fold(&word.replace('ä', "ae").replace('ö', "oe").replace('ü', "ue"))
+    fold(&word.replace('ä', "ae").replace('ö', "oe").replace('ü', "ue")).into_owned()
 }
 
 /// Most words of a phrase.

@@ -24,6 +24,9 @@ pub(super) fn meant(category: Category, word: &str, name: &NameFacts, kind: &Fie
     if is_placeholder(text) {
         return None;
     }
+    if category.is_a(Category::Location) && is_link(text) {
+        return None;
+    }
     let length = text.chars().count();
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let is_id = || match kind {
@@ -56,7 +59,7 @@ pub(super) fn meant(category: Category, word: &str, name: &NameFacts, kind: &Fie
             Text | Token => !POSTAL_CODES.contains(&word) || digits > 0 && length <= LONGEST_POSTAL_CODE,
             _ => false,
         },
-        Category::WifiNetwork => matches!(kind, Text | Token | Mac | Integer),
+        Category::WifiNetwork => matches!(kind, Text | Token | Mac | Integer) && text.len() <= LONGEST_SSID,
         Category::CellTower => matches!(kind, Integer | Text | Token) && digits > 0,
         Category::Track => matches!(kind, Text | Token | Bytes(_) | Coordinates) && (length >= SHORTEST_TRACK || text.is_empty()),
         Category::PersonName => matches!(kind, Text | Token),
@@ -64,7 +67,8 @@ pub(super) fn meant(category: Category, word: &str, name: &NameFacts, kind: &Fie
             matches!(kind, Date | Integer | FieldType::TimestampS | FieldType::TimestampMs) || kind == &Text && digits > 0
         }
         Category::Sex => matches!(kind, Text) || kind == &Integer && length == 1,
-        Category::Height | Category::Weight => is_body_measure(text),
+        Category::Height => is_body_measure(text, 0.5),
+        Category::Weight => is_body_measure(text, 2.0),
         Category::Profile => is_amount(),
         _ if category.is_a(Category::Identifier) => is_id(),
         // A word like `deep` may stand below a name that speaks of sleep.
@@ -135,6 +139,11 @@ fn is_placeholder(text: &str) -> bool {
     zeros || PLACEHOLDERS.iter().any(|placeholder| text.eq_ignore_ascii_case(placeholder))
 }
 
+/// An address of a page or a path in an app: `location` is also what a web page calls its own.
+fn is_link(text: &str) -> bool {
+    text.contains("://") || text.starts_with('/')
+}
+
 fn is_ip_address(text: &str) -> bool {
     text.len() <= LONGEST_IP && text.parse::<IpAddr>().is_ok_and(|address| !address.is_unspecified() && !address.is_loopback())
 }
@@ -163,10 +172,10 @@ fn is_phone_number(text: &str) -> bool {
         && !kind::is_date(text)
 }
 
-/// A number that a body can have in some unit: 0.5 to 300,000 (1.71 m, 171 cm, 63,400 g).
-fn is_body_measure(text: &str) -> bool {
+/// A number that a body can have in some unit, up to 300,000: 1.71 m, 171 cm, 63,400 g.
+fn is_body_measure(text: &str, least: f64) -> bool {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
-    Number::parse(number).is_some_and(|number| (0.5..=300_000.0).contains(&number.value))
+    Number::parse(number).is_some_and(|number| (least..=300_000.0).contains(&number.value))
 }
 
 /// A language tag (BCP 47), with `_` too; of a list of them, the first.
@@ -189,6 +198,8 @@ const LONGEST_AMOUNT: usize = 32;
 const LONGEST_POSTAL_CODE: usize = 12;
 /// Degrees × 10^5 with one digit before the point have six or seven digits.
 const SHORTEST_SCALED: usize = 7;
+/// 32 bytes (IEEE 802.11), and the quotation marks that Android puts around them.
+const LONGEST_SSID: usize = 34;
 /// A polyline of two points has some ten characters.
 const SHORTEST_TRACK: usize = 10;
 /// So much of a text is searched for the number that has most digits after the point.

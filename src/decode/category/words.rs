@@ -245,7 +245,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ]),
     entry(DeviceModel, AtEnd, &[
         "device brand", "device make", "device manufacturer", "device model", "hardware model", "manufacturer", "phone brand",
-        "phone model", "gerätemodell", "modèle appareil", "modelo de dispositivo", "modello dispositivo", "модель устройства", "机型",
+        "phone model", "sys model", "gerätemodell", "modèle appareil", "modelo de dispositivo", "modello dispositivo", "модель устройства", "机型",
         "机型号", "手机型号", "機型", "設備型號", "jixing",
     ]),
     entry(Locale, AtEnd, &[
@@ -259,7 +259,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ]),
     entry(OsVersion, AtEnd, &[
         "android version", "api level", "ios version", "operating system", "os", "os build", "os name", "os ver", "os version", "osv",
-        "platform version", "sdk int", "system version", "betriebssystem", "系统版本", "系統版本",
+        "platform version", "sdk int", "sys version", "system version", "betriebssystem", "系统版本", "系統版本",
     ]),
     entry(TimeZone, AtEnd, &[
         "gmt offset", "time zone", "timezone", "timezone id", "timezone name", "timezone offset", "tz", "tz offset", "utc offset",

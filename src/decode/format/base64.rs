@@ -17,6 +17,7 @@ use super::{
         walker::{Place, Surface, Walker, is_readable},
     },
     Decoder,
+    deflate::is_deflated,
     known::is_known,
 };
 
@@ -60,7 +61,13 @@ pub(super) fn peel(
     }
     let Ok(decoded) = engine.decode(bytes) else { return false };
     let expectation = walker.expectation();
-    if !is_something(&decoded, walker.allowance()) && !is_data(decoded.len(), padding, bytes.len(), expectation) {
+    // Measurements that were unpacked already may all be letters: a pulse of 65 to 90 is, or of 97 to 122.
+    let believed = if walker.is_unpacked() && !is_mixed(bytes) {
+        false
+    } else {
+        is_something(&decoded, walker.allowance()) || is_data(decoded.len(), padding, bytes.len(), expectation)
+    };
+    if !believed {
         return false;
     }
     walker.decoded(encoding, &decoded, place, |walker, place| walker.bytes(&decoded, Some(text), place));
@@ -74,7 +81,7 @@ pub(super) fn without_line_breaks(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut lines = bytes.trim_ascii_end().split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).peekable();
     let mut joined = Vec::with_capacity(bytes.len());
     while let Some(line) = lines.next() {
-        if line.len() > width || (line.len() < width && lines.peek().is_some()) || (lines.peek().is_some() && width % 4 != 0) {
+        if line.len() > width || (line.len() < width && lines.peek().is_some()) || (lines.peek().is_some() && !width.is_multiple_of(4)) {
             return bytes.into();
         }
         joined.extend_from_slice(line);
@@ -84,7 +91,15 @@ pub(super) fn without_line_breaks(bytes: &[u8]) -> Cow<'_, [u8]> {
 
 /// Whether decoded bytes are something: a document, a compressed stream, readable text.
 fn is_something(decoded: &[u8], limit: usize) -> bool {
-    (decoded.len() >= SHORTEST_TEXT && std::str::from_utf8(decoded).is_ok_and(is_readable)) || is_known(decoded, limit)
+    (decoded.len() >= SHORTEST_TEXT && std::str::from_utf8(decoded).is_ok_and(is_readable))
+        || is_known(decoded, limit)
+        || is_deflated(decoded)
+}
+
+/// Whether there are as many capitals, small letters and digits as in the base64 of anything but a constant.
+fn is_mixed(bytes: &[u8]) -> bool {
+    let kinds: [fn(&u8) -> bool; 3] = [u8::is_ascii_uppercase, u8::is_ascii_lowercase, u8::is_ascii_digit];
+    kinds.iter().all(|kind| bytes.iter().filter(|byte| kind(byte)).count() * 24 >= bytes.len())
 }
 
 /// Whether bytes without structure are data rather than a token. Only lengths and padding decide, and what the name says:

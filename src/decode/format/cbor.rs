@@ -102,7 +102,6 @@ impl<'a> Reader<'a> {
 
 impl<'a> tree::Reader<'a> for Reader<'a> {
     fn next(&mut self) -> Option<Item<'a>> {
-        let mut weight = 0;
         let (head, start) = loop {
             let start = self.at;
             let head = self.head()?;
@@ -110,10 +109,7 @@ impl<'a> tree::Reader<'a> for Reader<'a> {
             if head.major != 6 {
                 break (head, start);
             }
-            weight = (weight + 10_u32).min(MOST_TAGS);
         };
-        // Of 256 first bytes, 24 are a small argument of one kind, 4 a larger one.
-        weight += if head.info < 24 { 30 } else { 60 };
         let own = start + usize::from(self.at > start + 1)..self.at;
         let (token, range) = match (head.major, head.argument) {
             (0, Some(number)) => (Token::Number(number.to_string()), own),
@@ -136,7 +132,7 @@ impl<'a> tree::Reader<'a> for Reader<'a> {
             (7, Some(bits)) => (simple(head.info, bits)?, own),
             _ => return None,
         };
-        Some(Item { token, range, weight })
+        Some(Item { token, range })
     }
 
     fn at(&self) -> usize {
@@ -168,6 +164,3 @@ fn half(bits: u16) -> f64 {
     };
     if bits >> 15 == 1 { -value } else { value }
 }
-
-/// Tags say little against chance, however many.
-const MOST_TAGS: u32 = 20;

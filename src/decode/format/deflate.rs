@@ -22,12 +22,22 @@ impl Decoder for Deflate {
             return false;
         }
         let Some(inner) = walker.inflated(inflate_raw(bytes, walker.allowance())) else { return false };
-        if !walker.may_look(inner.len()) || !(is_known(&inner, walker.allowance()) || is_prose(&inner)) {
+        if !walker.may_look(inner.len()) || !is_believed(&inner, walker.allowance()) {
             return false;
         }
         walker.decoded(Encoding::Deflate, &inner, place, |walker, place| walker.bytes(&inner, None, place));
         true
     }
+}
+
+/// Whether bytes are a short deflated document or text, for a decoder that has nothing else to go by.
+pub(super) fn is_deflated(bytes: &[u8]) -> bool {
+    let short = (SHORTEST..=LONGEST_GLIMPSE).contains(&bytes.len()) && looks_binary(bytes);
+    short && matches!(inflate_raw(bytes, LONGEST_GLIMPSE * 4), Ok((inner, false)) if is_believed(&inner, LONGEST_GLIMPSE))
+}
+
+fn is_believed(inner: &[u8], limit: usize) -> bool {
+    is_prose(inner) || is_known(inner, limit)
 }
 
 /// ASCII text of a length that no chance makes.
@@ -37,6 +47,8 @@ fn is_prose(inner: &[u8]) -> bool {
 
 /// No document is shorter.
 const SHORTEST: usize = 8;
+/// Longer streams are looked at when their turn comes.
+const LONGEST_GLIMPSE: usize = 1 << 10;
 /// Random bytes inflate to so much text in fewer than one of 10^8 cases.
 const SHORTEST_TEXT: usize = 16;
 

@@ -19,14 +19,15 @@ pub(super) struct Grpc;
 
 impl Decoder for Grpc {
     fn peel(&self, bytes: &[u8], place: Place, _surface: Surface, walker: &mut Walker<'_>) -> bool {
-        if !matches!(bytes, [0 | 1, _, _, _, _, _, ..]) || !is_grpc(bytes) || !walker.may_look(bytes.len() * 2) {
+        if !matches!(bytes, [0 | 1, _, _, _, _, _, ..]) || !walker.may_look(bytes.len() * 4) || !is_grpc(bytes) {
             return false;
         }
         walk_grpc(bytes, None, place, walker)
     }
 }
 
-fn is_grpc(bytes: &[u8]) -> bool {
+/// Whether bytes are frames to the last one, with messages in them.
+pub(super) fn is_grpc(bytes: &[u8]) -> bool {
     frames(bytes).all(|frame| {
         frame.is_some_and(|frame| {
             let message = &bytes[frame.range];

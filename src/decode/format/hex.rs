@@ -18,11 +18,13 @@ pub(super) struct Hex;
 impl Decoder for Hex {
     fn peel(&self, bytes: &[u8], place: Place, _surface: Surface, walker: &mut Walker<'_>) -> bool {
         let Some(decoded) = decode(bytes, walker.allowance()) else { return false };
-        let letters = bytes.iter().any(u8::is_ascii_alphabetic) || bytes.len() >= SHORTEST_DIGITS;
+        let letters = bytes.iter().any(u8::is_ascii_alphabetic) && bytes.iter().any(u8::is_ascii_digit) || bytes.len() >= SHORTEST_DIGITS;
+        let letters = letters && !(walker.is_unpacked() && is_one_kind(bytes));
         let believed = walker.may_look(bytes.len())
             && match walker.expectation() {
                 Expectation::Token => false,
-                Expectation::Measurements if decoded.len() >= SHORTEST_DATA => true,
+                // Measurements that were unpacked already may look like digits of hex: a pulse of 48 to 57 or of 65 to 70.
+                Expectation::Measurements if decoded.len() >= SHORTEST_DATA && !walker.is_unpacked() => true,
                 _ => (letters && is_words(&decoded)) || is_known(&decoded, walker.allowance()),
             };
         if !believed || !walker.may_copy(decoded.len()) {
@@ -42,6 +44,11 @@ pub(in super::super) fn decode(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
     }
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     bytes.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
+/// Letters only or digits only, as few of all hex numbers are.
+fn is_one_kind(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_digit) || bytes.iter().all(u8::is_ascii_alphabetic)
 }
 
 /// Readable text; a short one must be made of the characters of words, addresses and numbers, or one id in some thousands would

@@ -3,7 +3,7 @@
 
 use super::{
     super::{json, walker::is_readable},
-    cbor, fit, gunzip, inflate_zlib, jwt, looks_like_form, msgpack, multipart, plist, protobuf, unzstd, xml,
+    cbor, fit, grpc, gunzip, inflate_zlib, jwt, looks_like_form, msgpack, multipart, plist, protobuf, unzstd, xml,
 };
 
 /// Whether bytes are a document or a compressed stream to their last byte, or as far as a glimpse shows. At most `limit` bytes
@@ -18,7 +18,7 @@ pub(in super::super) fn is_known(bytes: &[u8], limit: usize) -> bool {
         _ if plist::is_binary(bytes) || fit::is_fit(bytes) => true,
         _ => match std::str::from_utf8(bytes) {
             Ok(text) if is_readable(text) => is_document(text),
-            _ => msgpack::is_msgpack(bytes) || cbor::is_cbor(bytes) || protobuf::is_protobuf(bytes),
+            _ => msgpack::is_msgpack(bytes) || cbor::is_cbor(bytes) || protobuf::is_protobuf(bytes) || grpc::is_grpc(bytes),
         },
     }
 }

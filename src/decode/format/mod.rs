@@ -92,3 +92,6 @@ pub(super) const DECODERS: &[&dyn Decoder] = &[
     &deflate::Deflate,
     &brotli::Brotli,
 ];
+
+#[cfg(test)]
+mod tests;

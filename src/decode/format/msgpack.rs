@@ -102,56 +102,55 @@ impl<'a> tree::Reader<'a> for Reader<'a> {
         // Widths of uint, int, str, bin, array and map follow the two lowest bits.
         let width = 1_u64 << (marker & 3);
         let plain = |reader: &Self, token| Some((token, start + usize::from(reader.at > start + 1)..reader.at));
-        // Tenths of a bit: 256 over the number of markers of a kind.
-        let ((token, range), weight) = match marker {
-            0x00..=0x7f => (plain(self, Token::Number(marker.to_string()))?, 10),
-            0x80..=0x8f => (plain(self, Token::Map(Some(low)))?, 40),
-            0x90..=0x9f => (plain(self, Token::Array(Some(low)))?, 40),
-            0xa0..=0xbf => (self.text(u64::from(marker & 0x1f))?, 30),
-            0xc0 => (plain(self, Token::Null)?, 60),
-            0xc2 | 0xc3 => (plain(self, Token::Boolean(marker == 0xc3))?, 60),
+        let (token, range) = match marker {
+            0x00..=0x7f => plain(self, Token::Number(marker.to_string()))?,
+            0x80..=0x8f => plain(self, Token::Map(Some(low)))?,
+            0x90..=0x9f => plain(self, Token::Array(Some(low)))?,
+            0xa0..=0xbf => self.text(u64::from(marker & 0x1f))?,
+            0xc0 => plain(self, Token::Null)?,
+            0xc2 | 0xc3 => plain(self, Token::Boolean(marker == 0xc3))?,
             0xc4..=0xc6 => {
                 let length = self.number(1 << (marker - 0xc4))?;
-                (self.binary(length)?, 60)
+                self.binary(length)?
             }
             0xc7..=0xc9 => {
                 let length = self.number(1 << (marker - 0xc7))?;
-                (self.extension(length)?, 60)
+                self.extension(length)?
             }
             0xca => {
                 let bits = u32::try_from(self.number(4)?).ok()?;
                 let value = f32::from_bits(bits);
-                (plain(self, Token::Number(format!("{value:?}")))?, 70)
+                plain(self, Token::Number(format!("{value:?}")))?
             }
             0xcb => {
                 let value = f64::from_bits(self.number(8)?);
-                (plain(self, Token::Number(float(value)))?, 70)
+                plain(self, Token::Number(float(value)))?
             }
             0xcc..=0xcf => {
                 let value = self.number(width)?;
-                (plain(self, Token::Number(value.to_string()))?, 50)
+                plain(self, Token::Number(value.to_string()))?
             }
             0xd0..=0xd3 => {
                 let value = sign(self.number(width)?, width);
-                (plain(self, Token::Number(value.to_string()))?, 50)
+                plain(self, Token::Number(value.to_string()))?
             }
-            0xd4..=0xd8 => (self.extension(1 << (marker - 0xd4))?, 50),
+            0xd4..=0xd8 => self.extension(1 << (marker - 0xd4))?,
             0xd9..=0xdb => {
                 let length = self.number(1 << (marker - 0xd9))?;
-                (self.text(length)?, 60)
+                self.text(length)?
             }
             0xdc | 0xdd => {
                 let count = self.number(2 << (marker - 0xdc))?;
-                (plain(self, Token::Array(Some(count)))?, 70)
+                plain(self, Token::Array(Some(count)))?
             }
             0xde | 0xdf => {
                 let count = self.number(2 << (marker - 0xde))?;
-                (plain(self, Token::Map(Some(count)))?, 70)
+                plain(self, Token::Map(Some(count)))?
             }
-            0xe0..=0xff => (plain(self, Token::Number(marker.cast_signed().to_string()))?, 30),
+            0xe0..=0xff => plain(self, Token::Number(marker.cast_signed().to_string()))?,
             0xc1 => return None,
         };
-        Some(Item { token, range, weight })
+        Some(Item { token, range })
     }
 
     fn at(&self) -> usize {

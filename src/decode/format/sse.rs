@@ -25,17 +25,17 @@ impl Decoder for Sse {
     }
 }
 
-/// Only lines of a stream, one of them data, and a blank line at the end: without it the event is never dispatched.
+/// Only lines of a stream, one of them data, and one of the blank lines that dispatch an event.
 fn looks_like_events(bytes: &[u8]) -> bool {
     let ended = bytes.ends_with(b"\n\n") || bytes.ends_with(b"\r\n\r\n") || bytes.ends_with(b"\r\r");
-    let mut data = false;
-    ended
-        && lines(bytes).all(|range| {
-            let line = &bytes[range];
-            data |= line.starts_with(b"data:");
-            line.is_empty() || line.starts_with(b":") || field(line).is_some()
-        })
-        && data
+    let (mut data, mut dispatched) = (false, ended);
+    let only_fields = lines(bytes).all(|range| {
+        let line = &bytes[range];
+        data |= line.starts_with(b"data:");
+        dispatched |= line.is_empty();
+        line.is_empty() || line.starts_with(b":") || field(line).is_some()
+    });
+    only_fields && data && dispatched
 }
 
 /// Gives every event to the walker. Data of several lines are one value, without a byte range of its own.

@@ -23,14 +23,12 @@ pub(super) enum Token<'a> {
     Break,
 }
 
-/// A token, where its value stands, and how much it says against chance.
+/// A token and where its value stands.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Item<'a> {
     pub(super) token: Token<'a>,
     /// Bytes of the value, without the head that says type and length where there is one.
     pub(super) range: Range<usize>,
-    /// Tenths of a bit: how rarely a random byte is such a head.
-    pub(super) weight: u32,
 }
 
 /// Reads tokens one after the other.
@@ -50,8 +48,8 @@ pub(super) enum Ending {
     Stopped,
 }
 
-/// Whether a document fills the bytes to the last and can hardly be chance: a map or an array with text in it or with very many
-/// elements, of which the heads alone are rare enough.
+/// Whether a document fills the bytes to the last and can hardly be chance: a map or an array with text in it, or one with very
+/// many numbers and nothing else.
 pub(super) fn is_document<'a>(mut reader: impl Reader<'a>, length: usize) -> bool {
     let mut evidence = Evidence::default();
     let ending = document(&mut reader, &mut evidence);
@@ -61,7 +59,9 @@ pub(super) fn is_document<'a>(mut reader: impl Reader<'a>, length: usize) -> boo
         Ending::TooDeep => evidence.letters > 0,
         Ending::Malformed | Ending::Stopped => false,
     };
-    whole && evidence.rooted && evidence.weight >= LEAST_WEIGHT && (evidence.letters >= LEAST_LETTERS || evidence.counted)
+    let least = if evidence.named { LEAST_WEIGHT } else { LEAST_WITHOUT_NAMES };
+    let written = evidence.weight >= least && evidence.letters >= LEAST_LETTERS;
+    whole && evidence.rooted && (written || (evidence.counted && !evidence.mixed))
 }
 
 /// Gives every leaf of one or more documents in a row to the walker, up to where they are none.
@@ -194,28 +194,39 @@ struct Evidence {
     letters: usize,
     /// The root is a map or an array with something in it.
     rooted: bool,
+    /// The root is a map, and every key in the document is text.
+    named: bool,
     /// The root counts its many elements in bytes of their own.
     counted: bool,
+    /// Not every value is a number.
+    mixed: bool,
 }
 
 impl Visitor for Evidence {
     fn open(&mut self, _array: bool) {}
-    fn key(&mut self, _key: &Item<'_>) {}
-    fn value(&mut self, _item: &Item<'_>) -> bool {
+    fn key(&mut self, key: &Item<'_>) {
+        let is_name = matches!(&key.token, Token::Text(text) if !text.is_empty());
+        self.named &= is_name;
+        self.weight = self.weight.saturating_add(if is_name { NAME } else { 0 });
+    }
+    fn value(&mut self, item: &Item<'_>) -> bool {
+        self.mixed |= !matches!(item.token, Token::Number(_));
         true
     }
     fn close(&mut self) {}
 
     fn weigh(&mut self, item: &Item<'_>, depth: usize) {
-        self.weight = self.weight.saturating_add(item.weight);
         match &item.token {
             Token::Map(count) | Token::Array(count) if depth == 0 => {
                 self.rooted = *count != Some(0);
+                self.named = matches!(item.token, Token::Map(_));
                 self.counted = count.is_some_and(|count| count >= MANY);
             }
             Token::Text(text) if is_readable(text) => {
-                self.letters += text.len();
-                self.weight = self.weight.saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX).saturating_mul(CHARACTER));
+                // A character of several bytes counts once: that it is one is what random bytes seldom are.
+                let letters = text.chars().count();
+                self.letters += letters;
+                self.weight = self.weight.saturating_add(u32::try_from(letters).unwrap_or(u32::MAX).saturating_mul(CHARACTER));
             }
             // Text that is not for reading is against all that speaks for it.
             Token::Text(_) => self.weight = self.weight.saturating_sub(UNREADABLE),
@@ -294,14 +305,19 @@ pub(super) fn float(value: f64) -> String {
 
 /// Deepest nesting that is followed: as in JSON.
 const DEEPEST: usize = 128;
-/// Tenths of a bit that a document needs: one random value in a quarter of a million has them.
-const LEAST_WEIGHT: u32 = 180;
+/// Tenths of a bit that a map with names for its values needs, above those of any map that ends where it should: of five million
+/// short random values none has them.
+const LEAST_WEIGHT: u32 = 58;
+/// What a document without names for its values needs: an array at the root, or a map by numbers.
+const LEAST_WITHOUT_NAMES: u32 = 140;
+/// What a text as a key is worth: of 256 bytes, 35 begin one.
+const NAME: u32 = 30;
 /// Readable characters that a document needs.
 const LEAST_LETTERS: usize = 2;
 /// Tenths of a bit of one readable character: 98 of 256 bytes are one.
 const CHARACTER: u32 = 14;
 const UNREADABLE: u32 = 200;
 /// So many elements are counted in bytes of their own.
-const MANY: u64 = 16;
+const MANY: u64 = 24;
 /// Larger integer keys are values.
 const LARGEST_FIELD: u64 = 31;

@@ -1,7 +1,7 @@
 //! Every form in which a planted value may be written: spellings, encodings, digests. Made once a run; finding them is `matcher`'s,
 //! judging a hit `chance`'s.
 
-use std::{borrow::Cow, collections::HashSet, fmt::Write as _};
+use std::{borrow::Cow, collections::HashSet};
 
 use base64::{Engine, engine::general_purpose};
 
@@ -12,6 +12,7 @@ use super::{
     chance::{self, Alphabet},
     dates,
     digest::{self, Algorithm, Written, hex},
+    encodings::{inside_base64, json_escaped, percent, unicode_escape},
     letters,
 };
 
@@ -27,7 +28,7 @@ pub(super) struct Form {
     pub(super) alphabet: Alphabet,
     /// How much it says.
     pub(super) bits: f32,
-    /// A person reading it would know the value.
+    /// Whoever reads it can know the value: no digest.
     pub(super) readable: bool,
 }
 
@@ -64,53 +65,15 @@ pub(super) struct NumberForm {
 
 /// All forms of one value, none twice.
 pub(super) fn forms(value: &Planted) -> Vec<Form> {
+    let mut all = Forms { with_digests: true, ..Forms::default() };
+    all.add(value);
+    all.all
+}
+
+/// Those from which the value can be known: all but digests.
+pub(super) fn readable_forms(value: &Planted) -> Vec<Form> {
     let mut all = Forms::default();
-    match value {
-        Planted::Text(text) => all.text(text.trim()),
-        Planted::Mac(mac) => all.mac(*mac),
-        Planted::Date(date) => {
-            for (text, spelling) in dates::spellings(*date) {
-                all.spelled(&text, spelling);
-            }
-            for (number, spelling) in dates::epochs(*date) {
-                all.number(&number.to_string(), spelling);
-            }
-            for (text, input) in dates::hashed(*date) {
-                all.digests(text.as_bytes(), input);
-            }
-        }
-        Planted::Integer(number) => {
-            let text = number.to_string();
-            all.number(&text, "plain");
-            all.exact_base64(&text);
-            all.digests(text.as_bytes(), "the number");
-        }
-        Planted::Decimal(text) => {
-            all.number(text, "plain");
-            all.exact_base64(text);
-            all.digests(text.as_bytes(), "the number");
-            if let Some(longer) = two_decimals(text) {
-                all.digests(longer.as_bytes(), "the number with two decimals");
-            }
-        }
-        Planted::Position(position) => {
-            // Plain coordinates are found by distance, which is `places`'s.
-            let (lat, lon) = (position.lat.to_string(), position.lon.to_string());
-            for (text, input) in [
-                (format!("{lat},{lon}"), "latitude and longitude"),
-                (format!("{lon},{lat}"), "longitude and latitude"),
-                (lat, "latitude"),
-                (lon, "longitude"),
-            ] {
-                all.encoded(&text, input);
-                if input != "latitude" && input != "longitude" {
-                    all.digests(text.as_bytes(), input);
-                }
-            }
-        }
-        // Series have no text; `series` finds them.
-        Planted::Series(_) => {}
-    }
+    all.add(value);
     all.all
 }
 
@@ -154,18 +117,18 @@ pub(super) fn keyed_inputs(value: &Planted) -> Vec<(Vec<u8>, &'static str)> {
     match value {
         Planted::Text(text) => {
             let text = text.trim();
-            add(text.to_owned(), "plain");
+            add(text.to_owned(), "the plain text");
             add(text.to_lowercase(), "lower case");
-            add(without_separators(text), "without separators");
+            add(without_separators(text), "the text without separators");
             add(text.to_uppercase(), "upper case");
             add(without_separators(text).to_lowercase(), "lower case without separators");
         }
         Planted::Mac(mac) => {
             let colons = mac_text(mac, ":");
-            add(colons.to_lowercase(), "lower case");
+            add(colons.to_lowercase(), "lower case with colons");
             add(mac_text(mac, "").to_lowercase(), "lower case without separators");
-            add(mac_text(mac, ""), "without separators");
-            add(colons, "plain");
+            add(mac_text(mac, ""), "upper case without separators");
+            add(colons, "upper case with colons");
         }
         Planted::Date(date) => dates::hashed(*date).into_iter().take(2).for_each(|(text, name)| add(text, name)),
         Planted::Integer(number) => add(number.to_string(), "the number"),
@@ -193,11 +156,63 @@ fn two_decimals(text: &str) -> Option<String> {
 
 #[derive(Default)]
 struct Forms {
+    with_digests: bool,
     all: Vec<Form>,
     seen: HashSet<(Vec<u8>, bool)>,
 }
 
 impl Forms {
+    fn add(&mut self, value: &Planted) {
+        match value {
+            Planted::Text(text) => self.text(text.trim()),
+            Planted::Mac(mac) => self.mac(*mac),
+            Planted::Date(date) => {
+                for (text, spelling) in dates::spellings(*date) {
+                    self.readable(&text, spelling, Case::Folded);
+                    // The name of a month is for people to read.
+                    if !spelling.contains("month's name") {
+                        self.encoded(&text, spelling);
+                    }
+                }
+                for (number, spelling) in dates::epochs(*date) {
+                    self.number(&number.to_string(), spelling);
+                }
+                for (text, input) in dates::hashed(*date) {
+                    self.digests(text.as_bytes(), input);
+                }
+            }
+            Planted::Integer(number) => {
+                let text = number.to_string();
+                self.number(&text, "plain");
+                self.exact_base64(&text);
+                self.digests(text.as_bytes(), "the number");
+            }
+            Planted::Decimal(text) => {
+                self.number(text, "plain");
+                self.exact_base64(text);
+                self.digests(text.as_bytes(), "the number");
+                if let Some(longer) = two_decimals(text) {
+                    self.digests(longer.as_bytes(), "the number with two decimals");
+                }
+            }
+            Planted::Position(position) => {
+                // Plain coordinates are found by distance, which is `places`'s.
+                let (lat, lon) = (position.lat.to_string(), position.lon.to_string());
+                for (text, input) in [
+                    (format!("{lat},{lon}"), "latitude and longitude"),
+                    (format!("{lon},{lat}"), "longitude and latitude"),
+                    (lat, "latitude"),
+                    (lon, "longitude"),
+                ] {
+                    self.encoded(&text, input);
+                    self.digests(text.as_bytes(), input);
+                }
+            }
+            // Series have no text; `series` finds them.
+            Planted::Series(_) => {}
+        }
+    }
+
     fn push(&mut self, form: Form) {
         let exact = form.case == Case::Exact;
         let key = if exact { form.bytes.clone() } else { form.bytes.to_ascii_lowercase() };
@@ -234,68 +249,38 @@ impl Forms {
         let name = |encoding: &str| -> Cow<'static, str> {
             if spelling == "plain" { encoding.to_owned().into() } else { format!("{spelling}, {encoding}").into() }
         };
-        let mut text_form = |form: String, encoding: &str, case: Case| {
-            if form != text {
-                let edges = if form.len() < SHORTEST_WITHOUT_EDGES { Edges::Words } else { Edges::Any };
-                let form = Form {
-                    bytes: form.into_bytes(),
-                    spelling: name(encoding),
-                    case,
-                    edges,
-                    alphabet: Alphabet::Text,
-                    bits,
-                    readable: true,
-                };
-                self.push(form);
+        let mut add = |form: Vec<u8>, encoding: &str| {
+            if form != text.as_bytes() {
+                self.disguised(form, name(encoding), Case::Folded, bits);
             }
         };
         for (keep, space) in [(&b"-._~"[..], "%20"), (b"-._*", "+"), (b"-_.!~*'()", "%20"), (b"", "%20")] {
             let all = keep.is_empty();
-            let once = percent(text, |byte| !all && (byte.is_ascii_alphanumeric() || keep.contains(&byte)), space);
+            let once = percent(text.as_bytes(), |byte| !all && (byte.is_ascii_alphanumeric() || keep.contains(&byte)), space);
             if !all {
-                text_form(once.replace('%', "%25"), "URL-encoded twice", Case::Folded);
+                add(once.replace('%', "%25").into_bytes(), "URL-encoded twice");
             }
-            text_form(once, "URL-encoded", Case::Folded);
+            add(once.into_bytes(), "URL-encoded");
         }
-        text_form(json_escaped(text, |c| matches!(c, '"' | '\\' | '\u{0}'..='\u{1f}')), "JSON escapes", Case::Folded);
-        text_form(json_escaped(text, |c| matches!(c, '"' | '\\' | '/' | '\u{0}'..='\u{1f}')), "JSON escapes", Case::Folded);
-        text_form(json_escaped(text, |c| c > '~' || c < ' ' || "\"\\<>&='".contains(c)), "\\u escapes", Case::Folded);
-        text_form(json_escaped(text, |c| c > '~' || c < ' ' || "\"\\".contains(c)), "\\u escapes", Case::Folded);
-        text_form(json_escaped(text, |c| c > '~' || c < ' ' || "\"\\/".contains(c)), "\\u escapes", Case::Folded);
-        text_form(escaped(text, |_| true), "\\u escapes", Case::Folded);
-        text_form(text.chars().rev().collect(), "reversed", Case::Folded);
-        text_form(hex(text.as_bytes()), "hex", Case::Ignored);
+        // What an encoder of JSON escapes: what it must, also slashes, also what HTML would take for its own, everything.
+        let ascii = |c: char| (' '..='~').contains(&c) && c != '"' && c != '\\';
+        add(json_escaped(text, |c| !ascii(c) && c <= '~').into_bytes(), "JSON escapes");
+        add(json_escaped(text, |c| (!ascii(c) && c <= '~') || c == '/').into_bytes(), "JSON escapes");
+        add(json_escaped(text, |c| !ascii(c)).into_bytes(), "\\u escapes");
+        add(json_escaped(text, |c| !ascii(c) || c == '/').into_bytes(), "\\u escapes");
+        add(json_escaped(text, |c| !ascii(c) || "<>&='".contains(c)).into_bytes(), "\\u escapes");
+        add(text.chars().map(unicode_escape).collect::<String>().into_bytes(), "\\u escapes");
+        add(text.chars().rev().collect::<String>().into_bytes(), "reversed");
         let wide: Vec<u16> = text.encode_utf16().collect();
-        let mut raw = |bytes: Vec<u8>, encoding: &str| {
-            if bytes != text.as_bytes() {
-                let edges = if bytes.len() < SHORTEST_WITHOUT_EDGES { Edges::Words } else { Edges::Any };
-                self.push(Form {
-                    bytes,
-                    spelling: name(encoding),
-                    case: Case::Folded,
-                    edges,
-                    alphabet: Alphabet::Text,
-                    bits,
-                    readable: true,
-                });
-            }
-        };
-        raw(wide.iter().flat_map(|unit| unit.to_le_bytes()).collect(), "UTF-16");
-        raw(wide.iter().flat_map(|unit| unit.to_be_bytes()).collect(), "UTF-16");
+        add(wide.iter().flat_map(|unit| unit.to_le_bytes()).collect(), "UTF-16");
+        add(wide.iter().flat_map(|unit| unit.to_be_bytes()).collect(), "UTF-16");
         if !text.is_ascii()
             && let Some(latin) = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect::<Option<Vec<u8>>>()
         {
-            let once = latin.iter().fold(String::new(), |mut out, byte| {
-                if byte.is_ascii_alphanumeric() {
-                    out.push(char::from(*byte))
-                } else {
-                    let _ = write!(out, "%{byte:02X}");
-                }
-                out
-            });
-            raw(once.into_bytes(), "Latin-1, URL-encoded");
-            raw(latin, "Latin-1");
+            add(percent(&latin, |byte| byte.is_ascii_alphanumeric(), "%20").into_bytes(), "Latin-1, URL-encoded");
+            add(latin, "Latin-1");
         }
+        self.disguised(hex(text.as_bytes()).into_bytes(), name("hex"), Case::Ignored, bits + BITS_OF_DISGUISE);
         // Another case is another base64 text.
         let (lower, upper) = (text.to_lowercase(), text.to_uppercase());
         self.base64(text, &name("base64"), bits);
@@ -305,33 +290,37 @@ impl Forms {
         if upper != text {
             self.base64(&upper, &name("upper case, base64"), bits);
         }
-        for (inner, spelling) in inside_base64(text.as_bytes(), &general_purpose::STANDARD_NO_PAD) {
-            let whole = general_purpose::STANDARD.encode(text);
-            let inner = if spelling == 0 { whole } else { inner };
-            for (outer, _) in inside_base64(inner.as_bytes(), &general_purpose::STANDARD_NO_PAD) {
-                self.base64_form(outer, name("base64 twice"), bits);
+        let inner = inside_base64(text.as_bytes(), &general_purpose::STANDARD_NO_PAD).into_iter();
+        for inner in inner.chain([general_purpose::STANDARD.encode(text)]) {
+            for outer in inside_base64(inner.as_bytes(), &general_purpose::STANDARD_NO_PAD) {
+                self.base64_form(outer, name("base64 twice"), bits + BITS_OF_DISGUISE);
             }
         }
+    }
+
+    fn disguised(&mut self, bytes: Vec<u8>, spelling: Cow<'static, str>, case: Case, bits: f32) {
+        let edges = if bytes.len() < SHORTEST_WITHOUT_EDGES { Edges::Words } else { Edges::Any };
+        self.push(Form { bytes, spelling, case, edges, alphabet: Alphabet::Text, bits, readable: true });
     }
 
     /// Base64 in both alphabets, at each of the three alignments that a text has inside a longer one.
     fn base64(&mut self, text: &str, spelling: &str, bits: f32) {
         for engine in [&general_purpose::STANDARD_NO_PAD, &general_purpose::URL_SAFE_NO_PAD] {
-            for (form, _) in inside_base64(text.as_bytes(), engine) {
+            for form in inside_base64(text.as_bytes(), engine) {
                 // An alignment that leaves out a character says that much less.
                 let covered = (form.len() as f32 * 0.75 / text.len() as f32).min(1.0);
-                self.base64_form(form, spelling.to_owned().into(), bits * covered);
+                self.base64_form(form, spelling.to_owned().into(), bits * covered + BITS_OF_DISGUISE);
             }
             // Alone in a leaf, also with the bits that depend on nothing that follows.
             if text.len() < 7 {
-                self.base64_form(engine.encode(text), spelling.to_owned().into(), bits);
+                self.base64_form(engine.encode(text), spelling.to_owned().into(), bits + BITS_OF_DISGUISE);
             }
         }
     }
 
     fn base64_form(&mut self, form: String, spelling: Cow<'static, str>, bits: f32) {
         let edges = if form.len() < SHORTEST_WITHOUT_EDGES { Edges::Words } else { Edges::Any };
-        self.push(Form { bytes: form.into_bytes(), spelling, case: Case::Exact, edges, alphabet: Alphabet::Base64, bits, readable: false });
+        self.push(Form { bytes: form.into_bytes(), spelling, case: Case::Exact, edges, alphabet: Alphabet::Base64, bits, readable: true });
     }
 
     fn exact_base64(&mut self, text: &str) {
@@ -368,7 +357,7 @@ impl Forms {
             edges: Edges::Any,
             alphabet: Alphabet::Raw,
             bits,
-            readable: false,
+            readable: true,
         });
     }
 
@@ -500,6 +489,9 @@ impl Forms {
 
     /// Every digest of one input, written in every usual way.
     fn digests(&mut self, input: &[u8], name: &'static str) {
+        if !self.with_digests {
+            return;
+        }
         for algorithm in Algorithm::ALL {
             for written in digest::written(algorithm, &algorithm.digest(input)) {
                 let spelling = format!("{} of {name}, {}", algorithm.word(), written.word()).into();
@@ -520,72 +512,14 @@ impl Forms {
     }
 }
 
-/// Base64 of bytes at each of the three places that they can have in a longer text: only the characters that nothing around
-/// them changes. With how many bytes stand before them.
-fn inside_base64(bytes: &[u8], engine: &impl Engine) -> Vec<(String, usize)> {
-    (0..3)
-        .map(|before| {
-            let mut longer = vec![0; before];
-            longer.extend_from_slice(bytes);
-            let text = engine.encode(&longer);
-            // The first characters hold bits of what stands before, the last one those of what follows.
-            let first = (before * 8).div_ceil(6);
-            let last = longer.len() * 8 / 6;
-            (text.get(first..last).unwrap_or_default().to_owned(), before)
-        })
-        .collect()
-}
-
-fn percent(text: &str, keep: impl Fn(u8) -> bool, space: &str) -> String {
-    let mut out = String::with_capacity(text.len() * 3);
-    for byte in text.bytes() {
-        match byte {
-            b' ' => out.push_str(space),
-            _ if keep(byte) => out.push(char::from(byte)),
-            _ => {
-                let _ = write!(out, "%{byte:02X}");
-            }
-        }
-    }
-    out
-}
-
-/// As in a JSON string: characters with an escape of two characters get it, others `\u`.
-fn json_escaped(text: &str, escape: impl Fn(char) -> bool) -> String {
-    let mut out = String::with_capacity(text.len() * 2);
-    for c in text.chars() {
-        match c {
-            _ if !escape(c) => out.push(c),
-            '"' | '\\' | '/' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ => out.push_str(&escaped(c.encode_utf8(&mut [0; 4]), |_| true)),
-        }
-    }
-    out
-}
-
-fn escaped(text: &str, escape: impl Fn(char) -> bool) -> String {
-    let mut out = String::with_capacity(text.len() * 6);
-    for c in text.chars() {
-        if escape(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
 /// A text of so many bytes is looked for inside others whatever stands beside it.
 const SHORTEST_WITHOUT_EDGES: usize = 8;
 /// Shorter variants of a text would be found everywhere.
 const SHORTEST_TEXT: usize = 4;
 /// What says less is not looked for in disguise: `30` is hex for `0`, and nearly always a thirty.
 const LEAST_ENCODED: f32 = 14.0;
+/// Nothing else that stands there is written in hex or base64 and turns out to be such a text: one place in a thousand is.
+const BITS_OF_DISGUISE: f32 = 10.0;
 /// Longer forms are found by what they begin with elsewhere; nobody plants a novel.
 const LONGEST_FORM: usize = 4096;
 
@@ -645,20 +579,14 @@ mod tests {
     }
 
     #[test]
-    fn base64_inside_a_longer_text_is_what_nothing_around_changes() {
-        let secret = b"Quillon-42";
-        for before in 0..6 {
-            for after in 0..4 {
-                let longer = [&b"abcdef"[..before], secret, &b"xyz!"[..after]].concat();
-                let text = general_purpose::STANDARD.encode(&longer);
-                let inside = inside_base64(secret, &general_purpose::STANDARD_NO_PAD);
-                assert!(inside.iter().any(|(form, _)| text.contains(form.as_str())), "{before} {after}");
-                let twice = general_purpose::STANDARD.encode(&text);
-                let value = Planted::Text("Quillon-42".into());
-                if before == 0 && after == 0 {
-                    assert!(forms(&value).iter().any(|form| form.spelling == "base64 twice" && twice.as_bytes().starts_with(&form.bytes)));
-                }
-            }
+    fn base64_of_base64_is_found_inside_a_longer_text() {
+        let value = Planted::Text("quillon@example.test".into());
+        let all: Vec<Form> = forms(&value).into_iter().filter(|form| form.spelling == "base64 twice").collect();
+        for before in 0..9 {
+            let longer = [&b"abcdefghi"[..before], b"quillon@example.test~"].concat();
+            let twice = general_purpose::STANDARD.encode(general_purpose::STANDARD.encode(longer));
+            let inside = |form: &Form| twice.as_bytes().windows(form.bytes.len()).any(|window| window == form.bytes);
+            assert!(all.iter().any(inside), "{before}");
         }
     }
 

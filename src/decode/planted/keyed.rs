@@ -37,6 +37,8 @@ struct Input {
 /// What one exchange has to offer.
 #[derive(Debug, Default)]
 pub(super) struct Material {
+    /// The endpoint, by a hash: a field of the same name elsewhere is another one.
+    pub(super) endpoint: u64,
     digests: Vec<Digest>,
     /// Texts and bytes that could be keys, one after the other.
     pool: Vec<u8>,
@@ -78,16 +80,23 @@ impl Material {
             Value::Number(text) | Value::Text(text) => {
                 self.note_key(text.as_bytes(), leaf.group, words, true);
                 if let Some((bytes, written)) = digest_in(text) {
-                    self.note_digest(leaf, bytes, written);
+                    self.note_digest(leaf, &bytes, written);
                 }
             }
             Value::Bytes { bytes, text } => {
                 self.note_key(text.map_or(bytes, str::as_bytes), leaf.group, words, text.is_some());
-                if LENGTHS.contains(&bytes.len()) {
-                    self.note_digest(leaf, bytes.to_vec(), if text.is_some() { "as base64" } else { "as raw bytes" });
-                }
+                let written = match text {
+                    Some(text) if text.len() == 2 * bytes.len() => "as hex",
+                    Some(_) => "as base64",
+                    None => "as raw bytes",
+                };
+                self.note_digest(leaf, bytes, written);
             }
-            Value::Null | Value::Boolean(_) | Value::Opaque(_) => {}
+            Value::Opaque(bytes) => {
+                self.note_key(bytes, leaf.group, words, false);
+                self.note_digest(leaf, bytes, "as raw bytes");
+            }
+            Value::Null | Value::Boolean(_) => {}
         }
     }
 
@@ -103,7 +112,10 @@ impl Material {
         }
     }
 
-    fn note_digest(&mut self, leaf: &RawLeaf<'_>, bytes: Vec<u8>, written: &'static str) {
+    fn note_digest(&mut self, leaf: &RawLeaf<'_>, bytes: &[u8], written: &'static str) {
+        if !LENGTHS.contains(&bytes.len()) {
+            return;
+        }
         let same_field = self.digests.iter().filter(|digest| digest.part == leaf.part && digest.path == leaf.path);
         let mut others = 0;
         for digest in same_field {
@@ -113,7 +125,7 @@ impl Material {
             others += 1;
         }
         if others < MOST_DIGESTS_OF_A_FIELD && self.digests.len() < MOST_DIGESTS {
-            self.digests.push(Digest { part: leaf.part, path: leaf.path.to_owned(), group: leaf.group, bytes, written });
+            self.digests.push(Digest { part: leaf.part, path: leaf.path.to_owned(), group: leaf.group, bytes: bytes.to_vec(), written });
         }
     }
 
@@ -166,7 +178,7 @@ impl Keyed {
         let digests: Vec<(u64, &Digest)> = material
             .digests
             .iter()
-            .map(|digest| (field(digest), digest))
+            .map(|digest| (field(material.endpoint, digest), digest))
             .filter(|(field, _)| tries.get(field).is_none_or(|tries| *tries < most_tries))
             .collect();
         if digests.is_empty() {
@@ -280,9 +292,9 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
     general_purpose::STANDARD_NO_PAD.decode(text).or_else(|_| general_purpose::URL_SAFE_NO_PAD.decode(text)).ok()
 }
 
-fn field(digest: &Digest) -> u64 {
+fn field(endpoint: u64, digest: &Digest) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (digest.part, &digest.path, digest.bytes.len()).hash(&mut hasher);
+    (endpoint, digest.part, &digest.path, digest.bytes.len()).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -199,7 +199,7 @@ fn last_character(bytes: &[u8]) -> Option<char> {
 }
 
 /// Which forms have which bytes at which place.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Grams {
     /// Two bits a key, in one word: small enough for the second-level cache.
     filter: Vec<u64>,
@@ -217,6 +217,13 @@ struct Entry {
     needle: u32,
     /// Where in the form the key stands.
     at: u32,
+}
+
+impl Default for Grams {
+    /// Of no form.
+    fn default() -> Self {
+        Self { filter: vec![0], filter_shift: 63, buckets: vec![0; 3], bucket_shift: 63, entries: Vec::new() }
+    }
 }
 
 impl Grams {
@@ -345,6 +352,8 @@ mod tests {
                 }
             }
         }
+        let short = Matcher::new([(&b"Anna"[..], Case::Folded, Edges::Words)].into_iter());
+        assert_eq!(hits(&short, b"to anna, and to Annabel, and to banana ANNA"), [(0, 3), (0, 39)]);
         assert!(!matcher.occurs_in(b"") && !matcher.occurs_in(b"...") && !Matcher::default().occurs_in(b"anything"));
     }
 

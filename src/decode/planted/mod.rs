@@ -5,10 +5,12 @@
 mod chance;
 mod dates;
 mod digest;
+mod encodings;
 mod forms;
 mod keyed;
 mod letters;
 mod matcher;
+mod overlay;
 mod search;
 mod series;
 #[cfg(test)]
@@ -24,7 +26,7 @@ use crate::model::{Category, Certainty, LeakGate, Planted, PlantedValue, Reason}
 
 use self::{
     chance::{Alphabet, always_certain, judge},
-    forms::{Case, Form, forms, numbers},
+    forms::{Case, Form, forms, numbers, readable_forms},
     keyed::Keyed,
     matcher::{Hit, Matcher, SHORTEST},
     search::{Open, Place},
@@ -39,7 +41,7 @@ use super::{
 
 pub(super) use self::search::Search;
 
-/// All planted values of a run, made ready for searching. Some hundred forms of each value take a tenth of a millisecond to make.
+/// All planted values of a run, made ready for searching: some hundreds of forms of each.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     values: Vec<PlantedValue>,
@@ -47,9 +49,7 @@ pub(super) struct Index {
     facts: Vec<Facts>,
     matcher: Matcher,
     /// Forms too short to stand inside anything, by their folded bytes.
-    whole: HashMap<Vec<u8>, Vec<WholeForm>>,
-    /// The longest of those.
-    longest_whole: usize,
+    whole: HashMap<u64, Vec<WholeForm>>,
     /// Planted numbers by the bits of their value.
     numbers: HashMap<u64, Vec<NumberFacts>>,
     spellings: Vec<String>,
@@ -133,9 +133,11 @@ impl Index {
                 any_edges: form.edges == forms::Edges::Any,
             };
             if only_whole(form) {
-                let folded = form.bytes.to_ascii_lowercase();
-                index.longest_whole = index.longest_whole.max(folded.len());
-                index.whole.entry(folded).or_default().push(WholeForm { exact: form.bytes.clone(), case: form.case, facts });
+                index.whole.entry(whole_key(&form.bytes)).or_default().push(WholeForm {
+                    exact: form.bytes.clone(),
+                    case: form.case,
+                    facts,
+                });
             } else {
                 index.facts.push(facts);
                 needles.push((form.bytes.as_slice(), form.case, form.edges));
@@ -162,8 +164,12 @@ impl Index {
             .enumerate()
             .flat_map(|(value, planted)| numbers(&planted.value).into_iter().map(move |form| (value, form)))
             .collect();
+        // Of so many digits.
+        let digits = |bits: f32| (bits / 3.3) as u32;
+        let mut alike: HashMap<u32, u32> = HashMap::new();
+        all.iter().for_each(|(_, form)| *alike.entry(digits(form.bits)).or_default() += 1);
         for (value, form) in &all {
-            let alike = all.iter().filter(|(_, other)| (other.bits - form.bits).abs() < 1.0).count() as u32;
+            let alike = alike.get(&digits(form.bits)).copied().unwrap_or(1);
             let facts = NumberFacts { value: *value, spelling: form.spelling, bits: form.bits, alike };
             self.numbers.entry(key(form.value)).or_default().push(facts);
         }
@@ -232,6 +238,7 @@ impl Index {
                 taker.whole(text.as_bytes());
                 taker.number(text);
                 taker.list_of_numbers(text);
+                taker.series_in_hex(text);
             }
             Value::Bytes { bytes, text } => {
                 taker.search.binary_bytes += bytes.len() as u64;
@@ -304,11 +311,13 @@ impl Taker<'_, '_> {
 
     /// Forms too short to be looked for inside anything.
     fn whole(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() || bytes.len() > self.index.longest_whole {
+        if bytes.is_empty() || bytes.len() > LONGEST_WHOLE {
             return;
         }
-        let Some(forms) = self.index.whole.get(&bytes.to_ascii_lowercase()) else { return };
-        for form in forms.iter().filter(|form| form.case != Case::Exact || form.exact == bytes) {
+        let Some(forms) = self.index.whole.get(&whole_key(bytes)) else { return };
+        for form in
+            forms.iter().filter(|form| if form.case == Case::Exact { form.exact == bytes } else { form.exact.eq_ignore_ascii_case(bytes) })
+        {
             self.hit(&form.facts, Place::Whole, form.case != Case::Folded || form.exact == bytes);
         }
     }
@@ -323,13 +332,10 @@ impl Taker<'_, '_> {
         for facts in number.and_then(|number| index.numbers.get(&key(number.value))).into_iter().flatten() {
             self.judge(facts.value, facts.spelling, (facts.bits, Alphabet::Text, facts.alike), Place::Whole);
         }
-        if in_array {
-            if let Some(number) = number {
-                // Times and ids are no readings, whatever their last digits.
-                let reading =
-                    if number.value.abs() <= MOST_READING && number.value.fract() == 0.0 { number.value as i32 } else { i32::MAX };
-                self.search.columns.add(self.leaf.part, self.leaf.path, reading);
-            }
+        if in_array && let Some(number) = number {
+            // Times and ids are no readings, whatever their last digits.
+            let reading = if number.value.abs() <= MOST_READING && number.value.fract() == 0.0 { number.value as i32 } else { i32::MAX };
+            self.search.columns.add(self.leaf.part, self.leaf.path, reading);
         }
     }
 
@@ -340,6 +346,22 @@ impl Taker<'_, '_> {
         if let Some(numbers) = numbers_of_list(text) {
             self.tell_series(|series, found| series.find_in_numbers(&numbers, "in a list", found));
         }
+    }
+
+    /// Hex digits that nothing says are data stay a text; a series in them says so.
+    fn series_in_hex(&mut self, text: &str) {
+        if self.index.series.is_empty() || text.len() < SHORTEST_HEX {
+            return;
+        }
+        let Some(bytes) = digest::from_hex(text) else { return };
+        let mut cut = false;
+        self.tell_series(|series, found| {
+            cut = series.find_in_bytes(&bytes, &mut |hit| {
+                let spelling = format!("{}, as hex", hit.spelling);
+                found(series::SeriesHit { spelling, ..hit });
+            });
+        });
+        self.search.cut |= cut;
     }
 
     fn series_in(&mut self, bytes: &[u8]) {
@@ -366,15 +388,19 @@ impl Taker<'_, '_> {
         }
     }
 
-    /// Tells at once what no number of places could make a chance, and what the field's name speaks of; the rest waits.
+    /// Tells at once what no number of places could make a chance; the rest waits for the end.
     fn judge(&mut self, value: usize, spelling: &str, (bits, alphabet, alike): (f32, Alphabet, u32), place: Place) {
         if always_certain(bits, alike) {
             self.tell(value, spelling.to_owned(), Certainty::Certain);
-        } else if name_fits(self.name, &self.index.values[value], bits) {
-            self.tell(value, spelling.to_owned(), Certainty::Likely);
-        } else if judge(chance::expected(bits * MOST_IN_NOISE, 1.0), alike).is_some() {
+            return;
+        }
+        let named = name_fits(self.name, &self.index.values[value], bits);
+        if named || judge(chance::expected(bits * MOST_IN_NOISE, 1.0), alike).is_some() {
+            if named {
+                self.found.insert(value);
+            }
             let (part, path, spelling) = (self.leaf.part, self.leaf.path.to_owned(), spelling.to_owned());
-            self.search.open(Open { part, path, value, spelling, bits, alike, alphabet, place });
+            self.search.open(Open { part, path, value, spelling, bits, alike, alphabet, place, named });
         }
     }
 
@@ -386,11 +412,9 @@ impl Taker<'_, '_> {
 
 /// Tells the leak gate every spelling of a value that a person could read. Short numbers are left out: they are in every report.
 pub(super) fn remember(value: &Planted, gate: &mut LeakGate) {
-    for form in forms(value) {
-        // In a report a value may stand as it was sent; whoever sees its digest does not know it.
-        let shown = form.readable || form.alphabet == Alphabet::Base64;
+    for form in readable_forms(value) {
         let short_number = matches!(value, Planted::Integer(_) | Planted::Decimal(_)) && form.bytes.len() < 6;
-        let Some(text) = std::str::from_utf8(&form.bytes).ok().filter(|_| shown && !short_number) else { continue };
+        let Some(text) = std::str::from_utf8(&form.bytes).ok().filter(|_| !short_number) else { continue };
         gate.remember_planted(text);
         if form.case != Case::Exact {
             gate.remember_planted(&text.to_lowercase());
@@ -453,8 +477,13 @@ fn only_whole(form: &Form) -> bool {
         < match form.alphabet {
             Alphabet::Text | Alphabet::Hex => SHORTEST,
             Alphabet::Raw => 6,
-            Alphabet::Base64 => 8,
+            Alphabet::Base64 => LONGEST_WHOLE + 1,
         }
+}
+
+/// Up to seven bytes, letters folded, and how many they are.
+fn whole_key(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(bytes.len() as u64, |key, byte| key << 8 | u64::from(byte.to_ascii_lowercase()))
 }
 
 /// Where a hit stands; how much of the bytes is text is counted once, and only where something was found.
@@ -501,6 +530,8 @@ fn name_fits(name: &NameFacts, planted: &PlantedValue, bits: f32) -> bool {
     (bits >= TELLING && of_category()) || own().iter().any(speaks)
 }
 
+/// Forms that are compared with whole leaves only are no longer.
+const LONGEST_WHOLE: usize = 7;
 /// A form of so many bits is not just any number of its category.
 const TELLING: f32 = 16.0;
 /// No place makes a form say more than so many times its bits.
@@ -509,4 +540,6 @@ const MOST_IN_NOISE: f32 = 1.4;
 const MOST_READING: f64 = 65_536.0;
 /// Twenty numbers with separators between.
 const SHORTEST_LIST: usize = 39;
+/// Hex digits of the fewest minutes.
+const SHORTEST_HEX: usize = 40;
 const MOST_OF_A_LIST: usize = 1 << 19;

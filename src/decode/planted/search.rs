@@ -1,6 +1,8 @@
 //! What is known only at the end of an exchange: how many places were searched, so how unlikely a short value is; arrays of
 //! numbers, which come one by one; digests and the keys that may have made them.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use crate::model::{Certainty, Part, Reason};
 
 use super::{
@@ -37,6 +39,8 @@ pub(super) struct Open {
     pub(super) alike: u32,
     pub(super) alphabet: Alphabet,
     pub(super) place: Place,
+    /// The name of the leaf speaks of the value: it is likely at least.
+    pub(super) named: bool,
 }
 
 /// Where a form stands, so where else it could.
@@ -51,6 +55,15 @@ pub(super) enum Place {
 }
 
 impl Search {
+    /// A search of an exchange with this endpoint.
+    pub(in super::super) fn at(host: &str, path: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (host, path).hash(&mut hasher);
+        let mut search = Self::default();
+        search.material.endpoint = hasher.finish();
+        search
+    }
+
     /// How often a form in such a place would be found by chance, after all that was searched.
     pub(super) fn by_chance(&self, place: Place, bits: f32, alphabet: Alphabet) -> f64 {
         let (leaves, text, binary) = (self.leaves as f64, self.text_bytes as f64, self.binary_bytes as f64);
@@ -67,7 +80,11 @@ impl Search {
     }
 
     pub(super) fn open(&mut self, open: Open) {
-        if self.open.contains(&open) {
+        let same = |known: &&mut Open| {
+            (known.part, known.value, &known.path, &known.spelling) == (open.part, open.value, &open.path, &open.spelling)
+        };
+        if let Some(known) = self.open.iter_mut().find(same) {
+            known.bits = known.bits.max(open.bits);
             return;
         }
         if self.open.len() < MOST_OPEN {
@@ -82,7 +99,8 @@ impl Search {
     pub(in super::super) fn end(self, index: &Index, tell: &mut dyn FnMut(Part, &str, usize, Reason)) -> bool {
         let mut cut = self.cut;
         for open in &self.open {
-            if let Some(certainty) = chance::judge(self.by_chance(open.place, open.bits, open.alphabet), open.alike) {
+            let judged = chance::judge(self.by_chance(open.place, open.bits, open.alphabet), open.alike);
+            if let Some(certainty) = judged.or(open.named.then_some(Certainty::Likely)) {
                 tell(open.part, &open.path, open.value, index.reason(open.value, open.spelling.clone(), certainty));
             }
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::model::Certainty;
 
-use super::chance;
+use super::overlay::{Kind, LEAST_MINUTES, Overlay, Pattern, Plane};
 
 /// All planted series, made ready for searching at once.
 #[derive(Debug, Default)]
@@ -18,24 +18,8 @@ pub(super) struct AllSeries {
     seeds: Vec<Seed>,
     /// Of keys of seeds.
     keys: Filter,
-    /// Of three readings after each other that begin a seed, by kind.
-    triples: [Filter; 2],
-}
-
-/// One way in which the values of a series follow each other.
-#[derive(Debug)]
-struct Pattern {
-    /// The caller's number of the series.
-    number: usize,
-    values: Vec<u8>,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Values,
-    /// Each value less the one before, modulo 256.
-    Differences,
+    /// Of four readings after each other that begin a seed, by kind.
+    quads: [Filter; 2],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,21 +62,21 @@ impl AllSeries {
                 add(&readings);
             }
         }
-        let mut triples = [Vec::new(), Vec::new()];
+        let mut quads = [Vec::new(), Vec::new()];
         for (number, pattern) in all.patterns.iter().enumerate() {
             let plane = Plane { data: &pattern.values, offset: 0, stride: 1 };
             for at in 0..pattern.values.len() {
                 if let Some(key) = plane.seed(at, pattern.kind) {
                     all.seeds.push(Seed { key, pattern: number as u32, at: at as u32 });
-                    if let Some(&[a, b, c]) = pattern.values[at..].first_chunk::<3>() {
-                        triples[pattern.kind as usize].push(triple(a, b, c));
+                    if let Some(quad) = pattern.values[at..].first_chunk::<4>() {
+                        quads[pattern.kind as usize].push(u32::from_le_bytes(*quad).into());
                     }
                 }
             }
         }
         all.seeds.sort_unstable();
         all.keys = Filter::new(all.seeds.iter().map(|seed| seed.key));
-        all.triples = triples.map(|triples| Filter::new(triples.into_iter()));
+        all.quads = quads.map(|quads| Filter::new(quads.into_iter()));
         all
     }
 
@@ -138,58 +122,46 @@ impl AllSeries {
         if data.iter().filter(|value| kind.is_reading(**value)).count() < LEAST_MINUTES {
             return;
         }
-        // So many minutes apart that no rhythm of readings (every five, ten, thirty) falls between. The more data, the longer what is
-        // worth finding.
-        let step = match data.len() {
-            0..256 => 1,
-            256..16_384 => 7,
-            _ => 13,
-        };
-        let mut verifications = 0;
-        let triples = &self.triples[kind as usize];
+        let mut laying = Laying { kind, most_stride, verifications: 0, best, describe };
+        let quads = &self.quads[kind as usize];
+        let fillers = kind.fillers();
+        let is_reading = |value: u8| value.wrapping_add(fillers) > fillers;
         for stride in 1..=most_stride.min(data.len() / LEAST_MINUTES) {
-            for (number, minutes) in data.chunks(stride * step).enumerate() {
-                // The readings of one minute at all offsets, and those of the next two.
-                let Some(after) = data.get(number * stride * step + stride..).filter(|after| after.len() >= 2 * stride) else { break };
-                let (next, after) = after.split_at(stride);
-                for (offset, ((&a, &b), &c)) in minutes.iter().zip(next).zip(after).enumerate() {
-                    if !kind.is_reading(a) {
+            let step = minutes_apart(data.len() / stride, stride);
+            for at in (0..data.len() / stride).step_by(step) {
+                for (offset, window) in data[at * stride..].windows(3 * stride + 1).take(stride).enumerate() {
+                    let (a, b, c, d) = (window[0], window[stride], window[2 * stride], window[3 * stride]);
+                    if !is_reading(a) {
                         continue;
                     }
-                    if kind.is_reading(b) && kind.is_reading(c) && !triples.may_hold(triple(a, b, c)) {
+                    let all_readings = is_reading(b) & is_reading(c) & is_reading(d);
+                    if all_readings && !quads.may_hold(u32::from_le_bytes([a, b, c, d]).into()) {
                         continue;
                     }
                     let plane = Plane { data, offset, stride };
-                    self.look(plane, number * step, kind, most_stride, &mut verifications, best, describe);
+                    self.look(plane, at, &mut laying);
                 }
             }
         }
     }
 
     /// Looks for a seed at a place of a plane, and lays over it what has one.
-    fn look(
-        &self,
-        plane: Plane<'_>,
-        at: usize,
-        kind: Kind,
-        most_stride: usize,
-        verifications: &mut usize,
-        best: &mut Best,
-        describe: &Describe<'_>,
-    ) {
-        let Some(key) = plane.seed(at, kind).filter(|key| self.keys.may_hold(*key)) else { return };
+    #[cold]
+    fn look(&self, plane: Plane<'_>, at: usize, laying: &mut Laying<'_, '_>) {
+        let Some(key) = plane.seed(at, laying.kind).filter(|key| self.keys.may_hold(*key)) else { return };
         for seed in self.with_key(key) {
             let pattern = &self.patterns[seed.pattern as usize];
             let layout = Layout { stride: plane.stride, offset: plane.offset, shift: at as isize - seed.at as isize };
-            if pattern.kind != kind || best.knows(pattern.number, seed.pattern, layout) || *verifications >= MOST_VERIFICATIONS {
+            let known = laying.best.knows(pattern.number, seed.pattern, layout);
+            if pattern.kind != laying.kind || known || laying.verifications >= MOST_VERIFICATIONS {
                 continue;
             }
-            *verifications += 1;
-            let planes = most_stride * (most_stride + 1) / 2;
+            laying.verifications += 1;
+            let planes = laying.most_stride * (laying.most_stride + 1) / 2;
             let trials = plane.len() as f64 * pattern.values.len() as f64 * (planes * self.patterns.len()) as f64;
             if let Some(overlay) = pattern.lies_over(plane, seed.at as usize, layout.shift, trials) {
-                let spelling = describe(layout, plane, &overlay);
-                best.add(pattern.number, seed.pattern, layout, overlay, spelling);
+                let spelling = (laying.describe)(layout, plane, &overlay);
+                laying.best.add(pattern.number, seed.pattern, layout, overlay, spelling);
             }
         }
     }
@@ -198,6 +170,16 @@ impl AllSeries {
         let from = self.seeds.partition_point(|seed| seed.key < key);
         self.seeds[from..].iter().take_while(move |seed| seed.key == key).take(MOST_OF_A_KEY)
     }
+}
+
+/// One search of some data.
+struct Laying<'b, 'd> {
+    kind: Kind,
+    most_stride: usize,
+    /// Overlays that were tried.
+    verifications: usize,
+    best: &'b mut Best,
+    describe: &'b Describe<'d>,
 }
 
 type Describe<'d> = dyn Fn(Layout, Plane<'_>, &Overlay) -> String + 'd;
@@ -212,10 +194,16 @@ struct Layout {
 }
 
 /// Says of most keys that they are not among some, with one look at little memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Filter {
     words: Vec<u64>,
     shift: u32,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self { words: Vec::new(), shift: 63 }
+    }
 }
 
 impl Filter {
@@ -224,42 +212,28 @@ impl Filter {
         if keys.is_empty() {
             return Self::default();
         }
-        // Sixteen bits a key, at most 256 KiB.
-        let words = (keys.len() / 4).next_power_of_two().clamp(512, 1 << 15);
-        let mut filter = Self { words: vec![0; words], shift: 58 - words.trailing_zeros() };
+        // Sixteen bits a key, two of them set, at most 256 KiB.
+        let words = (keys.len() / 4).next_power_of_two().clamp(64, 1 << 15);
+        let mut filter = Self { words: vec![0; words], shift: 64 - words.trailing_zeros() };
         for key in keys {
-            let bit = filter.bit(key);
-            filter.words[bit / 64] |= 1 << (bit % 64);
+            let (word, bits) = filter.place(key);
+            filter.words[word] |= bits;
         }
         filter
     }
 
     #[inline]
     fn may_hold(&self, key: u64) -> bool {
-        let bit = self.bit(key);
-        self.words.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+        let (word, bits) = self.place(key);
+        self.words.get(word).is_some_and(|word| word & bits == bits)
     }
 
     #[inline]
-    fn bit(&self, key: u64) -> usize {
-        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
+    fn place(&self, key: u64) -> (usize, u64) {
+        let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // The bits below those that chose the word.
+        ((hash >> self.shift) as usize, 1 << (hash >> (self.shift - 6) & 63) | 1 << (hash >> (self.shift - 12) & 63))
     }
-}
-
-#[inline]
-fn triple(a: u8, b: u8, c: u8) -> u64 {
-    u64::from(a) | u64::from(b) << 8 | u64::from(c) << 16
-}
-
-/// What laying a pattern over data has shown.
-#[derive(Clone, Copy, Debug)]
-struct Overlay {
-    /// Minutes that agree.
-    minutes: usize,
-    certainty: Certainty,
-    /// First place of the plane that agrees, and the one after the last.
-    from: usize,
-    to: usize,
 }
 
 /// The best that was found of each series.
@@ -272,7 +246,7 @@ struct Best {
 
 impl Best {
     fn knows(&self, number: usize, pattern: u32, layout: Layout) -> bool {
-        self.hits.contains_key(&number) && self.layouts.iter().any(|known| *known == (pattern, layout))
+        self.hits.contains_key(&number) && self.layouts.contains(&(pattern, layout))
     }
 
     fn add(&mut self, number: usize, pattern: u32, layout: Layout, overlay: Overlay, spelling: String) {
@@ -295,182 +269,15 @@ impl Best {
     }
 }
 
-impl Kind {
-    /// FF is no reading, FE not there yet, 00 none (docs/protocols, Mi Fit's `data_hr`). A difference of nothing says nothing.
-    const fn is_reading(self, value: u8) -> bool {
-        match self {
-            Self::Values => value.wrapping_add(2) > 2,
-            Self::Differences => value != 0,
-        }
-    }
-
-    /// Readings of a seed. A difference says less than a value.
-    const fn seed_readings(self) -> usize {
-        match self {
-            Self::Values => 4,
-            Self::Differences => 7,
-        }
-    }
-}
-
-/// Every so many bytes of some data.
-#[derive(Clone, Copy, Debug)]
-struct Plane<'d> {
-    data: &'d [u8],
-    offset: usize,
-    stride: usize,
-}
-
-impl Plane<'_> {
-    const fn len(&self) -> usize {
-        (self.data.len() - self.offset).div_ceil(self.stride)
-    }
-
-    #[inline]
-    fn at(&self, place: usize) -> Option<u8> {
-        self.data.get(self.offset + place * self.stride).copied()
-    }
-
-    /// A few readings from a place and the gaps between them, as one number. `None` where there is no reading, or where they
-    /// hardly differ.
-    #[inline]
-    fn seed(&self, place: usize, kind: Kind) -> Option<u64> {
-        let first = self.at(place).filter(|value| kind.is_reading(*value))?;
-        let mut key = u64::from(first);
-        let (mut at, mut gap, mut differ) = (place, 0_u64, false);
-        let mut left = kind.seed_readings() - 1;
-        while left > 0 {
-            at += 1;
-            gap += 1;
-            let value = self.at(at)?;
-            if kind.is_reading(value) {
-                key = (key ^ gap << 8).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23) ^ u64::from(value);
-                differ |= value != first;
-                gap = 0;
-                left -= 1;
-            } else if gap >= LONGEST_GAP {
-                return None;
-            }
-        }
-        let key = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        differ.then_some((key ^ key >> 32).wrapping_add(kind as u64))
-    }
-}
-
-impl Pattern {
-    /// How far the pattern and a plane agree around one place where they do; `None` when that may be chance.
-    fn lies_over(&self, plane: Plane<'_>, seed: usize, shift: isize, trials: f64) -> Option<Overlay> {
-        let there = |at: usize| usize::try_from(at as isize + shift).ok().and_then(|place| plane.at(place));
-        let score = |at: usize| {
-            let value = self.values[at];
-            match there(at) {
-                None => None,
-                Some(_) if !self.kind.is_reading(value) => Some(0),
-                Some(other) if other == value => Some(AGREES),
-                Some(other) if !self.kind.is_reading(other) && self.kind == Kind::Values => Some(MISSES),
-                Some(_) => Some(CONTRADICTS),
-            }
-        };
-        // As far as agreement outweighs what contradicts it, in both directions.
-        let extent = |places: &mut dyn Iterator<Item = usize>| {
-            let (mut sum, mut highest, mut end) = (0, 0, seed);
-            for at in places {
-                let Some(score) = score(at) else { break };
-                sum += score;
-                if sum > highest {
-                    (highest, end) = (sum, at);
-                }
-                if sum < highest - GIVES_UP {
-                    break;
-                }
-            }
-            end
-        };
-        let to = extent(&mut (seed..self.values.len())) + 1;
-        let from = extent(&mut (0..=seed).rev());
-        let (mut agree, mut contradict, mut minutes) = (0, 0, 0);
-        for at in from..to {
-            match score(at) {
-                Some(AGREES) => (agree, minutes) = (agree + 1, minutes + 1),
-                Some(CONTRADICTS) => contradict += 1,
-                // A minute that did not change agrees too.
-                Some(0) if self.kind == Kind::Differences && there(at) == Some(0) => minutes += 1,
-                _ => {}
-            }
-        }
-        if agree < LEAST_MINUTES || contradict * 4 > agree {
-            return None;
-        }
-        let certainty = self.certainty(from..to, &there, trials)?;
-        let place = |at: usize| usize::try_from(at as isize + shift).unwrap_or(0);
-        Some(Overlay { minutes: minutes + usize::from(self.kind == Kind::Differences), certainty, from: place(from), to: place(to) })
-    }
-
-    /// How unlikely the agreement is, given how the values of both are spread and how they follow each other. Only minutes in
-    /// which the value changes speak: a night of sixty beats agrees with any other.
-    fn certainty(&self, range: std::ops::Range<usize>, there: &dyn Fn(usize) -> Option<u8>, trials: f64) -> Option<Certainty> {
-        let mut ours = Spread::default();
-        let mut theirs = Spread::default();
-        let (mut last, mut changes, mut agree) = (None, 0.0, 0.0);
-        for at in range {
-            let value = self.values[at];
-            let Some(other) = there(at).filter(|other| self.kind.is_reading(value) && self.kind.is_reading(*other)) else { continue };
-            if let Some((last_value, last_other)) = last
-                && (self.kind == Kind::Differences || last_value != value)
-            {
-                ours.add(last_value, value);
-                theirs.add(last_other, other);
-                changes += 1.0;
-                agree += f64::from(u8::from(value == other));
-            }
-            last = Some((value, other));
-        }
-        let by_chance = ours.meets(&theirs);
-        if changes < 1.0 || agree / changes <= by_chance {
-            return None;
-        }
-        // Chernoff's bound of a binomial tail.
-        let share: f64 = agree / changes;
-        let rest = if share < 1.0 { (1.0 - share) * ((1.0 - share) / (1.0 - by_chance)).ln() } else { 0.0 };
-        let exponent = changes * (share * (share / by_chance).ln() + rest) - trials.max(1.0).ln();
-        if exponent > -chance::CERTAIN.ln() {
-            Some(Certainty::Certain)
-        } else if exponent > -chance::LIKELY.ln() {
-            Some(Certainty::Likely)
-        } else {
-            None
-        }
-    }
-}
-
-/// How values are spread, and how the steps between them.
-struct Spread {
-    values: [u32; 256],
-    steps: [u32; 256],
-    sum: u32,
-}
-
-impl Default for Spread {
-    fn default() -> Self {
-        Self { values: [0; 256], steps: [0; 256], sum: 0 }
-    }
-}
-
-impl Spread {
-    fn add(&mut self, last: u8, value: u8) {
-        self.values[usize::from(value)] += 1;
-        self.steps[usize::from(value.wrapping_sub(last))] += 1;
-        self.sum += 1;
-    }
-
-    /// The chance that one of each is the same, by value or by step, whichever is larger. Never certainty.
-    fn meets(&self, other: &Self) -> f64 {
-        let all = f64::from(self.sum.max(1)) * f64::from(other.sum.max(1));
-        let meet = |ours: &[u32; 256], theirs: &[u32; 256]| {
-            ours.iter().zip(theirs).map(|(ours, theirs)| f64::from(*ours) * f64::from(*theirs)).sum::<f64>() / all
-        };
-        meet(&self.values, &other.values).max(meet(&self.steps, &other.steps)).clamp(1.0 / 256.0, 0.95)
-    }
+/// How many minutes lie between the places of a plane that are looked at: a prime number, so that no rhythm of readings (every
+/// five, ten, thirty) falls between. The more minutes, the longer what is worth finding; wide records are rarer.
+fn minutes_apart(minutes: usize, stride: usize) -> usize {
+    let most = match (minutes, stride) {
+        (0..64, _) => return 1,
+        (_, 1..=4) => (minutes / 96).clamp(7, 13),
+        _ => (minutes / 8).clamp(7, 31),
+    };
+    [31, 29, 23, 19, 17, 13, 11].into_iter().find(|prime| *prime <= most).unwrap_or(7)
 }
 
 /// Width, byte order and stride of a plane whose other bytes are known too.
@@ -513,25 +320,16 @@ fn thousands(number: usize) -> String {
     out
 }
 
-const LEAST_MINUTES: usize = 20;
 /// A series of minutes is kilobytes; more is something else.
 const MOST_BYTES: usize = 1 << 20;
 const MOST_STRIDE: usize = 16;
 const MOST_STRIDE_OF_DIFFERENCES: usize = 4;
 const MOST_STRIDE_OF_NUMBERS: usize = 4;
-/// Readings of one seed are at most so many minutes apart.
-const LONGEST_GAP: u64 = 30;
 /// A seed that is in a series more often is tried at its first places.
 const MOST_OF_A_KEY: usize = 8;
 /// So many overlays are tried for each leaf and kind; random data needs a few.
 const MOST_VERIFICATIONS: usize = 4_000;
 const MOST_LAYOUTS: usize = 64;
-
-/// Four of five must agree; a plane without a reading neither agrees nor contradicts.
-const AGREES: i32 = 5;
-const CONTRADICTS: i32 = -10;
-const MISSES: i32 = -1;
-const GIVES_UP: i32 = 300;
 
 #[cfg(test)]
 mod tests {

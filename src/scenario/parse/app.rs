@@ -2,7 +2,10 @@
 
 use super::{Problem, Problems, check_name, file};
 use crate::{
-    model::{App, Category, Endpoint, HostPattern, KnownLeaf, PathTemplate, app::StandIn},
+    model::{
+        App, Category, Endpoint, HostPattern, KnownLeaf, PathTemplate,
+        app::{ProtobufCall, StandIn},
+    },
     scenario::{
         forms,
         spec::{Key, Kind, Need, Placed, Values},
@@ -52,6 +55,12 @@ pub const KEYS: &[Key] = &[
         kind: Kind::List { of: &Kind::Map(LEAF), least: 0 },
         need: Need::Optional,
     },
+    Key {
+        name: "protobuf",
+        about: "Calls whose body is a Protocol Buffers message, so that its fields have names",
+        kind: Kind::List { of: &Kind::Map(PROTOBUF), least: 0 },
+        need: Need::Optional,
+    },
 ];
 
 const STAND_IN: &[Key] = &[
@@ -87,6 +96,17 @@ const LEAF: &[Key] = &[
     Key { name: "why", about: "Why we say so", kind: Kind::Text(&forms::TEXT), need: Need::Required },
 ];
 
+const PROTOBUF: &[Key] = &[
+    Key { name: "path", about: "Path template of the call", kind: Kind::Text(&forms::PATH), need: Need::Required },
+    Key { name: "message", about: "Full name of the message's type", kind: Kind::Text(&forms::MESSAGE), need: Need::Required },
+    Key {
+        name: "descriptors",
+        about: "File beside this one, as protoc --include_imports --descriptor_set_out writes it",
+        kind: Kind::Text(&forms::DESCRIPTORS),
+        need: Need::Required,
+    },
+];
+
 /// Reads an app file. `label` names the file in messages, `name` is the folder's name.
 ///
 /// # Errors
@@ -113,6 +133,7 @@ pub fn app(label: &str, name: &str, text: &str) -> Result<App, Problems> {
             leaves: maps(values, "leaves").filter_map(leaf).collect(),
             stand_ins,
             without_adapters: false,
+            protobuf: maps(values, "protobuf").filter_map(protobuf).collect(),
         })
     })
 }
@@ -151,6 +172,16 @@ fn endpoint(map: &Values) -> Option<Endpoint> {
         method: map.text("method")?.to_owned(),
         path: PathTemplate(map.text("path")?.to_owned()),
         about: map.text("about")?.to_owned(),
+    })
+}
+
+/// The descriptors themselves are read by whoever reads files.
+fn protobuf(map: &Values) -> Option<ProtobufCall> {
+    Some(ProtobufCall {
+        path: PathTemplate(map.text("path")?.to_owned()),
+        message: map.text("message")?.to_owned(),
+        file: map.text("descriptors")?.to_owned(),
+        descriptors: Vec::new(),
     })
 }
 

@@ -166,6 +166,18 @@ fn an_app_counts_the_stand_ins_of_its_own_hosts_as_its_own() {
 }
 
 #[test]
+fn an_app_names_the_messages_of_its_calls() {
+    let text = "name: demo\ntitle: Demo\nids: [com.demo.app]\nfirst_party: [api.demo.example]\n\
+                protobuf: [{ path: /v1/upload, message: demo.Upload, descriptors: upload.binpb }]\n";
+    let app = app("app.yaml", "demo", text).expect("the app is valid");
+    let call = &app.protobuf[0];
+    assert_eq!((call.path.0.as_str(), call.message.as_str(), call.file.as_str()), ("/v1/upload", "demo.Upload", "upload.binpb"));
+    for (right, wrong) in [("upload.binpb", "../upload.binpb"), ("upload.binpb", "upload.proto"), ("demo.Upload", "demo..Upload")] {
+        assert!(super::app("app.yaml", "demo", &text.replace(right, wrong)).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn thousands_of_mistakes_are_counted() {
     let text = format!("name: walk\nsteps:\n{}", "  - nosuchstep\n".repeat(5_000));
     let problems = scenario("walk.yaml", "walk", &text, &demo()).expect_err("nothing is right");

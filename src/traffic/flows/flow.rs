@@ -67,7 +67,7 @@ pub(super) struct Flow {
     pub(super) created: Option<Timestamp>,
     /// Whether mitmproxy sent the request again.
     pub(super) replayed: bool,
-    /// Whether a person changed it in mitmproxy, so that these parts are those of the flow as it was before.
+    /// Whether a person changed it in mitmproxy, so that request and response are those of before.
     pub(super) changed: bool,
 }
 
@@ -84,11 +84,14 @@ impl Flow {
             Some(version) => return Err(damage(format!("a flow of format {version}, which is not read"))),
             None => return Err(damage("not a flow: it has no version".to_owned())),
         };
-        let changed = backup.tag == Tag::Table;
-        let source = if changed { backup } else { item };
-        let [request, response, messages, websocket, metadata] =
-            reader.table(source, ["request", "response", "messages", "websocket", "metadata"])?;
-        let [error, client, server, created] = reader.table(source, ["error", "client_conn", "server_conn", "timestamp_created"])?;
+        let [now, answered, messages, websocket] = reader.table(item, ["request", "response", "messages", "websocket"])?;
+        let [metadata, error, client, server] = reader.table(item, ["metadata", "error", "client_conn", "server_conn"])?;
+        let [created] = reader.table(item, ["timestamp_created"])?;
+        // What was changed by hand is kept as it was when the change began; a response may have come only later.
+        let [sent, given] = reader.table(backup, ["request", "response"])?;
+        let changed = sent.tag == Tag::Table;
+        let request = if changed { sent } else { now };
+        let response = if given.tag == Tag::Table { given } else { answered };
         let kind = match text(reader, kind)?.as_str() {
             "http" => Kind::Http,
             "websocket" => Kind::WebSocket,

@@ -274,4 +274,7 @@ impl Walk<'_> {
 const MOST_SOCKETS: usize = 10_000;
 
 #[cfg(test)]
+mod invented;
+
+#[cfg(test)]
 mod tests;

@@ -329,7 +329,7 @@ fn messages_and_failed_handshakes_of_other_programs_are_read() {
     assert_eq!((exchanges, messages), (1, vec![(1, 1, true, true, 5), (1, 2, false, false, 1)]));
     let expected = [
         ("pinned.test", TunnelOutcome::PassedThrough),
-        ("socket.test", TunnelOutcome::Read { requests: 0 }),
+        ("socket.test", TunnelOutcome::Read { requests: 1 }),
         ("refused.test", TunnelOutcome::CertificateRefused { alert: "not told".to_owned() }),
         ("unknown", TunnelOutcome::ClosedDuringHandshake),
     ];

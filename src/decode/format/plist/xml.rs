@@ -91,6 +91,8 @@ pub(in super::super) fn walk_xml_plist(text: &str, place: Place, walker: &mut Wa
                     None => walker.leaf(Value::Text(""), place.part(range, false)),
                 },
             },
+            // Every property list has the same one.
+            Event::DocType(declaration) if declaration.contains("-//Apple//DTD PLIST") && !declaration.contains('[') => {}
             other => aside(other, text, range, place, walker),
         }
     }

@@ -5,20 +5,31 @@ use std::collections::BTreeMap;
 
 use super::{
     super::super::walker::is_readable,
-    wire::{Fields, Wire},
+    wire::{self, Fields, Wire},
 };
 
 /// Whether bytes that stand alone are a message and hardly by chance. Text never is.
 pub(in super::super) fn is_protobuf(bytes: &[u8]) -> bool {
-    let mut budget = bytes.len() * 4 + LEAST_BUDGET;
-    let weighed = weigh(bytes, 0, &mut budget);
-    weighed.is_some_and(|weight| weight.witnesses > 0 && weight.tenths >= ENOUGH_ALONE) && is_text(bytes).is_none()
+    let (weight, _) = look(bytes);
+    weight.is_some_and(|weight| weight.witnesses > 0 && weight.tenths >= ENOUGH_ALONE) && is_text(bytes).is_none()
 }
 
 /// Whether a length-delimited field of a message is itself a message: less is asked of it, because its length is right already.
 pub(in super::super) fn is_message(bytes: &[u8]) -> bool {
-    let mut budget = bytes.len() * 4 + LEAST_BUDGET;
-    weigh(bytes, 0, &mut budget).is_some_and(|weight| weight.tenths >= ENOUGH_WITHIN)
+    is_message_at_cost(bytes).0
+}
+
+/// The same, and how many bytes were looked at to say so.
+pub(super) fn is_message_at_cost(bytes: &[u8]) -> (bool, usize) {
+    let (weight, cost) = look(bytes);
+    (weight.is_some_and(|weight| weight.tenths >= ENOUGH_WITHIN), cost)
+}
+
+fn look(bytes: &[u8]) -> (Option<Weight>, usize) {
+    let most = bytes.len().saturating_mul(DEEPEST + 2);
+    let mut budget = most;
+    let weight = weigh(bytes, 0, &mut budget);
+    (weight, most - budget)
 }
 
 /// Text for reading.
@@ -48,7 +59,7 @@ struct Weight {
 
 /// `None` when the bytes break the grammar, contradict themselves or cost too much to look at.
 fn weigh(bytes: &[u8], depth: usize, budget: &mut usize) -> Option<Weight> {
-    *budget = budget.checked_sub(bytes.len() + 1)?;
+    *budget = budget.checked_sub(bytes.len())?;
     let mut weight = Weight::default();
     let mut kinds: BTreeMap<u32, u8> = BTreeMap::new();
     let mut before = 0;
@@ -72,10 +83,12 @@ fn weigh(bytes: &[u8], depth: usize, budget: &mut usize) -> Option<Weight> {
             Wire::Fixed64(bits) => weight.tenths += if is_double(bits) { 40 } else { 0 },
             Wire::Fixed32(bits) => weight.tenths += if is_float(bits) { 20 } else { 0 },
             Wire::Bytes(inner) => {
-                let within = if depth < DEEPEST && !inner.is_empty() && (is_text(inner).is_none() || inner.starts_with(b"\n")) {
-                    weigh(inner, depth + 1, budget).filter(|weight| weight.tenths >= ENOUGH_WITHIN)
-                } else {
-                    None
+                let could_be = !inner.is_empty() && (is_text(inner).is_none() || inner.starts_with(b"\n"));
+                let within = match could_be {
+                    true if depth < DEEPEST => weigh(inner, depth + 1, budget).filter(|weight| weight.tenths >= ENOUGH_WITHIN),
+                    // Nobody looks deeper; so many lengths that are right speak for another one.
+                    true if wire::is_whole(inner) => Some(Weight { tenths: ENOUGH_WITHIN, witnesses: 0 }),
+                    _ => None,
                 };
                 if let Some(within) = within {
                     weight.tenths += within.tenths;
@@ -117,5 +130,3 @@ const SHORTEST_TEXT: usize = 3;
 const LONGEST_TEXT: usize = 40;
 /// So deep is looked for evidence; each level is a call.
 const DEEPEST: usize = 16;
-/// Short messages may be looked at in full.
-const LEAST_BUDGET: usize = 1 << 10;

@@ -107,8 +107,11 @@ fn guessed_bytes(bytes: &[u8], place: Place, walker: &mut Walker<'_>, depth: usi
     // A line break and a length are how a message begins whose first field is text (`0a 20 …`): when that length is right to the
     // byte, it is no text that happens to begin with a line break.
     let could_be_message = !bytes.is_empty() && (text.is_none() || bytes.starts_with(b"\n"));
-    if could_be_message && wire::is_whole(bytes) && walker.may_look(bytes.len() * 2) && is_message(bytes) {
-        return nested(bytes, None, place, walker, depth);
+    if could_be_message && wire::is_whole(bytes) {
+        let (is, cost) = evidence::is_message_at_cost(bytes);
+        if walker.may_look(cost + bytes.len()) && is {
+            return nested(bytes, None, place, walker, depth);
+        }
     }
     match text {
         Some(text) => walker.text(text, place, Surface::Value),
