@@ -3,7 +3,7 @@
 
 use crate::model::FieldType;
 
-use super::{category::NameFacts, leaf::Value, places};
+use super::{category::NameFacts, leaf::Value, looks::Looks, places};
 
 /// The type of one value.
 pub(super) fn kind_of(value: &Value<'_>, name: &NameFacts) -> FieldType {
@@ -40,23 +40,28 @@ fn kind_of_number(number: Number, name: &NameFacts) -> FieldType {
 }
 
 fn kind_of_text(text: &str, name: &NameFacts) -> FieldType {
+    let looks = Looks::of(text.as_bytes());
+    let (digits, short) = (looks.has_any(Looks::DIGIT), text.len() <= LONGEST_SHAPE);
     if text.trim().is_empty() {
         FieldType::Empty
-    } else if let Some(number) = Number::parse(text) {
+    } else if let Some(number) = if digits && short { Number::parse(text) } else { None } {
         kind_of_number(number, name)
     } else if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
         FieldType::Boolean
-    } else if is_date(text) {
+    } else if digits && short && is_date(text) {
         FieldType::Date
-    } else if is_uuid(text) {
+    } else if short && is_uuid(text) {
         FieldType::Uuid
-    } else if is_mac(text) || (name.hardware && is_bare_mac(text)) {
+    } else if short && (is_mac(text) || (name.hardware && is_bare_mac(text))) {
         FieldType::Mac
-    } else if holds_coordinates(text, if name.place { 2 } else { 3 }) || compass_pair(text).is_some() {
+    } else if digits
+        && !looks.is_only(Looks::WORD)
+        && (holds_coordinates(text, if name.place { 2 } else { 3 }) || compass_pair(text).is_some())
+    {
         FieldType::Coordinates
     } else if name.cipher && text.len() >= SHORTEST_CIPHER && !text.contains(' ') {
         FieldType::Opaque
-    } else if is_token(text) {
+    } else if !looks.has_any(NEVER_IN_TOKENS) && is_token(text) {
         FieldType::Token
     } else {
         FieldType::Text
@@ -89,6 +94,9 @@ impl Number {
         if !unsigned.as_bytes().first().is_some_and(u8::is_ascii_digit) || text.len() > 40 {
             return None;
         }
+        if let Some(plain) = Self::plain(unsigned.as_bytes()) {
+            return Some(if text.starts_with('-') { Self { value: -plain.value, ..plain } } else { plain });
+        }
         let (mantissa, exponent) =
             unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(mantissa, exponent)| (mantissa, Some(exponent)));
         let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, None), |(whole, fraction)| (whole, Some(fraction)));
@@ -107,6 +115,31 @@ impl Number {
         let moved: i64 = exponent.and_then(|exponent| exponent.parse().ok()).unwrap_or(0);
         let decimals = (fraction.map_or(0, str::len) as i64).saturating_sub(moved).clamp(0, i64::from(u8::MAX));
         Some(Self { value, decimals: u8::try_from(decimals).unwrap_or(u8::MAX), integer: fraction.is_none() && exponent.is_none() })
+    }
+}
+
+impl Number {
+    /// Reads up to fifteen digits with or without a point: both the digits and the power of ten are exact as they are, so their
+    /// quotient is what any other reading would give. `None` for whatever is not as simple.
+    fn plain(bytes: &[u8]) -> Option<Self> {
+        let (mut digits, mut point) = (0_u64, None);
+        if bytes.len() > PLAIN_DIGITS + 1 || (bytes.len() > 1 && bytes[0] == b'0' && bytes[1] != b'.') {
+            return None;
+        }
+        for (at, byte) in bytes.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' => digits = digits * 10 + u64::from(byte - b'0'),
+                b'.' if point.is_none() && at > 0 => point = Some(at),
+                _ => return None,
+            }
+        }
+        let count = bytes.len() - usize::from(point.is_some());
+        let decimals = point.map_or(0, |at| bytes.len() - at - 1);
+        if count > PLAIN_DIGITS || (point.is_some() && decimals == 0) {
+            return None;
+        }
+        let value = digits as f64 / POWERS_OF_TEN[decimals];
+        Some(Self { value, decimals: decimals as u8, integer: point.is_none() })
     }
 }
 
@@ -280,6 +313,12 @@ pub(super) fn is_token(text: &str) -> bool {
 
 /// Areas of the IANA time zone database (`zone1970.tab`).
 const ZONE_AREAS: &[&str] = &["Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"];
+/// Integers of so many digits, and powers of ten up to 10^22, are exact.
+const PLAIN_DIGITS: usize = 15;
+const POWERS_OF_TEN: [f64; PLAIN_DIGITS + 1] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+/// Numbers, dates, UUIDs and hardware addresses are no longer.
+const LONGEST_SHAPE: usize = 40;
+const NEVER_IN_TOKENS: Looks = Looks::PERCENT.or(Looks::AMPERSAND).or(Looks::SPACE).or(Looks::LINE_END).or(Looks::CONTROL).or(Looks::HIGH);
 /// Shortest value that a name like `cipher_data` makes opaque.
 const SHORTEST_CIPHER: usize = 16;
 const YEAR_2000: f64 = 946_684_800.0;

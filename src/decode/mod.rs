@@ -18,6 +18,7 @@ mod hide;
 mod json;
 mod kind;
 mod leaf;
+mod looks;
 mod merge;
 mod name;
 mod observer;

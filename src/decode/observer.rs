@@ -87,7 +87,7 @@ impl<'a> Observer<'a> {
             run: provenance.run,
             imported,
             control: provenance.control.clone(),
-            ids: AhoCorasick::new(app.ids.iter().filter(|id| id.len() >= 4)).ok(),
+            ids: AhoCorasick::new(app.ids.iter().filter(|id| id.len() >= 4)).ok().filter(|ids| ids.patterns_len() > 0),
             words,
             planted: Vec::new(),
             index: Index::default(),

@@ -133,7 +133,7 @@ impl Sink for Absorb<'_> {
     fn leaf(&mut self, leaf: &RawLeaf<'_>) -> Standings {
         let (run, exchange) = (self.run, self.exchange);
         self.reasons.clear();
-        if let Some(ids) = self.ids.filter(|_| !self.names_app) {
+        if let Some(ids) = self.ids.filter(|_| !self.names_app && !leaf.clean) {
             self.names_app = match leaf.value {
                 Value::Text(text) => ids.is_match(text),
                 Value::Bytes { bytes, .. } | Value::Opaque(bytes) => ids.is_match(bytes),
@@ -180,6 +180,9 @@ impl Sink for Absorb<'_> {
     }
 
     fn open_layer(&mut self, bytes: &[u8]) -> bool {
+        if let Some(ids) = self.ids {
+            self.names_app |= ids.is_match(bytes);
+        }
         if !self.index.occurs_in(bytes) {
             return true;
         }

@@ -254,7 +254,7 @@ fn the_days_upload_is_read_to_the_last_field() {
         "form userid | integer | account-id | ",
         "form last_deviceid | mac | band-mac | ",
         "form data_json[].data_hr | bytes[1440] | heart-rate-series | json>base64",
-        "form data_json[].data[].value | bytes[4320] | activity-intensity,steps | json>base64",
+        "form data_json[].data[].value | bytes[4320] | steps | json>base64",
         "form data_json[].data[].did | mac | band-mac | json",
         "form data_json[].date | date |  | json",
         "form data_json[].summary.slp.st | timestamp-s | sleep | json>json-in-string",

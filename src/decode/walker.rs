@@ -8,6 +8,7 @@ use crate::model::{Encoding, Ledger, Part, Standing};
 use super::{
     format::{DECODERS, Inflated},
     leaf::{Expectation, RawLeaf, Sink, Standings, Value},
+    looks::Looks,
     name,
 };
 
@@ -400,7 +401,8 @@ impl<'s> Walker<'s> {
             // Layers that grow stay shut from here on; that is to be told even where none of them was cut in its middle.
             self.limits.insert(Limit::Decoded);
         }
-        DECODERS.iter().any(|decoder| decoder.peel(bytes, place, surface, self))
+        let (looks, first) = (Looks::of(bytes), bytes.first().copied().unwrap_or_default());
+        DECODERS.iter().any(|entry| entry.may_be(looks, first) && entry.decoder.peel(bytes, place, surface, self))
     }
 
     /// A leaf.

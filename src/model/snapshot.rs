@@ -11,7 +11,7 @@ pub const SNAPSHOT_FORMAT: u32 = 1;
 
 /// Version of the decoder: raised when it reads the same bytes differently, so that a decoder's change is never reported as
 /// the app's (R9).
-pub const DECODER_VERSION: u32 = 1;
+pub const DECODER_VERSION: u32 = 2;
 
 /// Runs a baseline needs before anything can count as new against it (R7).
 pub const LEAST_OLD_RUNS: u32 = 3;

@@ -43,7 +43,10 @@ pub(super) use self::{
 
 use crate::model::Encoding;
 
-use super::walker::{Place, Surface, Walker};
+use super::{
+    looks::Looks,
+    walker::{Place, Surface, Walker},
+};
 
 /// The bytes behind digits of base64 (either alphabet, with or without line breaks) or hex, and which it was.
 pub(super) fn unpack(digits: &[u8], limit: usize) -> Option<(Encoding, Vec<u8>)> {
@@ -67,30 +70,54 @@ pub(super) trait Decoder: Sync {
     fn peel(&self, bytes: &[u8], place: Place, surface: Surface, walker: &mut Walker<'_>) -> bool;
 }
 
+/// A decoder, and what a value must be made of before it is asked: nearly every value is told apart by that.
+pub(super) struct Entry {
+    pub(super) decoder: &'static dyn Decoder,
+    /// One of these kinds of bytes is in anything of this format.
+    any: Looks,
+    /// None of these is.
+    never: Looks,
+    /// One of these bytes comes first; empty: any may.
+    first: &'static [u8],
+}
+
+impl Entry {
+    const fn new(decoder: &'static dyn Decoder, any: Looks, never: Looks, first: &'static [u8]) -> Self {
+        Self { decoder, any, never, first }
+    }
+
+    /// Whether a value that looks like this may be of this format.
+    pub(super) fn may_be(&self, looks: Looks, first: u8) -> bool {
+        looks.has_any(self.any) && !looks.has_any(self.never) && (self.first.is_empty() || self.first.contains(&first))
+    }
+}
+
+const BINARY: Looks = Looks::CONTROL.or(Looks::HIGH);
+
 /// Every decoder, the surest first: magic numbers, then grammars, then guesses by alphabet and by evidence
 /// (`docs/decisions/0008-in-what-order-are-decoders-tried.md`).
-pub(super) const DECODERS: &[&dyn Decoder] = &[
-    &gzip::Gzip,
-    &zlib::Zlib,
-    &zstd::Zstd,
-    &plist::Plist,
-    &fit::Fit,
-    &json::Json,
-    &xml::Xml,
-    &jwt::Jwt,
-    &multipart::Multipart,
-    &sse::Sse,
-    &form::Form,
-    &percent::Percent,
-    &grpc::Grpc,
-    &msgpack::MessagePack,
-    &cbor::Cbor,
-    &hex::Hex,
-    &base64::Base64,
-    &base64url::Base64Url,
-    &protobuf::Protobuf,
-    &deflate::Deflate,
-    &brotli::Brotli,
+pub(super) const DECODERS: &[Entry] = &[
+    Entry::new(&gzip::Gzip, BINARY, Looks::NONE, b"\x1f"),
+    Entry::new(&zlib::Zlib, BINARY, Looks::NONE, &[]),
+    Entry::new(&zstd::Zstd, BINARY, Looks::NONE, b"\x28"),
+    Entry::new(&plist::Plist, BINARY, Looks::NONE, b"b"),
+    Entry::new(&fit::Fit, BINARY, Looks::NONE, &[]),
+    Entry::new(&json::Json, Looks::MARK, Looks::NONE, b"{[ \t\r\n\x0c"),
+    Entry::new(&xml::Xml, Looks::MARK, Looks::NONE, b"< \t\r\n\x0c\xef"),
+    Entry::new(&jwt::Jwt, Looks::DOT, BINARY.or(Looks::LINE_END), &[]),
+    Entry::new(&multipart::Multipart, Looks::DASH, Looks::NONE, &[]),
+    Entry::new(&sse::Sse, Looks::LINE_END, Looks::NONE, b":deir"),
+    Entry::new(&form::Form, Looks::AMPERSAND, BINARY.or(Looks::SPACE).or(Looks::LINE_END), &[]),
+    Entry::new(&percent::Percent, Looks::PERCENT, BINARY.or(Looks::SPACE).or(Looks::LINE_END), &[]),
+    Entry::new(&grpc::Grpc, BINARY, Looks::NONE, b"\0\x01"),
+    Entry::new(&msgpack::MessagePack, BINARY, Looks::NONE, &[]),
+    Entry::new(&cbor::Cbor, BINARY, Looks::NONE, &[]),
+    Entry::new(&hex::Hex, Looks::WORD, Looks::OF_TEXT.or(Looks::LETTER).or(Looks::DASH).or(Looks::DOT), &[]),
+    Entry::new(&base64::Base64, Looks::WORD, Looks::OF_TEXT.or(Looks::DASH).or(Looks::DOT), &[]),
+    Entry::new(&base64url::Base64Url, Looks::DASH, Looks::OF_TEXT.or(Looks::PLUS_SLASH).or(Looks::DOT), &[]),
+    Entry::new(&protobuf::Protobuf, BINARY.or(Looks::SPACE).or(Looks::LINE_END), Looks::NONE, &[]),
+    Entry::new(&deflate::Deflate, BINARY, Looks::NONE, &[]),
+    Entry::new(&brotli::Brotli, BINARY, Looks::NONE, &[]),
 ];
 
 #[cfg(test)]

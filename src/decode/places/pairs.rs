@@ -8,8 +8,9 @@ use crate::model::{Category, Certainty, Part, Position, Reason};
 use super::{
     super::{
         category::NameFacts,
-        kind::{Axis, Number},
+        kind::{Axis, Number, is_uuid},
         leaf::{RawLeaf, Value},
+        looks::Looks,
     },
     Hit, NEAR_M, Nearest, Places, Sight, Sign, address,
     angles::{self, Item},
@@ -204,6 +205,10 @@ impl Pairs {
             self.give(nearest, leaf, found);
             return;
         }
+        if text.len() > LONGEST_WORD && Looks::of(text.as_bytes()).is_only(Looks::WORD) || is_uuid(text) {
+            // A hash or a token: no number in it stands free, and no cell has so long a name.
+            return;
+        }
         if leaf.part == Part::Path
             && let Some((sight, [latitude, longitude])) = self.tiles.look(leaf, text, name, places, &mut self.looked)
         {
@@ -391,3 +396,5 @@ const MOST_CANDIDATES: usize = 256;
 const WIDEST_GAP: usize = 24;
 /// The shortest text with a cell or a pair in it.
 const SHORTEST_TEXT: usize = 5;
+/// A quadkey of the nearest zoom, with a letter before it.
+const LONGEST_WORD: usize = 24;
