@@ -151,6 +151,7 @@ pub fn audit(input: &AuditInput<'_>) -> Audit {
         coverage: observations.coverage.clone(),
         endpoints: endpoint_rows(observations),
         planted: planted_rows(observations),
+        positions: positions(observations),
         late_positions: detect::late_positions(&case),
         baseline: baseline.map(|(old, place)| Baseline {
             version: old.header.target.version.clone(),
@@ -274,13 +275,21 @@ fn endpoint_rows(observations: &Observations) -> Vec<EndpointRow> {
 
 /// What became of each planted value. Not confirmed is "not checked", never "not seen" (R10).
 fn planted_rows(observations: &Observations) -> Vec<(String, String)> {
-    let words = |confirmed: bool, found_in: u64| match (confirmed, found_in) {
-        (_, 1) => "found in 1 exchange".to_owned(),
-        (_, found) if found > 0 => format!("found in {found} exchanges"),
+    let exchanges = |count: u64| if count == 1 { "1 exchange".to_owned() } else { format!("{count} exchanges") };
+    let words = |confirmed: bool, found_in: u64, probably_in: u64| match (confirmed, found_in) {
+        (_, found) if found > 0 => format!("found in {}", exchanges(found)),
+        _ if probably_in > 0 => format!("probably found in {}", exchanges(probably_in)),
         (true, _) => "not seen in what could be read".to_owned(),
         (false, _) => "not checked".to_owned(),
     };
-    observations.planted.iter().map(|(name, facts)| (name.clone(), words(facts.confirmed, facts.found_in))).collect()
+    observations.planted.iter().map(|(name, facts)| (name.clone(), words(facts.confirmed, facts.found_in, facts.probably_in))).collect()
+}
+
+/// Positions near a planted one, in uploads of the app or of unknown origin, the nearest first.
+fn positions(observations: &Observations) -> Vec<String> {
+    let mut sightings: Vec<_> = observations.positions.iter().filter(|sighting| sighting.origin != Origin::Phone).collect();
+    sightings.sort_by(|a, b| a.distance_m.total_cmp(&b.distance_m));
+    sightings.into_iter().map(crate::model::PositionSighting::in_words).collect()
 }
 
 /// `simulated rig, seeds 1, 2, 3`.

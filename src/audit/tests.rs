@@ -6,8 +6,8 @@ use jiff::{Timestamp, civil::date};
 
 use super::*;
 use crate::model::{
-    Accepted, AppVersion, BlindSpot, BlindSpotKind, CaptureSource, Category, Confidence, EndpointFacts, EndpointKey, Evidence, FieldName,
-    HostCoverage, Part, Platform, PositionSighting, observation::PlantedFacts,
+    Accepted, AppVersion, BlindSpot, BlindSpotKind, CaptureSource, Category, Certainty, Confidence, EndpointFacts, EndpointKey, Evidence,
+    FieldName, HostCoverage, Part, Platform, PositionSighting, observation::PlantedFacts,
 };
 
 fn key(host: &str, phase: &str) -> EndpointKey {
@@ -44,6 +44,7 @@ fn pinned(host: &str, origin: Origin) -> BlindSpot {
 
 fn sighting() -> PositionSighting {
     PositionSighting {
+        certainty: Certainty::Certain,
         endpoint: key("api.test", "sync"),
         field: FieldName { part: Part::Query, path: "at".into() },
         companion: None,
@@ -137,7 +138,11 @@ fn what_cannot_be_answered_is_inconclusive_and_says_why() {
     check(|o| _ = o.coverage.blind_spots.insert(pinned("api.test", Origin::App)), "inconclusive", "cannot be answered");
     check(|o| _ = o.coverage.hosts.insert("pinned.test".into(), host(Origin::App, 0, 1)), "inconclusive", "cannot be answered");
     check(
-        |o| _ = o.planted.insert("location".into(), PlantedFacts { category: Category::Location, confirmed: false, found_in: 0 }),
+        |o| {
+            _ = o
+                .planted
+                .insert("location".into(), PlantedFacts { category: Category::Location, confirmed: false, found_in: 0, probably_in: 0 })
+        },
         "inconclusive",
         "not checked",
     );
@@ -263,7 +268,7 @@ fn a_baseline_of_another_platform_scenario_or_decoder_gives_no_clean_verdict() {
 #[test]
 fn planted_values_are_never_called_not_sent() {
     let mut observations = quiet();
-    let facts = |confirmed, found_in| PlantedFacts { category: Category::Identifier, confirmed, found_in };
+    let facts = |confirmed, found_in| PlantedFacts { category: Category::Identifier, confirmed, found_in, probably_in: 0 };
     observations.planted =
         BTreeMap::from([("a".to_owned(), facts(true, 2)), ("b".to_owned(), facts(true, 0)), ("c".to_owned(), facts(false, 0))]);
     let words: Vec<String> = judged(&observations, None).report.planted.into_iter().map(|(_, words)| words).collect();

@@ -98,6 +98,7 @@ fn body(typed: &Path, arguments: &Arguments, surroundings: &mut Surroundings) ->
         runs: 0,
         hosts: None,
         planted: seen.planted,
+        positions: seen.positions,
         fields: seen.fields.into_iter().filter(in_body).map(alone).filter(|field| arguments.shows(field)).collect(),
         ledger,
         not_seen: seen.not_seen,
@@ -237,20 +238,27 @@ fn print(seen: &Seen, surroundings: &mut Surroundings) -> Result<(), Failure> {
     surroundings.print(&report::fields_table(&rows, options))?;
     let rows: Vec<LedgerRow> = seen.ledger.iter().map(ledger_row).collect();
     surroundings.print(&format!("\n{}\n", report::ledger_table(&rows, options)))?;
+    let requests = |count: u64| if count == 1 { "1 request".to_owned() } else { format!("{count} requests") };
     for (name, planted) in &seen.planted {
         let words = match (planted.found_in, planted.confirmed) {
+            (0, _) if planted.probably_in > 0 => format!("probably found in {}", requests(planted.probably_in)),
             (0, false) => "not checked: nobody confirmed it".to_owned(),
-            (0, true) => "not seen".to_owned(),
-            (1, _) => "found in 1 request".to_owned(),
-            (count, _) => format!("found in {count} requests"),
+            (0, true) => "not seen in what could be read".to_owned(),
+            (count, _) => format!("found in {}", requests(count)),
         };
         surroundings.print(&format!("planted {}: {words}\n", printable(name)))?;
+    }
+    for position in &seen.positions {
+        surroundings.print(&format!("position: {}\n", printable(&position.sentence)))?;
     }
     Ok(())
 }
 
 fn row(field: &FieldOf) -> FieldRow {
-    let place = |endpoint: &EndpointOf| format!("{}  {}  {}", endpoint.key.place(), endpoint.party.word(), endpoint.key.phase);
+    let place = |endpoint: &EndpointOf| {
+        let receiver = endpoint.receiver.as_ref().map(|receiver| format!("  {}", receiver.in_words())).unwrap_or_default();
+        format!("{}  {}  {}{receiver}", endpoint.key.place(), endpoint.party.word(), endpoint.key.phase)
+    };
     FieldRow {
         place: field.endpoint.as_ref().map(place).unwrap_or_default(),
         name: field.name.clone(),

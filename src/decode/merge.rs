@@ -31,6 +31,7 @@ pub fn merge(into: &mut Observations, other: Observations) {
                 // Confirmed in one run and not in another: it was not checked in all.
                 known.confirmed &= facts.confirmed;
                 known.found_in += facts.found_in;
+                known.probably_in += facts.probably_in;
                 known.category = known.category.min(facts.category);
             }
         }
@@ -82,6 +83,7 @@ pub(super) fn merge_sightings(sightings: impl Iterator<Item = PositionSighting>)
             Entry::Occupied(mut entry) => {
                 let known = entry.get_mut();
                 known.origin = blind::stronger(known.origin, sighting.origin);
+                known.certainty = known.certainty.min(sighting.certainty);
                 known.distance_m = known.distance_m.min(sighting.distance_m);
                 let exact = |sighting: &PositionSighting| sighting.precision_m;
                 if exact(&sighting).total_cmp(&exact(known)).then_with(|| sighting.how.cmp(&known.how)).is_lt() {

@@ -49,10 +49,12 @@ pub struct Observer<'a> {
     planted: Vec<PlantedValue>,
     index: Index,
     found_in: BTreeMap<String, u64>,
+    probably_in: BTreeMap<String, u64>,
     /// Whether the phone was placed somewhere, and confirmed it each time.
     placed: Option<bool>,
     /// Exchanges, not of the phone's own traffic, in which a place where it was is found.
     located_in: u64,
+    probably_located_in: u64,
     places: Places,
     phases: Vec<(String, BTreeSet<Category>)>,
     pages: BTreeMap<EndpointKey, Page>,
@@ -92,8 +94,10 @@ impl<'a> Observer<'a> {
             planted: Vec::new(),
             index: Index::default(),
             found_in: BTreeMap::new(),
+            probably_in: BTreeMap::new(),
             placed: None,
             located_in: 0,
+            probably_located_in: 0,
             places: Places::default(),
             phases: Vec::new(),
             pages: BTreeMap::new(),
@@ -211,12 +215,14 @@ impl<'a> Observer<'a> {
         observations.positions = merge_sightings(self.sightings.into_values().map(|sighting| PositionSighting { runs, ..sighting }));
         for value in self.planted {
             let found_in = self.found_in.get(&value.name).copied().unwrap_or_default();
-            let facts =
-                observations.planted.entry(value.name).or_insert(PlantedFacts { category: value.category, confirmed: true, found_in });
+            let probably_in = self.probably_in.get(&value.name).copied().unwrap_or_default();
+            let fresh = PlantedFacts { category: value.category, confirmed: true, found_in, probably_in };
+            let facts = observations.planted.entry(value.name).or_insert(fresh);
             facts.confirmed &= value.confirmed;
         }
         if let Some(confirmed) = self.placed {
-            let facts = PlantedFacts { category: Category::Location, confirmed, found_in: self.located_in };
+            let facts =
+                PlantedFacts { category: Category::Location, confirmed, found_in: self.located_in, probably_in: self.probably_located_in };
             observations.planted.entry("location".to_owned()).or_insert(facts);
         }
         observations.endpoints = self.pages.into_iter().map(|(key, page)| (key, page.finish(runs))).collect();
@@ -311,7 +317,11 @@ impl<'a> Observer<'a> {
             Page::new(key.path.clone(), claims)
         });
         let facts = &mut page.facts;
-        facts.party = if first_party { Party::FirstParty } else { Party::ThirdParty };
+        facts.party = match first_party {
+            true => Party::FirstParty,
+            false if self.app.first_party.is_empty() => Party::Unknown,
+            false => Party::ThirdParty,
+        };
         facts.receiver = receivers::receiver_of(self.app, &key.host);
         facts.exchanges += 1;
         facts.uploaded_bytes += bytes;
@@ -325,7 +335,10 @@ impl<'a> Observer<'a> {
         let mut rest = |window: &[u8]| {
             named_in_rest |= self.ids.as_ref().is_some_and(|ids| ids.is_match(window));
             self.index.find_in_bytes(window, &mut |hit| {
-                found_in_rest.insert(hit.value);
+                // Windows are judged by themselves: what is no more than likely there is nothing in the whole body.
+                if hit.certainty == Certainty::Certain {
+                    found_in_rest.insert(hit.value);
+                }
             });
         };
         let unseen = match kind {
@@ -337,20 +350,26 @@ impl<'a> Observer<'a> {
         if absorb.names_app || named_in_rest {
             origin = Origin::App;
         }
-        let (mut found, hits, dark, overflowed) = (absorb.found, absorb.hits, absorb.dark, absorb.overflowed);
+        let (mut found, mut certain) = (absorb.found, absorb.certain);
+        let (hits, dark, overflowed) = (absorb.hits, absorb.dark, absorb.overflowed);
         if let Some(page) = self.pages.get_mut(&key) {
             page.facts.ledger += ledger;
             page.facts.ledger_unaided += unaided;
             page.facts.origin = if page.facts.exchanges == 1 { origin } else { stronger(page.facts.origin, origin) };
         }
         found.extend(&found_in_rest);
+        certain.extend(found_in_rest.iter().filter_map(|number| self.index.values().get(*number)).map(|value| value.name.clone()));
         if !found_in_rest.is_empty() {
             self.found_in_rest(&key, &found_in_rest, &evidence);
         }
-        let located = !hits.is_empty();
+        let (located, surely) = (!hits.is_empty(), hits.iter().any(|(hit, _)| hit.certainty == Certainty::Certain));
         for (hit, bytes) in hits {
             hit.spelled.iter().for_each(|coordinate| self.gate.remember_secret(coordinate));
-            found.extend(self.sighting(&key, origin, &hit, Evidence { bytes, ..evidence.clone() }));
+            let number = self.sighting(&key, origin, &hit, Evidence { bytes, ..evidence.clone() });
+            found.extend(number);
+            if hit.certainty == Certainty::Certain {
+                certain.extend(number.and_then(|number| self.index.values().get(number)).map(|value| value.name.clone()));
+            }
         }
         let carries = found.iter().filter_map(|number| self.index.values().get(*number)).map(|value| value.category);
         let coverage =
@@ -364,11 +383,13 @@ impl<'a> Observer<'a> {
             self.uploaded_bytes += bytes;
             self.ledger += ledger;
             self.ledger_unaided += unaided;
-            self.located_in += u64::from(located);
+            self.located_in += u64::from(surely);
+            self.probably_located_in += u64::from(located && !surely);
             let names: BTreeSet<&String> =
                 found.iter().filter_map(|number| self.index.values().get(*number)).map(|value| &value.name).collect();
             for name in names {
-                *self.found_in.entry(name.clone()).or_default() += 1;
+                let counts = if certain.contains(name) { &mut self.found_in } else { &mut self.probably_in };
+                *counts.entry(name.clone()).or_default() += 1;
             }
         }
 
@@ -435,6 +456,7 @@ impl<'a> Observer<'a> {
             companion: hit.companion.as_ref().map(field_name),
             origin,
             held_in,
+            certainty: hit.certainty,
             // A centimetre is less than any clock or map knows; the sum of floating steps below it may differ.
             distance_m: (hit.distance_m * 100.0).round() / 100.0,
             how: hit.how.clone(),
@@ -630,6 +652,7 @@ const TAXONOMY: &[&str] = &[
     "start",
     "text",
     "third-party",
+    "unknown-party",
     "timestamp-ms",
     "timestamp-s",
     "token",

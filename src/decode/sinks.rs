@@ -1,6 +1,6 @@
 //! The two takers of leaves: one folds them into a page of facts, one collects them with their values for a person.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aho_corasick::AhoCorasick;
 
@@ -34,6 +34,8 @@ pub(super) struct Absorb<'x> {
     pub(super) pairs: Pairs,
     /// Planted values found.
     pub(super) found: Found,
+    /// Names of those that do not stand there by chance.
+    pub(super) certain: BTreeSet<String>,
     /// What the search for them knows only at the end.
     pub(super) search: Search,
     /// Positions found, with where.
@@ -93,6 +95,7 @@ impl<'x> Absorb<'x> {
             exchange,
             pairs,
             found,
+            certain: BTreeSet::new(),
             search: Search::default(),
             hits: Vec::new(),
             dark: BTreeMap::new(),
@@ -153,6 +156,7 @@ impl Sink for Absorb<'_> {
         self.index.find(&slot.name, leaf, !leaf.clean, &mut self.search, &mut self.reasons, &mut found);
         self.placed.extend(&found);
         self.found.extend(found);
+        self.certain.extend(self.reasons.iter().filter_map(|(_, reason)| certain_name(reason)).map(str::to_owned));
         let planted = self.reasons.iter().any(|(_, reason)| matches!(reason, Reason::PlantedValue { .. }));
         let dark = if planted || leaf.path.is_empty() { None } else { dark::look(leaf, &slot.name) };
         if dark.is_some() {
@@ -248,6 +252,7 @@ impl Absorb<'_> {
         self.placed.push(number);
         self.found.insert(number);
         let Some(PlantedValue { name, category, .. }) = self.index.values().get(number) else { return };
+        self.certain.insert(name.clone());
         let reason = Reason::PlantedValue { name: name.clone(), spelling: spelling.to_owned(), certainty: Certainty::Certain };
         let evidence = Evidence { run: self.run, exchange: Some(self.exchange), bytes: None, chain: Vec::new() };
         self.page.add_loose(part, path, (*category, reason), &evidence);
@@ -257,10 +262,11 @@ impl Absorb<'_> {
     /// location, if no proof of one: a coordinate of a planted position, part of a planted address, the ids of a mast. Gives
     /// whether something was left unsearched because there was too much of it.
     pub(super) fn end(&mut self) -> bool {
-        let (index, page, found) = (self.index, &mut *self.page, &mut self.found);
+        let (index, page, found, certain) = (self.index, &mut *self.page, &mut self.found, &mut self.certain);
         let mut loose = std::mem::take(&mut self.loose);
         let cut = std::mem::take(&mut self.search).end(index, &mut |part, path, value, reason| {
             found.insert(value);
+            certain.extend(certain_name(&reason).map(str::to_owned));
             loose.retain(|loose| loose.number != value || loose.part != part || !path.starts_with(&loose.path));
             page.add_reason(part, path, index.values()[value].category, reason);
         });
@@ -276,6 +282,14 @@ impl Absorb<'_> {
             self.gate.remember_secret(&sign.spelled);
         }
         cut
+    }
+}
+
+/// The name of the planted value that a reason has found beyond chance.
+fn certain_name(reason: &Reason) -> Option<&str> {
+    match reason {
+        Reason::PlantedValue { name, certainty: Certainty::Certain, .. } => Some(name),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{Case, START};
 use crate::model::{
-    Category, EndpointFacts, EndpointKey, FieldFacts, FieldName, FieldShape, Origin, PositionSighting, Reason,
+    Category, Certainty, EndpointFacts, EndpointKey, FieldFacts, FieldName, FieldShape, Origin, PositionSighting, Reason,
     position::{distance_words, exactness_words},
 };
 
@@ -132,6 +132,9 @@ pub(super) fn details(sighting: &PositionSighting, judgement: Judgement, runs: u
         format!("written as {}: exact to {}", sighting.how, exactness_words(sighting.precision_m)),
         format!("in {} of {runs} run{}", sighting.runs, if runs == 1 { "" } else { "s" }),
     ];
+    if sighting.certainty == Certainty::Likely {
+        details.push("probably: so few digits may stand there by chance".into());
+    }
     match judgement {
         Judgement::PassiveBySending => {
             details.push("the phone was at one place in all phases: only when it was sent can be told, not when it was collected".into());

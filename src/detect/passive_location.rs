@@ -6,7 +6,7 @@ use super::{
     location::{self, Judgement},
 };
 use crate::model::{
-    EndpointKey, FieldFacts, FieldName, Finding, Reason, Severity, SnapshotField, category::covers, snapshot::LEAST_OLD_RUNS,
+    Certainty, EndpointKey, FieldFacts, FieldName, Finding, Reason, Severity, SnapshotField, category::covers, snapshot::LEAST_OLD_RUNS,
 };
 
 /// The rule `passive-location`.
@@ -34,8 +34,8 @@ impl Detector for PassiveLocation {
         let sighted = location::of_app(case).filter_map(|sighting| {
             let judgement = location::judge(case, sighting);
             let severity = match judgement {
-                Judgement::Passive | Judgement::PassiveBySending => self.severity(),
-                Judgement::Ambiguous => Severity::Warning,
+                Judgement::Passive | Judgement::PassiveBySending if sighting.certainty == Certainty::Certain => self.severity(),
+                Judgement::Passive | Judgement::PassiveBySending | Judgement::Ambiguous => Severity::Warning,
                 Judgement::Explained => return None,
             };
             let sentence = location::sentence(sighting, judgement);
@@ -78,7 +78,7 @@ const MANUAL: &str = "\
 ## What it objects to
 A position in an upload of the app, at most 2 km from where the phone was, when the phone was there only in phases that do not
 list `location` under `explains`. A position collected in a workout may be sent later: it is judged by the phase in which the
-phone was there; when the phone was there in a phase that explains location too, it is a warning. With one position for all phases,
+phone was there; when the phone was there in a phase that explains location too, or the numbers may be chance, it is a warning. With one position for all phases,
 it is judged by the phase in which it was sent. A field that looks like location without a planted position in it is a warning,
 unless the baseline has it as precisely, and a note when only some runs have it.
 

@@ -8,7 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Coverage, Encoding, ExchangeId, FieldName, FieldShape, LeakGate, Ledger, Reason};
+use super::{
+    Coverage, Encoding, ExchangeId, FieldName, FieldShape, LeakGate, Ledger, Reason,
+    position::{distance_words, exactness_words},
+};
 
 /// What decoding saw, of one run or of all runs of an audit.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +39,10 @@ pub struct PlantedFacts {
     pub category: super::Category,
     /// Whether phone or band confirmed it; otherwise "not checked".
     pub confirmed: bool,
-    /// Exchanges in which it was found.
+    /// Exchanges in which it was found, beyond chance.
     pub found_in: u64,
+    /// Other exchanges, in which it was found probably: [`Certainty::Likely`](super::Certainty) at best.
+    pub probably_in: u64,
 }
 
 /// What names an endpoint in a snapshot: phase + method + host (the first-party pattern's own text, or the host) + path template.
@@ -175,10 +180,29 @@ pub struct PositionSighting {
     pub how: String,
     /// Metres that it reveals: the size of the cell, or of one in the last digit; the least over all occurrences.
     pub precision_m: f64,
+    /// How unlikely it is that these numbers stand there by chance.
+    pub certainty: super::Certainty,
     /// In how many runs.
     pub runs: u32,
     /// Where to look.
     pub evidence: Evidence,
+}
+
+impl PositionSighting {
+    /// For a reader: how near, where, and how it was written.
+    pub fn in_words(&self) -> String {
+        let companion = self.companion.as_ref().map(|name| format!(" and {name}")).unwrap_or_default();
+        let probably = if self.certainty == super::Certainty::Likely { "probably: " } else { "" };
+        format!(
+            "{probably}{} from a planted position, {}{companion} of {}, sent in {}: {}, exact to {}",
+            distance_words(self.distance_m),
+            self.field,
+            self.endpoint.place(),
+            self.endpoint.phase,
+            self.how,
+            exactness_words(self.precision_m)
+        )
+    }
 }
 
 /// Maker of the app or somebody else.
@@ -190,14 +214,21 @@ pub enum Party {
     /// Any other host.
     #[default]
     ThirdParty,
+    /// Nobody said which hosts are the maker's: there is no app file.
+    #[serde(rename = "unknown-party")]
+    Unknown,
 }
 
 impl Party {
+    /// Every party, in order.
+    pub const ALL: [Self; 3] = [Self::FirstParty, Self::ThirdParty, Self::Unknown];
+
     /// Its word in snapshots.
     pub const fn word(self) -> &'static str {
         match self {
             Self::FirstParty => "first-party",
             Self::ThirdParty => "third-party",
+            Self::Unknown => "unknown-party",
         }
     }
 }

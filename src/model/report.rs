@@ -32,6 +32,9 @@ pub struct Report {
     pub endpoints: Vec<EndpointRow>,
     /// Planted values: name, and "found in n exchanges", "not seen in what could be read" or "not checked".
     pub planted: Vec<(String, String)>,
+    /// Positions found near a planted one, whether a rule objects or not: one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<String>,
     /// Positions of the app that a phase explains, sent in one that does not: one sentence each (R5).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub late_positions: Vec<String>,

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::json::escape_invisible;
 use crate::model::{
-    ByteRange, Category, EndpointFacts, EndpointKey, Evidence, FieldName, FieldShape, Ledger, Observations, Origin, Party, Reason,
-    Receiver, Target, observation::PlantedFacts,
+    ByteRange, Category, Certainty, EndpointFacts, EndpointKey, Evidence, FieldName, FieldShape, Ledger, Observations, Origin, Party,
+    PositionSighting, Reason, Receiver, Target, observation::PlantedFacts,
 };
 
 /// Version of the data. Raised when a reader of the old one would be wrong.
@@ -26,6 +26,8 @@ pub struct Seen {
     pub hosts: Option<(usize, usize)>,
     /// What became of each planted value, by its name.
     pub planted: BTreeMap<String, PlantedRow>,
+    /// Positions found near a planted one, the nearest first.
+    pub positions: Vec<PositionOf>,
     /// Fields, in the order of endpoints and names.
     pub fields: Vec<FieldOf>,
     /// How much of what was uploaded is understood: all of it, then each host, then each endpoint.
@@ -73,6 +75,27 @@ impl LedgerScope {
     }
 }
 
+/// A position found near a planted one.
+#[derive(Clone, Debug, Serialize)]
+pub struct PositionOf {
+    /// Where it was sent.
+    pub endpoint: EndpointKey,
+    /// The field; for coordinates in two fields, the latitude's.
+    pub field: FieldName,
+    /// The longitude's, when it is another.
+    pub companion: Option<FieldName>,
+    /// Metres from the planted position.
+    pub distance_m: f64,
+    /// Metres that it reveals: the size of its last digit, or of its cell.
+    pub precision_m: f64,
+    /// How it was written.
+    pub how: String,
+    /// How unlikely it is that it stands there by chance.
+    pub certainty: Certainty,
+    /// All that in a sentence.
+    pub sentence: String,
+}
+
 /// What became of one planted value.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlantedRow {
@@ -82,6 +105,8 @@ pub struct PlantedRow {
     pub confirmed: bool,
     /// Exchanges it was found in.
     pub found_in: u64,
+    /// Other exchanges, in which it was found probably.
+    pub probably_in: u64,
 }
 
 /// One field.
@@ -162,6 +187,7 @@ impl Seen {
             runs: observations.runs,
             hosts: Some((coverage.read_hosts(), coverage.all_hosts())),
             planted: observations.planted.iter().map(|(name, facts)| (name.clone(), PlantedRow::of(facts))).collect(),
+            positions: positions_of(observations),
             fields: fields_of(observations).collect(),
             ledger: ledger_of(observations),
             not_seen: spots.map(|spot| spot.sentence.clone()).collect(),
@@ -171,7 +197,7 @@ impl Seen {
 
 impl PlantedRow {
     fn of(facts: &PlantedFacts) -> Self {
-        Self { category: facts.category, confirmed: facts.confirmed, found_in: facts.found_in }
+        Self { category: facts.category, confirmed: facts.confirmed, found_in: facts.found_in, probably_in: facts.probably_in }
     }
 }
 
@@ -232,6 +258,22 @@ fn fields_of(observations: &Observations) -> impl Iterator<Item = FieldOf> + '_ 
             }
         })
     })
+}
+
+fn positions_of(observations: &Observations) -> Vec<PositionOf> {
+    let mut sightings: Vec<_> = observations.positions.iter().filter(|sighting| sighting.origin != Origin::Phone).collect();
+    sightings.sort_by(|a, b| a.distance_m.total_cmp(&b.distance_m));
+    let position = |sighting: &PositionSighting| PositionOf {
+        endpoint: sighting.endpoint.clone(),
+        field: sighting.field.clone(),
+        companion: sighting.companion.clone(),
+        distance_m: sighting.distance_m,
+        precision_m: sighting.precision_m,
+        how: sighting.how.clone(),
+        certainty: sighting.certainty,
+        sentence: sighting.in_words(),
+    };
+    sightings.into_iter().map(position).collect()
 }
 
 fn ledger_of(observations: &Observations) -> Vec<LedgerOf> {

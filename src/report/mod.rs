@@ -11,7 +11,7 @@ mod page;
 mod table;
 mod tables;
 
-pub use fields::{EndpointOf, FIELDS_FORMAT, FieldOf, LedgerOf, LedgerScope, Place, PlantedRow, ReasonOf, Seen, fields_json};
+pub use fields::{EndpointOf, FIELDS_FORMAT, FieldOf, LedgerOf, LedgerScope, Place, PlantedRow, PositionOf, ReasonOf, Seen, fields_json};
 pub use tables::{FieldRow, LedgerRow, changes_table, fields_table, ledger_table};
 
 use crate::model::Report;

@@ -219,7 +219,7 @@ fn endpoints(rows: &[EndpointRow], coverage: &Coverage, detail: Detail, blocks: 
         match (&row.receiver, &row.country) {
             (Some(company), Some(country)) => endpoint.push_str(&format!(" ({company}, {country})")),
             (Some(company), None) => endpoint.push_str(&format!(" ({company})")),
-            (None, _) if row.party == Party::ThirdParty => endpoint.push_str(" (receiver unknown)"),
+            (None, _) if row.party != Party::FirstParty => endpoint.push_str(" (receiver unknown)"),
             (None, _) => {}
         }
         if row.origin == Origin::Unknown {
@@ -273,6 +273,11 @@ fn planted(report: &Report, blocks: &mut Vec<Block>) {
     lines.sort_by_key(|(kind, _)| (*kind != FOUND, *kind == "not checked"));
     let told = lines.into_iter().filter(|(_, names)| !names.is_empty()).map(|(kind, names)| format!("{kind}: {}", names.join(", ")));
     blocks.push(Block::List(told.collect()));
+    // Rules tell those of a scripted run with their phases; of an import this is all that is told of them.
+    if report.findings.is_empty() && !report.positions.is_empty() {
+        blocks.push(Block::Line("Positions:".into()));
+        blocks.push(Block::List(report.positions.clone()));
+    }
 }
 
 /// Positions that were sent in another phase than the one they are explained by (R5).

@@ -111,8 +111,21 @@ fn wrapped(text: &str, first: &str, rest: &str, width: usize) -> String {
 const NARROWEST: usize = 40;
 
 /// Columns of numbers, so that tens stand below tens.
-const NUMBERS: [&str; 12] =
-    ["before", "bytes", "hosts read", "named", "now", "runs", "share", "structure", "typed", "unaided", "unexplained", "uploaded"];
+const NUMBERS: [&str; 13] = [
+    "before",
+    "bytes",
+    "hosts read",
+    "named",
+    "now",
+    "runs",
+    "share",
+    "structure",
+    "typed",
+    "named unaided",
+    "unexplained",
+    "unexplained unaided",
+    "uploaded",
+];
 
 /// Which columns give way when a table is too wide: lists of words first, then what holds paths, names and sentences.
 fn yields(column: &str) -> Yielding {

@@ -39,10 +39,10 @@ pub fn ledger_table(rows: &[LedgerRow], options: Options) -> String {
     rows.sort_by(|a, b| b.all.total().cmp(&a.all.total()).then_with(|| a.place.cmp(&b.place)));
     let cells = |row: &&LedgerRow| {
         let Ledger { named, typed, structure, unexplained } = row.all;
-        let numbers = [row.all.total(), named, typed, structure, unexplained, row.unaided.unexplained];
+        let numbers = [row.all.total(), named, row.unaided.named, typed, structure, unexplained, row.unaided.unexplained];
         std::iter::once(row.place.clone()).chain(numbers.iter().map(u64::to_string)).collect()
     };
-    let header = vec!["uploaded to", "bytes", "named", "typed", "structure", "unexplained", "unaided"];
+    let header = vec!["uploaded to", "bytes", "named", "named unaided", "typed", "structure", "unexplained", "unexplained unaided"];
     table::paint(&[Block::Table { header, rows: rows.iter().map(cells).collect() }], options)
 }
 

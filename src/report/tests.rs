@@ -118,6 +118,7 @@ fn report() -> Report {
             row("GET weather.test/v1/forecast", "background", Party::ThirdParty, 812, &[Category::Location]),
         ],
         planted: vec![("band.serial".into(), "not seen in what could be read".into()), ("location".into(), "found in 3 exchanges".into())],
+        positions: Vec::new(),
         late_positions: Vec::new(),
         baseline: Some(Baseline { version: AppVersion::named("sim-1.0"), runs: 3, place: "embedded".into(), same_version: false }),
         changes: vec![

@@ -42,7 +42,7 @@ pub fn parse(description: &str, body: &str) -> Result<Snapshot, SnapshotProblem>
         if !text.starts_with(' ') {
             let (key, endpoint) = line.endpoint(header.runs)?;
             if *parties.entry(key.host.clone()).or_insert(endpoint.party) != endpoint.party {
-                return Err(line.problem(0, "this host is first-party on one line and third-party on another; expected one party a host"));
+                return Err(line.problem(0, "this host is of one party on one line and of another on another; expected one party a host"));
             }
             match endpoints.entry(key.clone()) {
                 Entry::Occupied(_) => return Err(line.problem(0, "this endpoint stands here twice; expected each endpoint and phase once")),
@@ -212,10 +212,11 @@ impl<'a> Line<'a> {
             },
         );
 
-        let (at, word) = self.next(&mut cells, "first-party or third-party")?;
-        let party = [Party::FirstParty, Party::ThirdParty].into_iter().find(|party| party.word() == word);
-        let party =
-            party.ok_or_else(|| self.problem(at, format!("{:?} is no party; expected first-party or third-party", printable(word))))?;
+        let (at, word) = self.next(&mut cells, "first-party, third-party or unknown-party")?;
+        let party = Party::ALL.into_iter().find(|party| party.word() == word);
+        let party = party.ok_or_else(|| {
+            self.problem(at, format!("{:?} is no party; expected first-party, third-party or unknown-party", printable(word)))
+        })?;
         let (at, phase) = self.next(&mut cells, "a phase")?;
         let phase = self.read(at, phase)?;
         let counted = self.next(&mut cells, &format!("the number of runs as k/{of}"))?;

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::shared::{
-    Always, Maybe, byte_range, category, count, document, encoding_words, flag, format_number, ledger, list, nullable, object, reference,
-    table, target, text, tuple, version, words,
+    Always, Maybe, byte_range, category, count, document, encoding_words, endpoint_key, flag, format_number, ledger, list, nullable,
+    object, reference, table, target, text, tuple, version, words,
 };
 use crate::{
     model::{Origin, Part},
@@ -23,6 +23,7 @@ pub(super) fn schema() -> Value {
         ("ledger", ledger()),
         ("ledger-row", ledger_row()),
         ("planted", planted()),
+        ("position", position()),
         ("reason", reason()),
         ("seen", seen()),
         ("target", target()),
@@ -38,9 +39,25 @@ fn seen() -> Value {
         ("runs", Always, "Complete runs; 0 for a single body", count(0)),
         ("hosts", Always, "Hosts read, and hosts contacted; null for a single body", nullable(tuple(&[count(0), count(0)]))),
         ("planted", Always, "What became of each planted value, by its name", table(reference("planted"))),
+        ("positions", Always, "Positions found near a planted one, the nearest first", list(reference("position"))),
         ("fields", Always, "In the order of endpoints and names", list(reference("field"))),
         ("ledger", Always, "What is known of the bytes: of everything, each host, each endpoint", list(reference("ledger-row"))),
         ("not_seen", Always, "What could not be seen, a sentence each", list(text())),
+    ])
+}
+
+fn position() -> Value {
+    let metres = || json!({ "type": "number", "minimum": 0 });
+    let name = || object(&[("part", Always, "", words(Part::ALL.map(Part::word))), ("path", Always, "", text())]);
+    object(&[
+        ("endpoint", Always, "Where it was sent", endpoint_key()),
+        ("field", Always, "The field; for coordinates in two, the latitude's", name()),
+        ("companion", Always, "The longitude's, when it is another", nullable(name())),
+        ("distance_m", Always, "Metres from the planted position", metres()),
+        ("precision_m", Always, "Metres that it reveals: the size of its last digit, or of its cell", metres()),
+        ("how", Always, "How it was written", text()),
+        ("certainty", Always, "How unlikely it stands there by chance", json!({ "type": "string", "enum": ["certain", "likely"] })),
+        ("sentence", Always, "All that for a reader", text()),
     ])
 }
 
@@ -57,7 +74,8 @@ fn planted() -> Value {
     object(&[
         ("category", Always, "What finding it means", category()),
         ("confirmed", Always, "Else, a value that was not found is \"not checked\", never \"not seen\"", flag()),
-        ("found_in", Always, "Exchanges it was found in", count(0)),
+        ("found_in", Always, "Exchanges it was found in, beyond chance", count(0)),
+        ("probably_in", Always, "Other exchanges, in which it was found probably", count(0)),
     ])
 }
 
@@ -72,7 +90,7 @@ fn endpoint() -> Value {
         ("path", Always, "Path template", text()),
         ("method", Always, "", text()),
         ("phase", Always, "Phase in which the request began", text()),
-        ("party", Always, "", words(["first-party", "third-party"])),
+        ("party", Always, "", words(["first-party", "third-party", "unknown-party"])),
         ("origin", Always, "Whose traffic it is", words([Origin::App, Origin::Phone, Origin::Unknown].map(Origin::word))),
         ("receiver", Always, "Null where nobody knows", nullable(receiver)),
     ])

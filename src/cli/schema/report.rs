@@ -59,6 +59,7 @@ fn report() -> Value {
         ("coverage", Always, "What was read of what there was", reference("coverage")),
         ("endpoints", Always, "By bytes uploaded, most first", list(reference("endpoint-row"))),
         ("planted", Always, "Planted values: name, and what became of it", list(tuple(&[text(), text()]))),
+        ("positions", Maybe, "Positions found near a planted one, a sentence each", list(text())),
         ("late_positions", Maybe, "Positions that a phase explains, sent in one that does not", list(text())),
         ("baseline", Maybe, "What it was compared with", baseline),
         ("changes", Always, "What differs from the baseline", list(reference("change"))),
@@ -122,7 +123,7 @@ fn endpoint_row() -> Value {
     object(&[
         ("endpoint", Always, "Method, host or pattern, path template", text()),
         ("phase", Always, "", text()),
-        ("party", Always, "", words(["first-party", "third-party"])),
+        ("party", Always, "", words(["first-party", "third-party", "unknown-party"])),
         ("origin", Always, "", reference("origin")),
         ("receiver", Maybe, "Company behind the host; absent where nobody knows", text()),
         ("country", Maybe, "Where that company is established, ISO 3166-1 alpha-2; absent where nobody knows", text()),

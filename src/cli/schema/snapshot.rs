@@ -34,7 +34,7 @@ pub(super) fn schema() -> Value {
 const ABOUT: &str = "\
 A snapshot file is insta's: front matter between two lines of ---, then the body. This is the schema of the JSON object in \
 `description`. The body holds shapes and no values, one line an endpoint and below it one line a field, sorted; cells are \
-parted by two blanks or more. A line of an endpoint: method and host/path; first-party or third-party; phase; k/n runs that \
+parted by two blanks or more. A line of an endpoint: method and host/path; first-party, third-party or unknown-party; phase; k/n runs that \
 had it; unknown-origin where nobody knows whose traffic it is. A line of a field begins with two blanks: part (path, query, \
 header, cookie, form, json, body) and name; type; categories, parted by commas, or nothing; k/n runs; layers to peel off, \
 outermost first, parted by ` > `, or nothing. A name that could be mistaken for something else is quoted as a JSON string.";

@@ -96,7 +96,7 @@ fn nonsense_is_answered_with_its_place_and_what_was_expected() {
     check("2/3", "0/3", 4, 81, "k from 1 to 3");
     check("json > base64", "json > base63", 3, 93, "is no encoding");
     check("  query t", "  qery t ", 2, 3, "expected path, query, header");
-    check("first-party", "first party", 1, 55, "first-party or third-party");
+    check("first-party", "first party", 1, 55, "first-party, third-party or unknown-party");
     check("  sync  3/3", "  3/3", 1, 71, "the line ends; expected the number of runs");
     check("unknown-origin", "unknown", 5, 85, "expected unknown-origin");
     check("POST api", "POSTapi", 1, 1, "expected METHOD host/path");
