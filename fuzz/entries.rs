@@ -76,7 +76,9 @@ pub(crate) fn exchange(data: &[u8]) {
     ] {
         observer.absorb(&event, &NoBodies);
     }
-    observer.finish();
+    for facts in observer.finish().endpoints.values() {
+        assert_eq!(facts.ledger.total(), facts.uploaded_bytes, "a byte that is in no state, or in two");
+    }
 }
 
 /// Imports a HAR or a flow file. What can be imported can be exported and imported again, and is the same.
