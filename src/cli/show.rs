@@ -185,7 +185,7 @@ fn in_full(
     let show = |value: &Captured<String>| if values { clipped(value.expose()) } else { String::new() };
     let mut lines = vec![format!("{}, phase {}, {}", exchange.place(), exchange.phase, exchange.began)];
     let receiver = decode::receiver_of(app, &exchange.request.url.host);
-    lines.extend(receiver.map(|receiver| format!("receiver: {} (see {})", receiver.in_words(), receiver.source)));
+    lines.extend(receiver.map(|receiver| format!("receiver: {} ({})", receiver.in_words(), receiver.source)));
     if values {
         lines.push(format!("{} {}", exchange.request.method, clipped(exchange.request.url.to_text().expose())));
     } else {

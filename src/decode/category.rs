@@ -129,8 +129,8 @@ pub(super) fn categories(name: &NameFacts, kind: &FieldType, value: &Value<'_>, 
     for (category, why) in &name.known {
         out.push((*category, Reason::KnownLeaf { why: why.clone() }));
     }
-    // A vendor's field that is there and empty tells nothing of anybody.
-    for claim in name.claims.iter().filter(|_| *kind != FieldType::Empty) {
+    // A vendor's field that is there and empty, or holds what SDKs send for "nothing", tells nothing of anybody.
+    for claim in name.claims.iter().filter(|claim| plausible::claimed(claim.category, kind, value)) {
         out.push((claim.category, Reason::Vendor { adapter: claim.adapter.to_owned(), why: claim.why.clone() }));
     }
     let named = name.said.iter().filter_map(|(category, word)| Some((plausible::meant(*category, word, name, kind, value)?, *word)));
@@ -213,6 +213,10 @@ mod tests {
         check("location.city", "Utrecht", "coarse-location");
         check("location.postal_code", "10115", "postal-address");
         check("zip", "not an address", "");
+        check("street", "yes", "");
+        check("city", "v2", "");
+        check("city", "on", "");
+        check("city", "Paris 15e", "coarse-location");
         check("address.street", "Oudegracht 12", "postal-address");
         check("location.count", "10115", "");
         check("location.timezone_name", "Europe/Berlin", "time-zone");
@@ -236,6 +240,22 @@ mod tests {
         check("heartrate_variability", "48", "heart-rate-variability");
         check("rmssd", "48.5", "heart-rate-variability");
         check("heart_rate_unit", "bpm", "");
+        check("hr_department", "sales", "");
+        check("hr", "61 bpm", "heart-rate");
+        check("hr", "61,62,64", "heart-rate");
+        check("glucose", "5.4", "vitals");
+        check("body_temperature", "36.7", "vitals");
+        check("bodyTemp", "36.7", "vitals");
+        // How much oxygen the body can take up: a vital sign, though a watch reckons it from the heart rate.
+        check("vo2max", "44", "vitals");
+        check("VO2Max", "44", "vitals");
+        check("pregnant", "true", "menstrual-cycle");
+        check("cycle_length", "28", "menstrual-cycle");
+        check("billing_cycle_length", "30", "");
+        check("cycle_length", "86400", "");
+        check("lmp", "2026-03-14", "menstrual-cycle");
+        check("lmp", "3", "");
+        check("menstruation_start", "2026-03-14", "menstrual-cycle");
         check("SpO2", "97", "blood-oxygen");
         check("stress_level", "31", "stress");
         check("stress_test", "31", "");
@@ -250,6 +270,13 @@ mod tests {
         check("summary.stp.cal", "41", "calories");
         check("summary.stp.stage[].dis", "700", "distance");
         check("onboarding_step", "3", "");
+        check("next_step", "3", "");
+        check("wizard.step", "3", "");
+        check("step", "payment", "");
+        check("step_series", "10,20,31", "steps");
+        check("thread.sleep", "250", "");
+        check("sleep_ms", "250", "");
+        check("sleep.duration_ms", "25200000", "sleep");
         check("distance", "12", "");
         check("walkingDistance", "1200", "distance");
         check("workoutType", "running", "workout");
@@ -269,6 +296,7 @@ mod tests {
         check("screen.size.height", "1920", "");
         check("documentHeight", "1920", "");
         check("font.weight", "400", "");
+        check("view.height", "171", "");
         check("content.weight", "63.4", "weight");
         check("user.name", "Quillon", "person-name");
         check("app.name", "Quillon", "");
@@ -300,6 +328,9 @@ mod tests {
         check("session", "morning workout", "");
         check("app.id", "com.example.app", "");
         check("sn", "3", "");
+        check("serialNo", "INV3NT3D0001", "identifier");
+        check("wifi_mac", "c0:ff:ee:12:34:56", "phone-id");
+        check("wifi_mac", "02:00:00:00:00:00", "");
         check("sn", "563412eeffc0", "identifier");
         check("q", "someone@example.test", "email-address");
         check("email", "someone@example.test", "email-address");
@@ -337,6 +368,10 @@ mod tests {
         check("band.firmware", "1.3.0.86", "band-firmware");
         check("device", "android_31", "");
         check("installed_apps[]", "com.example.app", "installed-apps");
+        check("installed_packages[]", "com.example.app", "installed-apps");
+        check("packages[]", "com.example.app", "installed-apps");
+        check("packages[].packageName", "com.example.app", "installed-apps");
+        check("package", "com.example.app", "");
         check("contacts[]", "Quillon", "contacts");
         check("contacts", "31", "");
         check("stackTrace", "at com.example.app.Main", "crash-report");
@@ -350,14 +385,21 @@ mod tests {
         check("koerpergroesse", "171", "height");
         check("körpergröße", "171", "height");
         check("korpergrosse", "171", "height");
-        check("größe", "171", "");
+        check("größe", "171", "height");
+        check("groesse", "1.71", "height");
+        check("größe", "40960", "");
+        check("größe", "XL", "");
+        check("taille", "171", "height");
+        check("taille", "12", "");
         check("Gewicht", "63.4", "weight");
         check("fréquence_cardiaque", "61", "heart-rate");
         check("frecuenciaCardiaca", "61", "heart-rate");
         check("sommeil.debut", "1773442800", "sleep");
         check("fecha_nacimiento", "1984-03-07", "birth-date");
         check("passos", "900", "steps");
-        check("peso", "63.4", "");
+        check("peso", "63.4", "weight");
+        check("peso", "1999.99", "");
+        check("cumpleaños", "1984-03-07", "birth-date");
         check("codice_postale", "00184", "postal-address");
         check("tętno", "61", "heart-rate");
         check("szerokosc_geograficzna", "52.374", "precise-location");
@@ -372,7 +414,55 @@ mod tests {
         check("手机号", "+31600000000", "phone-number");
         // As a path spells it.
         check("\"\\u5fc3\\u7387\"", "61", "heart-rate");
-        check("data.\"Gr\\u00f6\\u00dfe\"", "171", "");
+        check("data.\"Gr\\u00f6\\u00dfe\"", "171", "height");
+    }
+
+    #[test]
+    fn a_vendors_claim_counts_only_where_the_value_could_be_that() {
+        let check = |host: &str, path: &str, (part, leaf): (Part, &str), value: Value<'_>, want: &str| {
+            let facts = claimed_facts(&App::default(), path, &adapter::claims(host, "POST", path), part, leaf);
+            assert!(!facts.claims.is_empty(), "{leaf} of {host} is claimed");
+            let kind = kind::kind_of(&value, &facts);
+            let mut found = Vec::new();
+            categories(&facts, &kind, &value, &mut found);
+            let found: BTreeSet<Category> = found.iter().map(|(category, _)| *category).collect();
+            let words: Vec<&str> = found.iter().map(|category| category.word()).collect();
+            assert_eq!(words.join(" "), want, "{leaf}={value:?} ({kind})");
+        };
+        let zeros = Value::Text("00000000-0000-0000-0000-000000000000");
+        let uuid = Value::Text("8f14e45f-ceea-467f-9a3b-0b7d0c1b2a3c");
+        let branch = |leaf: &str, value: Value<'_>, want: &str| check("api2.branch.io", "/v1/open", (Part::Json, leaf), value, want);
+        branch("google_advertising_id", zeros, "");
+        branch("google_advertising_id", uuid, "advertising-id");
+        branch("idfa", Value::Text("bnc_no_value"), "");
+        branch("local_ip", Value::Text("unknown"), "");
+        branch("local_ip", Value::Text("10.0.2.15"), "ip-address");
+        branch("identity", Value::Text("-"), "");
+        branch("identity", Value::Text("someone"), "account-id");
+        branch("identity", Value::Number("1234"), "account-id");
+        branch("identity", Value::Boolean(false), "");
+        branch("device_carrier", Value::Text("N/A"), "");
+        let facebook =
+            |leaf: &str, value, want: &str| check("graph.facebook.com", "/v14.0/{id}/activities", (Part::Form, leaf), value, want);
+        facebook("advertiser_id", zeros, "");
+        facebook("advertiser_id", uuid, "advertising-id");
+        // SHA-256.
+        let digest = "0b7d0c1b2a3c4d5e0b7d0c1b2a3c4d5e0b7d0c1b2a3c4d5e0b7d0c1b2a3c4d5e";
+        facebook("custom_events[].ud.ph", Value::Text(digest), "phone-number");
+        let huami = |part, leaf: &str, value: &str, want: &str| {
+            check("api-mifit.huami.com", "/v1/data/band_data.json", (part, leaf), Value::Text(value), want);
+        };
+        huami(Part::Form, "userid", "-1", "");
+        huami(Part::Form, "userid", "0", "");
+        huami(Part::Form, "userid", "1000000001", "account-id");
+        huami(Part::Form, "data_json[].summary.sn", "unknown", "");
+        huami(Part::Form, "data_json[].summary.sn", "INV3NT3D0001", "band-serial");
+        huami(Part::Query, "r", "1", "");
+        huami(Part::Query, "r", "8f14e45f-ceea-467f-9a3b-0b7d0c1b2a3c", "identifier");
+        huami(Part::Form, "timezone", "Europe/Amsterdam", "time-zone");
+        // What is measured may be nothing, and a day without a step is a day.
+        huami(Part::Form, "data_json[].summary.stp.ttl", "0", "steps");
+        huami(Part::Form, "data_json[].summary.stp.ttl", "null", "");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
-use crate::model::LeakGate;
+use crate::model::{LeakGate, text::is_hidden};
 
 use super::kind;
 
@@ -143,10 +143,10 @@ fn is_hex_id(text: &str) -> bool {
 }
 
 fn is_plain(key: &str) -> bool {
-    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-$@:+*/~".contains(&byte))
+    !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() && !is_hidden(c) || "_-$@:+*/~".contains(c))
 }
 
-/// JSON string with everything outside printable ASCII as `\u`, so that no name can reorder or colour a terminal (R13).
+/// JSON string with control, bidirectional and invisible characters as `\u`, so that no name can reorder or colour a terminal (R13).
 fn push_quoted(path: &mut String, key: &str) {
     path.push('"');
     for c in key.chars() {
@@ -155,7 +155,8 @@ fn push_quoted(path: &mut String, key: &str) {
                 path.push('\\');
                 path.push(c);
             }
-            ' '..='~' => path.push(c),
+            ' ' => path.push(c),
+            _ if !is_hidden(c) && !c.is_whitespace() && !VARIATIONS.contains(&c) => path.push(c),
             _ => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     let _ = write!(path, "\\u{unit:04x}");
@@ -217,6 +218,8 @@ pub(super) fn segments(path: &str) -> impl DoubleEndedIterator<Item = &str> {
     path.split('.').map(|segment| segment.trim_end_matches("[]")).filter(|segment| !segment.is_empty() && !segment.starts_with('{'))
 }
 
+/// Variation selectors: they show nothing of their own.
+const VARIATIONS: std::ops::RangeInclusive<char> = '\u{fe00}'..='\u{fe0f}';
 /// An EUI-64 has so many characters; dates have digits, MACs and UUIDs separators.
 const SHORTEST_SHAPE: usize = 16;
 const LONGEST_KEY: usize = 64;
@@ -244,7 +247,15 @@ mod tests {
             ("a.b", "\"a.b\""),
             ("a b", "\"a b\""),
             ("a[0]", "\"a[0]\""),
-            ("Größe", "\"Gr\\u00f6\\u00dfe\""),
+            ("Größe", "Größe"),
+            ("心率", "心率"),
+            ("пульс 1", "\"пульс 1\""),
+            ("हृदय", "हृदय"),
+            ("❤", "\"❤\""),
+            ("a\u{a0}b", "\"a\\u00a0b\""),
+            ("gnp\u{202e}exe", "\"gnp\\u202eexe\""),
+            ("hr\u{200b}", "\"hr\\u200b\""),
+            ("hr\u{3164}", "\"hr\\u3164\""),
             ("\u{1b}[31m", "\"\\u001b[31m\""),
             ("", "\"\""),
         ] {
@@ -256,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_quoted_name_reads_back_as_it_was_sent() {
-        for key in ["heart_rate", "Größe", "心率", "a b", "say \\u", "\u{1f600} x", ""] {
+        for key in ["heart_rate", "Größe", "心率", "пульс 1", "hr\u{3164}", "a b", "say \\u", "\u{1f600} x", ""] {
             let mut path = String::new();
             push_key(&mut path, key, false);
             assert_eq!(words(&unquoted(&path)), words(key), "{key}: {path}");

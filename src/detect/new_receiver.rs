@@ -29,7 +29,7 @@ impl Detector for NewReceiver {
             let mut finding = changes::finding(case, self.name(), self.severity(), change);
             let facts = case.observations.endpoints.get(&change.endpoint);
             finding.details.extend(facts.map(|facts| match &facts.receiver {
-                Some(receiver) => format!("{}, {} (see {})", facts.party.word(), receiver.in_words(), receiver.source),
+                Some(receiver) => format!("{}, {} ({})", facts.party.word(), receiver.in_words(), receiver.source),
                 None => format!("{}; the company behind this host is unknown", facts.party.word()),
             }));
             finding

@@ -93,11 +93,11 @@ pub struct EndpointFacts {
 /// The company behind a host, and where that can be checked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Receiver {
-    /// The company that runs the host.
+    /// The company that runs the host; of a host that is rented out, words that name the landlord as one.
     pub company: String,
     /// Where that company is established: ISO 3166-1 alpha-2, upper case. `None`: unknown.
     pub country: Option<String>,
-    /// Where that can be checked: `app.yaml`, or the address of a public page and a day.
+    /// How that is known: `app.yaml`, a data set with its address, or "generally known" with a page where it can be checked; and the day.
     pub source: String,
 }
 

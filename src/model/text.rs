@@ -21,7 +21,7 @@ pub fn hex(bytes: &[u8]) -> String {
 /// Text from outside for a terminal or a page: control characters (C0, DEL, C1) and bidirectional controls become `\u{..}`.
 pub fn printable(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if c.is_control() || is_format_control(c) {
+        if is_hidden(c) {
             let _ = write!(out, "\\u{{{:x}}}", c as u32);
         } else {
             out.push(c);
@@ -30,9 +30,14 @@ pub fn printable(text: &str) -> String {
     })
 }
 
+/// Whether a terminal or a page would not show a character, or would let it act on what stands around it.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control() || is_format_control(c)
+}
+
 /// Bidirectional controls (Unicode UAX #9) and other invisible characters that change how text around them reads.
 const fn is_format_control(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Serialises captured bytes as standard base64.
@@ -67,6 +72,8 @@ mod tests {
     #[test]
     fn escape_sequences_lose_their_power() {
         assert_eq!(printable("a\u{1b}[31mb\u{202e}c"), "a\\u{1b}[31mb\\u{202e}c");
+        // A soft hyphen, a filler that counts as a letter, a tag.
+        assert_eq!(printable("a\u{ad}\u{3164}\u{e0041}"), "a\\u{ad}\\u{3164}\\u{e0041}");
         assert_eq!(printable("Schrödinger 猫"), "Schrödinger 猫");
     }
 

@@ -118,24 +118,28 @@ fn policy_file() -> String {
 }
 
 fn receivers() -> String {
+    let group = |row: &receivers::Row| (row.company, row.country, row.role, row.source());
     let mut companies: Vec<(&receivers::Row, Vec<String>)> = Vec::new();
     for row in receivers::rows() {
         let suffix = format!("`{}`", row.suffix);
-        match companies.iter_mut().find(|(known, _)| (known.company, known.country, known.source) == (row.company, row.country, row.source))
-        {
+        match companies.iter_mut().find(|(known, _)| group(known) == group(row)) {
             Some((_, suffixes)) => suffixes.push(suffix),
             None => companies.push((row, vec![suffix])),
         }
     }
     companies.sort_by_key(|(row, _)| row.company.to_lowercase());
-    let mut body = "| company | country | hosts that end in | see | on |\n|---|---|---|---|---|\n".to_owned();
+    let mut body = "| company | country | role | hosts that end in | known from | on |\n|---|---|---|---|---|---|\n".to_owned();
     for (row, suffixes) in companies {
         let country = row.country.unwrap_or("unknown");
-        let _ = writeln!(body, "| {} | {country} | {} | <{}> | {} |", row.company, suffixes.join(", "), row.source, row.date);
+        let basis = row.data_set.map_or("generally known; check at".to_owned(), |data_set| format!("{data_set}:"));
+        let (company, role, suffixes) = (row.company, row.role.word(), suffixes.join(", "));
+        let _ = writeln!(body, "| {company} | {country} | {role} | {suffixes} | {basis} <{}> | {} |", row.page, row.date);
     }
     let text = "Which company runs a host, and where that company has its seat. The longest ending wins, and a receiver of \
                 [app.yaml](app-file.md) before any of them. Hosts that are not here are unknown. Where the bytes are stored, and whose contract \
-                a user has, are other questions. The head of `src/decode/receivers.tsv` says where rows come from and under which terms.";
+                a user has, are other questions. Of role `host` are hosts that a company rents out under names of its tenants: reports say who \
+                hosts them, and that whose they are is not known. What is generally known was taken from no data set; the page is the \
+                company's, and need not name the host. The head of `src/decode/receivers.tsv` says where rows come from and under which terms.";
     page("Receivers", text, &body)
 }
 

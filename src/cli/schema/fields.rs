@@ -81,9 +81,14 @@ fn planted() -> Value {
 
 fn endpoint() -> Value {
     let receiver = object(&[
-        ("company", Always, "Company that runs the host", text()),
+        ("company", Always, "Company that runs the host, or who hosts it where whose it is, is not known", text()),
         ("country", Always, "Where it is established: ISO 3166-1 alpha-2; null where nobody knows", nullable(text())),
-        ("source", Always, "Where that can be checked: app.yaml, or the address of a public page and a day", text()),
+        (
+            "source",
+            Always,
+            "How that is known: app.yaml, a data set with its address, or generally known with a page where it can be checked; and the day",
+            text(),
+        ),
     ]);
     object(&[
         ("host", Always, "Host, or the app file's pattern for it", text()),

@@ -127,7 +127,12 @@ fn endpoint_row() -> Value {
         ("origin", Always, "", reference("origin")),
         ("receiver", Maybe, "Company behind the host; absent where nobody knows", text()),
         ("country", Maybe, "Where that company is established, ISO 3166-1 alpha-2; absent where nobody knows", text()),
-        ("receiver_source", Maybe, "Where that can be checked: app.yaml, or the address of a public page and a day", text()),
+        (
+            "receiver_source",
+            Maybe,
+            "How that is known: app.yaml, a data set with its address, or generally known with a page where it can be checked; and the day",
+            text(),
+        ),
         ("exchanges", Always, "Over all runs", count(0)),
         ("uploaded_bytes", Always, "Over all runs", count(0)),
         ("ledger", Always, "What is known of those bytes", reference("ledger")),

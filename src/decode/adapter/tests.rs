@@ -170,3 +170,44 @@ fn a_star_and_a_dot_mean_any_depth_the_outermost_included() {
     check("header apptoken", Part::Cookie, "apptoken", false);
     check("apptoken", Part::Cookie, "apptoken", true);
 }
+
+/// What adapters claim of one leaf of a call, each category once, as a field that has them all would keep them.
+#[track_caller]
+fn check_categories(host: &str, path: &str, (part, leaf): (Part, &str), want: &str) {
+    let claims = claims(host, "POST", path);
+    let mut categories: BTreeSet<Category> = on(&claims, part, leaf).map(|claim| claim.category).collect();
+    crate::model::category::keep_finest(&mut categories);
+    let words: Vec<&str> = categories.iter().map(|category| category.word()).collect();
+    assert_eq!(words.join(" "), want, "{leaf} of {host}{path}");
+}
+
+#[test]
+fn a_list_of_many_things_keeps_what_each_of_them_is() {
+    let call = ("graph.facebook.com", "/v14.0/{id}/activities");
+    check_categories(call.0, call.1, (Part::Form, "extinfo[]"), "device-model locale network-operator os-version time-zone");
+}
+
+#[test]
+fn what_is_the_bands_is_not_said_of_the_phone() {
+    let day = |leaf: &str, want: &str| check_categories("api-mifit.huami.com", "/v1/data/band_data.json", (Part::Form, leaf), want);
+    day("data_json[].source", "device");
+    day("data_json[].data[].src", "device");
+    day("last_source", "device");
+    day("data_json[].summary.slp.dp", "sleep-stages");
+    day("data_json[].summary.slp.lt", "sleep-stages");
+    day("data_json[].summary.slp.wk", "sleep-stages");
+    let bind = |leaf: &str, want: &str| check_categories("api-mifit.huami.com", "/v1/device/binds.json", (Part::Form, leaf), want);
+    bind("productId", "device");
+    bind("device_source", "device");
+    bind("hardwareVersion", "device");
+    bind("sys_model", "device-model");
+}
+
+#[test]
+fn an_id_that_may_be_random_is_not_called_the_phones() {
+    let check = |host: &str, path: &str, leaf: &str, want: &str| check_categories(host, path, (Part::Json, leaf), want);
+    check("api2.branch.io", "/v1/open", "hardware_id", "identifier");
+    check("api2.branch.io", "/v1/open", "idfv", "installation-id");
+    check("api2.branch.io", "/v1/open", "ios_vendor_id", "installation-id");
+    check("app.adjust.com", "/session", "idfv", "installation-id");
+}

@@ -4,7 +4,10 @@ use std::{borrow::Cow, collections::HashMap, sync::LazyLock};
 
 use crate::model::Category;
 
-use super::words::{ENTRIES, NO_PLACE, NO_STEPS, NO_STRESS, NO_VALUE, ON_A_SCREEN, REFINEMENTS, SCREEN, Stands};
+use super::words::{
+    ENTRIES, NO_CYCLE, NO_PLACE, NO_SLEEP, NO_STEP, NO_STEPS, NO_STRESS, NO_VALUE, ON_A_SCREEN, REFINEMENTS, SCREEN, SCREEN_PARTS, Stands,
+    WAITS,
+};
 use crate::decode::name;
 
 /// One name of a path, ready for looking things up.
@@ -48,10 +51,15 @@ impl Name {
 /// when the innermost is no name of the field's own.
 pub(super) fn said(names: &[Name], has_last: bool) -> Vec<(Category, &'static str)> {
     let mut said: Vec<(Category, &'static str)> = Vec::new();
-    for name in names {
+    for (number, name) in names.iter().enumerate() {
+        let before = number.checked_sub(1).and_then(|number| names.get(number));
+        let beside = |list: &[&str]| name.has(list) || before.is_some_and(|before| before.has(list));
+        let waits = name.words.len() == 2 && name.words[0] == "sleep" && name.has(WAITS);
         LEXICON.each_in(&name.words, &name.text, 0, |found| {
             let category = found.category;
-            let excluded = (category.is_a(Category::Steps) && name.has(NO_STEPS))
+            let excluded = (category.is_a(Category::Steps) && (beside(NO_STEPS) || found.phrase == "step" && name.has(NO_STEP)))
+                || (category.is_a(Category::Sleep) && (waits || beside(NO_SLEEP)))
+                || (category == Category::MenstrualCycle && beside(NO_CYCLE))
                 || (category.is_a(Category::Location) && name.has(NO_PLACE))
                 || (category == Category::Stress && name.has(NO_STRESS));
             if found.stands == Stands::Anywhere && !excluded {
@@ -74,7 +82,8 @@ pub(super) fn said(names: &[Name], has_last: bool) -> Vec<(Category, &'static st
             }
         });
         said.extend(at_end.map(|found| (found.category, found.phrase)));
-        let on_a_screen = last.has(ON_A_SCREEN) || names.iter().any(|name| name.has(SCREEN));
+        let on_a_screen =
+            last.has(ON_A_SCREEN) || before.last().is_some_and(|name| name.has(SCREEN_PARTS)) || names.iter().any(|name| name.has(SCREEN));
         said.retain(|(category, _)| !(on_a_screen && matches!(category, Category::Height | Category::Weight)));
         if last.has(NO_VALUE) {
             said.clear();

@@ -7,7 +7,7 @@ use crate::model::{Category, FieldType};
 
 use super::{
     NameFacts,
-    words::{COORDINATES, LATITUDES, LONGITUDES, POSTAL_CODES, VERSIONS},
+    words::{COORDINATES, LATITUDES, LONGITUDES, NUMBERS_OF_A_BODY, POSTAL_CODES, VERSIONS},
 };
 use crate::decode::{
     kind::{self, Number},
@@ -17,7 +17,9 @@ use crate::decode::{
 /// What a value is if it is what a word of its name says; `None` when it cannot be that.
 pub(super) fn meant(category: Category, word: &str, name: &NameFacts, kind: &FieldType, value: &Value<'_>) -> Option<Category> {
     use FieldType::{Boolean, Bytes, Coordinates, Date, Decimal, Empty, Integer, Mac, Opaque, Text, Token, Uuid};
-    if matches!(kind, Empty | Boolean) {
+    // Only of a pregnancy does a yes or no say all.
+    let answers = word.starts_with("pregnan");
+    if *kind == Empty || *kind == Boolean && !answers {
         return None;
     }
     let text = value.as_text().unwrap_or_default();
@@ -42,7 +44,13 @@ pub(super) fn meant(category: Category, word: &str, name: &NameFacts, kind: &Fie
     // What the person keeps on the phone, as text, as a list of texts or as data.
     let is_content = || matches!(kind, Text | Token | Bytes(_) | Uuid);
     let short_text = |longest: usize| matches!(kind, Text | Token) && length <= longest;
+    let is_time = || matches!(kind, Date | FieldType::TimestampS | FieldType::TimestampMs);
     let fits = match category {
+        Category::HeartRate | Category::RestingHeartRate | Category::HeartRateVariability
+            if matches!(kind, Text | Token) && !holds_numbers(text) =>
+        {
+            false
+        }
         Category::HeartRate if matches!(kind, Bytes(_)) || (name.many && is_amount()) => return Some(Category::HeartRateSeries),
         // A time zone beside a place says less than the place: half a continent.
         Category::Location if name.says(Category::TimeZone) => false,
@@ -52,10 +60,11 @@ pub(super) fn meant(category: Category, word: &str, name: &NameFacts, kind: &Fie
         Category::IpAddress => is_ip_address(text),
         Category::PhoneNumber => is_phone_number(text),
         Category::SessionId => matches!(kind, Uuid | Token),
-        Category::CoarseLocation => matches!(kind, Text | Token),
+        Category::CoarseLocation => matches!(kind, Text | Token) && (digits == 0 || text.contains(' ')) && length > 1 && !is_flag(text),
         Category::PostalAddress => match kind {
             // A postal code of digits names a street or a quarter.
             Integer => (4..=9).contains(&text.len()) && POSTAL_CODES.contains(&word),
+            Text | Token if is_flag(text) => false,
             Text | Token => !POSTAL_CODES.contains(&word) || digits > 0 && length <= LONGEST_POSTAL_CODE,
             _ => false,
         },
@@ -67,10 +76,18 @@ pub(super) fn meant(category: Category, word: &str, name: &NameFacts, kind: &Fie
             matches!(kind, Date | Integer | FieldType::TimestampS | FieldType::TimestampMs) || kind == &Text && digits > 0
         }
         Category::Sex => matches!(kind, Text) || kind == &Integer && length == 1,
+        Category::Height if NUMBERS_OF_A_BODY.contains(&word) => is_within(text, &[(1.0, 2.3), (100.0, 230.0)]),
+        Category::Weight if NUMBERS_OF_A_BODY.contains(&word) => is_within(text, &[(20.0, 250.0)]),
         Category::Height => is_body_measure(text, 0.5),
         Category::Weight => is_body_measure(text, 2.0),
         Category::Profile => is_amount(),
         _ if category.is_a(Category::Identifier) => is_id(),
+        Category::Steps if word == "step" && matches!(kind, Text | Token) => holds_numbers(text),
+        Category::MenstrualCycle => match word {
+            "cycle length" => is_within(text, &[(15.0, 60.0)]),
+            "lmp" => is_time(),
+            _ => answers && *kind == Boolean || is_amount() || is_time(),
+        },
         // A word like `deep` may stand below a name that speaks of sleep.
         Category::Sleep | Category::SleepStages | Category::Steps | Category::Workout | Category::HeartRate => {
             !matches!(kind, Uuid | Mac | Coordinates | Date)
@@ -81,10 +98,33 @@ pub(super) fn meant(category: Category, word: &str, name: &NameFacts, kind: &Fie
         Category::OsVersion | Category::NetworkOperator => matches!(kind, Integer | Decimal) || short_text(64),
         Category::DeviceModel => short_text(64),
         Category::Device | Category::BandBattery | Category::BandFirmware => matches!(kind, Integer | Decimal) || short_text(64),
+        // A parcel and a part of a program are packages, too.
+        Category::InstalledApps if word.contains("package") && *kind == Text => (name.many || word != "packages") && is_package(text),
         Category::Contacts | Category::CrashReport | Category::InstalledApps | Category::Messages | Category::Photos => is_content(),
         _ => true,
     };
     fits.then_some(category)
+}
+
+/// Whether a value could be what a vendor's adapter claims of its leaf. Less is asked than of a word in a name: somebody looked at
+/// the field, and an id may be hashed. What stands for "nothing" tells nothing of anybody; what is measured may be zero.
+pub(super) fn claimed(category: Category, kind: &FieldType, value: &Value<'_>) -> bool {
+    let text = value.as_text().unwrap_or_default();
+    if *kind == FieldType::Empty || is_placeholder(text) {
+        return false;
+    }
+    let identifies = category.is_a(Category::Identifier);
+    if (identifies || category.is_a(Category::Location)) && (*kind == FieldType::Boolean || NO_ID.contains(&text)) {
+        return false;
+    }
+    match category {
+        _ if !identifies || value.as_text().is_none() => true,
+        Category::IpAddress => is_ip_address(text),
+        // An app chooses its accounts' names, and a person the password.
+        Category::AccountId | Category::AccessToken => text.len() > 1,
+        _ if *kind == FieldType::Integer => text.len() >= SHORTEST_NUMBER_ID,
+        _ => text.chars().count() >= SHORTEST_ID,
+    }
 }
 
 /// What a value looks like, whatever its name says; with words for it. Nothing when the name says it better.
@@ -136,7 +176,8 @@ fn most_decimals(text: &str) -> u8 {
 /// without the permission, and zeros for the advertising id of who switched it off.
 fn is_placeholder(text: &str) -> bool {
     let zeros = text.len() >= 12 && text.bytes().all(|byte| b"0-:".contains(&byte));
-    zeros || PLACEHOLDERS.iter().any(|placeholder| text.eq_ignore_ascii_case(placeholder))
+    let dashes = !text.is_empty() && text.bytes().all(|byte| b"-_?.* ".contains(&byte));
+    zeros || dashes || PLACEHOLDERS.iter().any(|placeholder| text.eq_ignore_ascii_case(placeholder))
 }
 
 /// An address of a page or a path in an app: `location` is also what a web page calls its own.
@@ -178,6 +219,34 @@ fn is_body_measure(text: &str, least: f64) -> bool {
     Number::parse(number).is_some_and(|number| (least..=300_000.0).contains(&number.value))
 }
 
+/// A number within one of some ranges, with or without its unit.
+fn is_within(text: &str, ranges: &[(f64, f64)]) -> bool {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    Number::parse(number).is_some_and(|number| ranges.iter().any(|(least, most)| (*least..=*most).contains(&number.value)))
+}
+
+/// Like the name of an app: `com.example.app`.
+fn is_package(text: &str) -> bool {
+    let is_part =
+        |part: &str| part.starts_with(|c: char| c.is_ascii_alphabetic()) && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    text.contains('.')
+        && text.split([',', ';', ' ']).filter(|name| !name.is_empty()).all(|name| name.contains('.') && name.split('.').all(is_part))
+}
+
+/// A number or a list of them, with or without a short unit: `61`, `61 bpm`, `[61,62]`.
+fn holds_numbers(text: &str) -> bool {
+    let numbers = text.trim_end_matches(|c: char| c.is_alphabetic() || c == ' ' || c == '/');
+    let unit = text.len() - numbers.len();
+    unit <= LONGEST_UNIT
+        && numbers.bytes().any(|byte| byte.is_ascii_digit())
+        && numbers.bytes().all(|byte| byte.is_ascii_digit() || b" ,;:|.-+[]".contains(&byte))
+}
+
+/// An answer to a question, and no name of a place.
+fn is_flag(text: &str) -> bool {
+    FLAGS.iter().any(|flag| text.eq_ignore_ascii_case(flag))
+}
+
 /// A language tag (BCP 47), with `_` too; of a list of them, the first.
 fn is_language(text: &str) -> bool {
     let first = text.split([',', ';']).next().unwrap_or_default();
@@ -187,7 +256,35 @@ fn is_language(text: &str) -> bool {
     primary && more && first.len() <= LONGEST_LANGUAGE
 }
 
-const PLACEHOLDERS: &[&str] = &["02:00:00:00:00:00", "<unknown ssid>", "ff:ff:ff:ff:ff:ff", "n/a", "none", "null", "undefined", "unknown"];
+/// Also what SDKs send where they know nothing: `bnc_no_value` is Branch's.
+const PLACEHOLDERS: &[&str] = &[
+    "(not set)",
+    "(null)",
+    "02:00:00:00:00:00",
+    "<null>",
+    "<unknown ssid>",
+    "<unknown>",
+    "bnc_no_value",
+    "ff:ff:ff:ff:ff:ff",
+    "n/a",
+    "nil",
+    "no_value",
+    "none",
+    "not available",
+    "not set",
+    "not_available",
+    "not_set",
+    "null",
+    "unavailable",
+    "undefined",
+    "unknown",
+];
+/// Texts of switches.
+const FLAGS: &[&str] = &["allowed", "auto", "default", "denied", "disabled", "enabled", "false", "no", "off", "ok", "on", "true", "yes"];
+/// ` bpm`, `/min`, in bytes.
+const LONGEST_UNIT: usize = 8;
+/// What stands for "no id" and "no place".
+const NO_ID: &[&str] = &["-1", "0", "test"];
 
 /// Shorter numbers count something.
 const SHORTEST_NUMBER_ID: usize = 5;

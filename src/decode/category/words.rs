@@ -1,8 +1,8 @@
 //! What words of a field's name mean: data, one entry a category and place. How they are found is `lexicon`'s, and whether a value
 //! could be what its name says is `plausible`'s.
 //!
-//! A word stands here only if it can hardly mean something else in a field's name: `peso` is also money, `taille` any size, `weidu`
-//! also a dimension. Several words are a phrase, which is found written together too (`heartrate`). Accents and umlauts are written
+//! A word stands here only if it can hardly mean something else in a field's name (`weidu` is also a dimension), or if its value can
+//! tell (`NUMBERS_OF_A_BODY`). Several words are a phrase, which is found written together too (`heartrate`). Accents and umlauts are written
 //! as a dictionary has them and found in every usual spelling (`größe`, `groesse`, `grosse`). Chinese and Japanese words are found
 //! inside longer ones, because no blank parts them.
 
@@ -64,7 +64,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ]),
     // Vitals.
     entry(Vitals, Anywhere, &[
-        "blood glucose", "blood pressure", "blood sugar", "bmi", "body fat", "body temp", "body temperature", "diastolic", "systolic",
+        "blood glucose", "blood pressure", "glucose", "vo2 max", "glukose", "glucosa", "glicemia", "glycémie", "blood sugar", "bmi", "body fat", "body temp", "body temperature", "diastolic", "systolic",
         "blutdruck", "blutzucker", "körperfett", "körpertemperatur", "pression artérielle", "presión arterial", "pressione arteriosa",
         "pressão arterial", "ciśnienie krwi", "артериальное давление",
         "血压", "血壓", "血圧", "血糖", "体温", "體溫", "体脂", "xuetang", "xueya",
@@ -85,7 +85,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "呼吸率", "呼吸频率", "呼吸頻率", "呼吸数",
     ]),
     entry(MenstrualCycle, Anywhere, &[
-        "menses", "menstrual", "menstruation", "ovulation", "eisprung", "menstruationszyklus", "zyklustag", "cycle menstruel",
+        "cycle length", "lmp", "menses", "menstrual", "menstruation", "ovulation", "pregnancy", "pregnant", "eisprung", "menstruationszyklus", "zyklustag", "cycle menstruel",
         "ciclo menstrual", "menstruación", "ciclo mestruale", "mestruazioni", "cykl menstruacyjny", "miesiączka", "менструация",
         "овуляция", "月经", "月經", "生理周期", "生理期", "排卵", "yuejing",
     ]),
@@ -148,19 +148,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         "基站", "基地局",
     ]),
     entry(WifiNetwork, AtEnd, &[
-        "access point", "bssid", "router mac", "ssid", "wifi bssid", "wifi mac", "wifi name", "wifi network", "wifi ssid", "wlan mac",
+        "access point", "bssid", "router mac", "ssid", "wifi bssid", "wifi name", "wifi network", "wifi ssid",
         "wlan ssid", "无线网络",
     ]),
     // Profile.
     entry(Profile, Last, &["user age", "возраст", "年龄", "年齡", "年齢", "nianling"]),
     entry(BirthDate, Last, &[
         "birth", "birth date", "birth year", "birthdate", "birthday", "date of birth", "dob", "year of birth", "yob",
-        "geburtsdatum", "geburtsjahr", "geburtstag", "date de naissance", "date naissance", "fecha de nacimiento", "fecha nacimiento",
+        "geburtsdatum", "geburtsjahr", "geburtstag", "date de naissance", "date naissance", "fecha de nacimiento", "fecha nacimiento", "cumpleaños",
         "data de nascimento", "data nascimento", "data di nascita", "data nascita", "data urodzenia", "дата рождения",
         "день рождения", "出生", "生日", "生年月日", "誕生日", "chusheng", "shengri",
     ]),
     entry(Height, Last, &[
-        "body height", "height", "körpergröße", "estatura", "altura", "altezza", "wzrost", "рост", "身長", "身高", "shengao",
+        "body height", "height", "größe", "körpergröße", "taille", "estatura", "altura", "altezza", "wzrost", "рост", "身長", "身高", "shengao",
     ]),
     entry(PersonName, Last, &[
         "family name", "first name", "full name", "given name", "last name", "nick name", "nickname", "real name", "surname", "user name",
@@ -171,13 +171,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     ]),
     entry(Sex, Last, &["gender", "sex", "geschlecht", "sexe", "sexo", "sesso", "płeć", "性别", "性別", "xingbie"]),
     entry(Weight, Last, &[
-        "body weight", "weight", "gewicht", "körpergewicht", "poids", "peso corporal", "peso corporeo", "waga", "вес", "体重", "體重",
+        "body weight", "weight", "gewicht", "körpergewicht", "poids", "peso", "peso corporal", "peso corporeo", "waga", "вес", "体重", "體重",
         "tizhong",
     ]),
     // Identifiers.
     entry(Identifier, AtEnd, &[
         "client id", "device id", "did", "fingerprint", "guid", "hardware id", "identity id", "mac", "mac addr", "mac address", "serial",
-        "serial number", "sn", "uuid", "geräte id", "seriennummer", "numéro de série", "número de serie", "número de série",
+        "serial no", "serial number", "sn", "uuid", "geräte id", "seriennummer", "numéro de série", "número de serie", "número de série",
         "numero di serie", "numer seryjny", "серийный номер", "序列号", "序列號", "设备id", "设备号", "シリアル番号",
     ]),
     entry(AccessToken, AtEnd, &[
@@ -221,7 +221,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ]),
     entry(PhoneId, AtEnd, &[
         "android id", "device fingerprint", "device fingerprint id", "fingerprint id", "iccid", "imei", "imsi", "meid", "open udid",
-        "phone id", "ssaid", "udid",
+        "phone id", "ssaid", "udid", "wifi mac", "wifi mac address", "wlan mac", "wlan mac address",
     ]),
     entry(PhoneNumber, AtEnd, &[
         "cell phone", "mobile", "mobile number", "mobile phone", "msisdn", "phone", "phone number", "telephone", "handynummer",
@@ -279,7 +279,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         "back trace", "call stack", "crash dump", "crash log", "crash report", "minidump", "stack trace", "崩溃日志",
     ]),
     entry(InstalledApps, AtEnd, &[
-        "app list", "installed applications", "installed apps", "installed packages", "package list", "installierte apps",
+        "app list", "apps package", "apps package name", "installed applications", "installed apps", "installed packages", "package list",
+        "packages", "packages name", "packages package name", "installierte apps",
         "已安装应用", "应用列表",
     ]),
     entry(Messages, AtEnd, &[
@@ -309,8 +310,19 @@ pub(super) const REFINEMENTS: &[(Category, Category, &[&str])] = &[
 /// A name with one of these is about a value, and does not hold it: `heart_rate_unit`, `sms_permission`.
 pub(super) const NO_VALUE: &[&str] = &["enabled", "format", "permission", "permissions", "supported", "unit", "units"];
 
-/// `step` beside these is a stage of something, not a footfall.
-pub(super) const NO_STEPS: &[&str] = &["index", "name", "onboarding", "setup", "wizard"];
+/// `step` beside these is a stage of something, not a footfall; in the name itself or in the one before.
+pub(super) const NO_STEPS: &[&str] =
+    &["checkout", "flow", "funnel", "index", "login", "name", "onboarding", "registration", "setup", "signup", "tutorial", "wizard"];
+/// So is one `step` beside these: `next_step`.
+pub(super) const NO_STEP: &[&str] = &["current", "first", "last", "next", "prev", "previous", "id", "number", "title", "type"];
+
+/// `sleep` beside these, in the name itself or in the one before, is a program's.
+pub(super) const NO_SLEEP: &[&str] = &["backoff", "cpu", "poll", "polling", "process", "retry", "thread", "threads", "timer", "worker"];
+/// So is a sleep that has nothing else in its name: `sleep_ms`.
+pub(super) const WAITS: &[&str] = &["interval", "micros", "millis", "milliseconds", "ms", "nanos", "timeout"];
+
+/// `cycle length` beside these is no body's.
+pub(super) const NO_CYCLE: &[&str] = &["billing", "charge", "clock", "duty", "payment", "subscription"];
 
 /// `stress` beside these is a program's.
 pub(super) const NO_STRESS: &[&str] = &["test", "testing", "tests"];
@@ -351,6 +363,14 @@ pub(super) const SCREEN: &[&str] = &[
 /// So do these in the last name: further out they may hold anything.
 pub(super) const ON_A_SCREEN: &[&str] =
     &["button", "content", "document", "frame", "line", "page", "picture", "pixel", "pixels", "px", "row", "tile", "view"];
+
+/// So do these in the name before: `view.height`.
+pub(super) const SCREEN_PARTS: &[&str] =
+    &["bounds", "box", "button", "cell", "div", "element", "frame", "layer", "node", "picture", "rect", "row", "tile", "view", "widget"];
+
+/// Words that are also of other things (`größe` any size, `peso` money): body height and weight only where the number is a grown or
+/// growing person's, in metres, centimetres or kilograms.
+pub(super) const NUMBERS_OF_A_BODY: &[&str] = &["größe", "peso", "taille"];
 
 /// Words of coordinates: what stands there without a digit is no place.
 pub(super) const COORDINATES: &[&str] = &["coord", "coordinate", "coordinates", "coords", "gps"];
