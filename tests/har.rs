@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tattletale::{
-    model::{AppVersion, Header, Platform, Recording, RunEvent, Target},
+    model::{AppVersion, Body, BodyContent, Header, Platform, Recording, RunEvent, Target, text::sha256_hex},
     traffic::har::HarRecording,
 };
 
@@ -72,13 +72,21 @@ fn read_by_us(file: &Path) -> Vec<Value> {
                 "url": request.url.to_text().expose(),
                 "request_headers": pairs(&request.headers),
                 "response_headers": response.map(|response| pairs(&response.headers)).unwrap_or_default(),
-                "request_sha256": request.body.sha256,
+                "request_sha256": digest(&request.body),
                 "response_sha256": response.and_then(|response| response.body.sha256.clone()),
             }));
         }
     };
     recording.replay(&mut |event, _| absorb(&event.event)).expect("readable to its end");
     entries
+}
+
+/// Digest of what the file holds of a body, be it all that was sent or not.
+fn digest(body: &Body) -> Option<String> {
+    match &body.content {
+        BodyContent::Torn(bytes) => Some(sha256_hex(bytes.expose())),
+        _ => body.sha256.clone(),
+    }
 }
 
 fn read_by_python(file: &Path) -> Vec<Value> {

@@ -91,7 +91,8 @@ fn spill(writer: &CaptureWriter, body: &Body, bodies: &dyn Bodies) -> Result<Bod
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match source.read(&mut buffer) {
-            Ok(0) => return kept.finish(complete),
+            // Of a body that the file holds in part, what was sent counts.
+            Ok(0) => return kept.finish(complete).map(|kept| Body { bytes: kept.bytes.max(body.bytes), ..kept }),
             Ok(count) => kept.piece(buffer.get(..count).unwrap_or_default())?,
             Err(problem) if problem.kind() == std::io::ErrorKind::Interrupted => {}
             Err(_) => return kept.finish(false),

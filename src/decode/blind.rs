@@ -83,7 +83,10 @@ pub(super) fn of_walk(unseen: &Unseen, body_bytes: u64, ekv: Option<&str>) -> Ve
     }
     spots.extend(unseen.body.as_ref().map(|gap| match gap {
         BodyGap::Missing(why) => (BlindSpotKind::BodyMissing, format!("a body of {body_bytes} bytes was not recorded: {}", printable(why))),
-        BodyGap::Torn => (BlindSpotKind::BodyMissing, format!("the connection ended in the middle of a body, after {body_bytes} bytes")),
+        BodyGap::Torn(held) if *held < body_bytes => {
+            (BlindSpotKind::BodyMissing, format!("of a body of {body_bytes} bytes only {held} were recorded"))
+        }
+        BodyGap::Torn(held) => (BlindSpotKind::BodyMissing, format!("a body was not recorded to its end: {held} bytes of it are there")),
         BodyGap::Partly(at) => {
             (BlindSpotKind::BodyOpaque, format!("a body says it is JSON, but from byte {at} on it is not: the rest was not read"))
         }

@@ -32,7 +32,7 @@ mod walker;
 
 pub use self::{descriptors::check_protobuf, leaf::Leaf, merge::merge, observer::Observer, receivers::receiver_of};
 
-use crate::model::{App, BlindSpotKind, Bodies, Exchange, Message, PlantedValue};
+use crate::model::{App, BlindSpotKind, Bodies, Exchange, Message};
 
 /// Something that reading one body or one exchange could not see: what kind, and a sentence without captured values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,13 +56,6 @@ pub fn body_leaves(bytes: &[u8], content_type: Option<&str>) -> (Vec<Leaf>, Vec<
     let explained = body::walk_body(head.trim_ascii_end(), declared, &mut walker);
     let unseen = request::Unseen::of_body(explained, walker.limits(), (bytes.len() - head.len()) as u64);
     (collect.leaves, notes(&unseen, bytes.len() as u64))
-}
-
-/// What the body of a server's answer says of where the phone is: the towns and postal codes of services that locate by IP
-/// address, as values to look for in later uploads ([`PlantedSource::Learned`](crate::model::PlantedSource::Learned)). Empty when
-/// it is no such answer.
-pub fn learned_places(body: &[u8], content_type: Option<&str>) -> Vec<PlantedValue> {
-    places::learned(&body_leaves(body, content_type).0)
 }
 
 /// Every leaf of one exchange's request with its value, in the order of the request; `app` and the vendors' adapters name the known

@@ -46,8 +46,8 @@ impl Unseen {
 pub(super) enum BodyGap {
     /// It was not recorded, or could not be read back, in words.
     Missing(String),
-    /// The connection ended in its middle.
-    Torn,
+    /// Only its beginning was recorded, or only parts of it: so many bytes.
+    Torn(u64),
     /// Its JSON ends at this byte.
     Partly(usize),
     /// No decoder could read it; entropy in tenths of a bit a byte.
@@ -108,8 +108,10 @@ fn walk_bytes(
 ) -> Unseen {
     // Workers share memory: whatever their number, one large body at a time (R15). What a turn gives does not depend on whose it is.
     let _turn = (body.bytes > LARGE_BODY).then(|| LARGE_BODIES.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut held = 0;
     let mut unseen = match head_of(body, bodies, rest) {
         Ok((head, only_searched)) => {
+            held = head.len() as u64 + only_searched;
             let explained = walk(&head, walker);
             walker.unread(body.bytes.saturating_sub(head.len() as u64));
             Unseen::of_body(explained, walker.limits(), only_searched)
@@ -121,7 +123,7 @@ fn walk_bytes(
         }
     };
     match &body.content {
-        BodyContent::Torn(_) | BodyContent::TornSpilled(_) => unseen.body = Some(BodyGap::Torn),
+        BodyContent::Torn(_) | BodyContent::TornSpilled(_) => unseen.body = Some(BodyGap::Torn(held)),
         BodyContent::Absent(why) => unseen.body = Some(BodyGap::Missing(why.clone())),
         _ => {}
     }

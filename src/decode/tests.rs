@@ -19,7 +19,7 @@ use crate::model::{
 const HOME: Position = Position { lat: 52.37403, lon: 4.88969 };
 const TRACK: Position = Position { lat: 52.52, lon: 13.405 };
 
-/// The invented day of `research/miband.md` part E5, as a form body.
+/// An invented day of a band, as a form body: asleep until 07:00, one heart rate in the night and one in the morning.
 fn band_data() -> Vec<u8> {
     let mut heart = vec![0xff_u8; 1440];
     heart[300] = 55;
@@ -33,7 +33,10 @@ fn band_data() -> Vec<u8> {
         _ => [0x7e, 0, 0],
     };
     let value: Vec<u8> = (0..1440).flat_map(sample).collect();
-    let summary = r#"{"v":6,"slp":{"st":1773442800,"ed":1773468000,"usrSt":-1440,"stage":[{"start":1440,"stop":1534,"mode":5}]},"stp":{"ttl":900,"dis":640},"goal":8000,"tz":"3600","sn":"563412eeffc0"}"#;
+    let summary = concat!(
+        r#"{"v":6,"slp":{"st":1773442800,"ed":1773468000,"usrSt":-1440,"stage":[{"start":1440,"stop":1534,"mode":5}]},"#,
+        r#""stp":{"ttl":900,"dis":640},"goal":8000,"tz":"3600","sn":"563412eeffc0"}"#,
+    );
     let day = serde_json::json!([{
         "data_hr": STANDARD.encode(heart),
         "date": "2026-03-14",
@@ -185,7 +188,8 @@ fn bodies_are_peeled_to_their_leaves() {
     check_body(br#"{"a":1} oops"#, Some("application/json"), &["json a | integer |  | ", "! body-opaque"]);
     check_body(b"", None, &[]);
     check_body(b"{\"a\":1}\n{\"a\":2}\n", None, &["json a | integer |  | ", "json a | integer |  | "]);
-    let parts = b"--X\r\nContent-Disposition: form-data; name=\"k\"\r\n\r\n{\"v\":true}\r\n--X\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nplain\r\n--X--\r\n";
+    let parts = b"--X\r\nContent-Disposition: form-data; name=\"k\"\r\n\r\n{\"v\":true}\r\n\
+        --X\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nplain\r\n--X--\r\n";
     check_body(
         parts,
         Some("multipart/form-data; boundary=X"),
@@ -461,6 +465,16 @@ fn what_is_not_judged_is_told_and_an_id_of_the_app_is_found_inside_gzip() {
     assert_eq!(coverage.hosts["named.test"].origin, Origin::App);
     let control = |doubt: &String| doubt.contains("control run") && doubt.contains("api-mifit*.huami.test");
     assert!(coverage.doubts.iter().any(control), "{:?}", coverage.doubts);
+}
+
+#[test]
+fn a_body_of_which_a_part_is_missing_counts_as_what_was_sent() {
+    let mut cut = exchange(1, "sync", "POST", "new.test/t", &[JSON], Vec::new());
+    cut.request.body = Body { bytes: 500_000, sha256: None, content: BodyContent::Torn(Captured::new(b"{\"a\":1}".to_vec())) };
+    let seen = observe(2, &[RunEvent::Exchange(Box::new(cut))]);
+    let spot = seen.coverage.blind_spots.iter().find(|spot| spot.kind == BlindSpotKind::BodyMissing).expect("a blind spot");
+    assert_eq!(spot.sentence, "of a body of 500000 bytes only 7 were recorded");
+    assert!(seen.coverage.uploaded_bytes >= 500_000 && seen.coverage.ledger.unexplained >= 499_993, "{:?}", seen.coverage.ledger);
 }
 
 #[test]

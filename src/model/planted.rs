@@ -48,8 +48,6 @@ pub enum PlantedSource {
     Band,
     /// A file of planted values, for an import: a person says so.
     File,
-    /// Seen in a response during the run, so not planted by us.
-    Learned,
     /// Read from the phone.
     Phone,
     /// The rig's description.

@@ -135,7 +135,7 @@ fn planted_value() -> Value {
         ("name", Always, "Used in reports: band.mac", text()),
         ("category", Always, "What finding it means", category()),
         ("value", Always, "", value),
-        ("source", Always, "Who says so", words(["band", "file", "learned", "phone", "rig", "scenario"])),
+        ("source", Always, "Who says so", words(["band", "file", "phone", "rig", "scenario"])),
         ("confirmed", Always, "Whether phone or band was asked and agreed", flag()),
     ])
 }

@@ -4,7 +4,6 @@
 
 mod address;
 mod angles;
-mod answer;
 mod binary;
 mod chance;
 mod degrees;
@@ -21,7 +20,7 @@ use std::collections::BTreeSet;
 
 use crate::model::{Category, Certainty, Part, Position, Reason};
 
-pub(in crate::decode) use self::{angles::compass_pair, answer::learned, pairs::Pairs, shape::by_shape};
+pub(in crate::decode) use self::{angles::compass_pair, pairs::Pairs, shape::by_shape};
 
 use self::{address::Address, binary::Filter, chance::METRES_PER_DEGREE, windows::Windows};
 

@@ -7,7 +7,7 @@ use base64::{
 };
 use serde_json::Value;
 
-use super::entry::{number, take_text};
+use super::entry::{LONGEST, number, take_text};
 use crate::model::{Body, BodyContent, Header};
 
 /// Standard base64; padding may be missing.
@@ -47,25 +47,28 @@ impl Dialect {
 }
 
 /// The body of a request: `postData.text`, by its own encoding or [`encoded`]; `postData.params` as a form when there is no
-/// text; HTTP Toolkit's `_content` where it is binary. One that the headers announce and nobody wrote down is absent, not empty.
+/// text; HTTP Toolkit's `_content` where it is binary. One that the headers announce and nobody wrote down is absent, not empty;
+/// one of which the HAR holds less than was announced is torn, unless a content encoding explains the difference.
 pub(super) fn request_body(request: &mut Value, headers: &[Header], dialect: Dialect) -> Body {
     let named =
         |name: &str| headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value.expose().trim());
-    let announced = named("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let announced = named("content-length").and_then(|length| length.parse().ok()).unwrap_or(0).min(LONGEST);
     let length = number(request.get("bodySize")).max(announced);
     let content_type = named("content-type").unwrap_or_default();
+    let packed = named("content-encoding").is_some_and(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity"));
+    let whole = |body: Body| if packed { body } else { cut_off(body, length) };
     let mut elsewhere = false;
     if let Some(data) = request.get_mut("postData").filter(|data| data.is_object()) {
         let text = take_text(data, "text");
+        let mime = data.get("mimeType").and_then(Value::as_str).filter(|mime| !mime.is_empty()).unwrap_or(content_type);
         if !text.is_empty() {
             if data.get("encoding").and_then(Value::as_str) == Some("base64") {
-                return from_base64(text, length);
+                return whole(from_base64(text, length));
             }
-            let mime = data.get("mimeType").and_then(Value::as_str).filter(|mime| !mime.is_empty()).unwrap_or(content_type);
-            return Body::inline(dialect.of_request(text, mime));
+            return whole(Body::inline(dialect.of_request(text, mime)));
         }
         if let Some(params) = data.get("params").and_then(Value::as_array).filter(|params| !params.is_empty()) {
-            return Body::inline(form(params).into_bytes());
+            return form_body(params, mime, length);
         }
         elsewhere = in_another_file(data);
     }
@@ -74,8 +77,8 @@ pub(super) fn request_body(request: &mut Value, headers: &[Header], dialect: Dia
         let is_base64 = content.get("encoding").and_then(Value::as_str) == Some("base64");
         match text.is_empty() {
             true => {}
-            false if is_base64 => return from_base64(text, length),
-            false => return Body::inline(encoded(text, content_type)),
+            false if is_base64 => return whole(from_base64(text, length)),
+            false => return whole(Body::inline(encoded(text, content_type))),
         }
     }
     if elsewhere {
@@ -166,7 +169,44 @@ fn absent(bytes: u64, why: &str) -> Body {
     Body { bytes, sha256: None, content: BodyContent::Absent(why.to_owned()) }
 }
 
-fn form(params: &[Value]) -> String {
+/// A body of which fewer bytes are at hand than were sent is torn, and counts as what was sent.
+fn cut_off(body: Body, sent: u64) -> Body {
+    match body.content {
+        BodyContent::Inline(bytes) if body.bytes < sent => Body { bytes: sent, sha256: None, content: BodyContent::Torn(bytes) },
+        content => Body { content, ..body },
+    }
+}
+
+/// Parameters as a form. Files of which only the names are told make the body torn, or absent when there is nothing else; so
+/// does a length that no spelling of the parameters has.
+fn form_body(params: &[Value], mime: &str, length: u64) -> Body {
+    let (files, values): (Vec<&Value>, Vec<&Value>) = params.iter().partition(|param| is_untold_file(param));
+    let body = Body::inline(form(&values).into_bytes());
+    if body.bytes == 0 && !files.is_empty() {
+        return absent(length, "the HAR names a file, and does not hold what was in it");
+    }
+    let longest = if mime.to_ascii_lowercase().starts_with("multipart/") {
+        body.bytes + MOST_AROUND * (params.len() as u64 + 1)
+    } else {
+        body.bytes * 3
+    };
+    if files.is_empty() && length <= longest {
+        return body;
+    }
+    let held = body.bytes;
+    match body.content {
+        BodyContent::Inline(bytes) => Body { bytes: length.max(held), sha256: None, content: BodyContent::Torn(bytes) },
+        content => Body { content, ..body },
+    }
+}
+
+/// A part of a form that was a file, of which the HAR has the name only.
+fn is_untold_file(param: &Value) -> bool {
+    let text = |key: &str| param.get(key).and_then(Value::as_str).unwrap_or_default();
+    !text("fileName").is_empty() && text("value").is_empty()
+}
+
+fn form(params: &[&Value]) -> String {
     let text = |param: &Value, key: &str| param.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     form_urlencoded::Serializer::new(String::new())
         .extend_pairs(params.iter().map(|param| (text(param, "name"), text(param, "value"))))
@@ -190,6 +230,8 @@ fn is_binary(mime: &str) -> bool {
 
 /// A page says its charset early: HTML, section 4.2.5.4, wants it in the first 1024 bytes.
 const SAYS_ITS_CHARSET: usize = 1024;
+/// A boundary (70 characters at most, RFC 2046 section 5.1.1) and the headers of one part of a multipart body.
+const MOST_AROUND: u64 = 512;
 /// Character sets read as Latin-1, of which they are parts or near relatives.
 const LATIN: [&str; 7] = ["ascii", "iso-8859-1", "iso8859-1", "latin-1", "latin1", "us-ascii", "windows-1252"];
 /// Subtypes of `application` that are not text, or what they begin with.
@@ -239,6 +281,40 @@ mod tests {
         check(too_large, &[], &absent(9, "the program that wrote the HAR left it out"));
         let playwright = json!({"postData": {"mimeType": "text/plain", "_file": "ab.txt"}, "bodySize": 3});
         check(playwright, &[], &absent(3, "it is in another file, beside the HAR"));
+    }
+
+    #[test]
+    fn what_was_sent_and_is_not_in_the_har_is_missing() {
+        let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned().into() };
+        let length = |length: &str| header("content-length", length);
+        let torn = |bytes: u64, held: &str| Body { bytes, sha256: None, content: BodyContent::Torn(held.as_bytes().to_vec().into()) };
+        let check = |request: Value, headers: &[Header], expected: &Body| {
+            assert_eq!(&request_body(&mut request.clone(), headers, Dialect::Any), expected, "{request}");
+        };
+        let file = json!({"name": "photo", "fileName": "x.jpg"});
+        let (named, only) = ("multipart/form-data; boundary=x", "the HAR names a file, and does not hold what was in it");
+        let with = |params: Value, size: i64| json!({"postData": {"mimeType": named, "params": params}, "bodySize": size});
+        check(with(json!([file]), 500_000), &[], &absent(500_000, only));
+        check(with(json!([file]), -1), &[length("7")], &absent(7, only));
+        check(with(json!([file]), -1), &[], &absent(0, only));
+        check(with(json!([file, {"name": "a", "value": "b"}]), 500_000), &[], &torn(500_000, "a=b"));
+        check(with(json!([file, {"name": "a", "value": "b"}]), -1), &[], &torn(3, "a=b"));
+        check(with(json!([{"name": "a", "value": "b"}]), 200), &[], &Body::inline(b"a=b".to_vec()));
+        check(with(json!([{"name": "a", "value": "b"}]), 5_000), &[], &torn(5_000, "a=b"));
+        let form = |size: u64| json!({"postData": {"params": [{"name": "a", "value": "b"}]}, "bodySize": size});
+        check(form(7), &[], &Body::inline(b"a=b".to_vec()));
+        check(form(70), &[], &torn(70, "a=b"));
+
+        let text = json!({"postData": {"text": "{\"a\":1}"}, "bodySize": 500_000});
+        check(text.clone(), &[length("500000")], &torn(500_000, "{\"a\":1}"));
+        check(text.clone(), &[], &torn(500_000, "{\"a\":1}"));
+        check(json!({"postData": {"text": "{\"a\":1}"}}), &[length("8")], &torn(8, "{\"a\":1}"));
+        check(json!({"postData": {"text": "{\"a\":1}"}}), &[length("7")], &Body::inline(b"{\"a\":1}".to_vec()));
+        check(text.clone(), &[header("Content-Encoding", "gzip")], &Body::inline(b"{\"a\":1}".to_vec()));
+        check(text, &[header("Content-Encoding", "identity")], &torn(500_000, "{\"a\":1}"));
+        check(json!({"postData": {"text": "YQ==", "encoding": "base64"}, "bodySize": 9}), &[], &torn(9, "a"));
+        check(json!({"_content": {"text": "YQ==", "encoding": "base64"}, "bodySize": 9}), &[], &torn(9, "a"));
+        check(json!({"postData": {"text": "a"}, "bodySize": u64::MAX}), &[length("18446744073709551615")], &torn(1 << 40, "a"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     body::{Dialect, request_body, response_body},
+    listed,
     message::{self, Said},
 };
 use crate::{
@@ -68,7 +69,7 @@ impl Reader {
         self.latest = self.latest.max(ended).max(Some(began));
 
         let request = entry.get_mut("request").map(Value::take);
-        let request = self.request(request.unwrap_or_default());
+        let request = self.request(request.unwrap_or_default(), entry.get(super::own::LOG).is_some());
         let response = entry.get_mut("response").filter(|response| response.is_object()).map(Value::take);
         let said = response.as_ref().and_then(|response| response.get("_error")).and_then(Value::as_str).filter(|said| !said.is_empty());
         let error = match said {
@@ -89,13 +90,21 @@ impl Reader {
         self.latest.unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    fn request(&mut self, mut request: Value) -> Request {
+    /// `own` says that it is of one of our own exports, whose headers and URL are whole.
+    fn request(&mut self, mut request: Value, own: bool) -> Request {
         let headers = request.get("headers").and_then(pairs);
-        let headers = self.noted(headers, "request.headers").unwrap_or_default();
+        let mut headers = self.noted(headers, "request.headers").unwrap_or_default();
         let method = take_text(&mut request, "method");
-        let url = take_text(&mut request, "url");
+        let mut url = take_text(&mut request, "url");
         self.noted((!method.is_empty()).then_some(()), "request.method");
         self.noted((!url.is_empty()).then_some(()), "request.url");
+        let lists = |key: &str| request.get(key).filter(|_| !own).and_then(pairs).unwrap_or_default();
+        let cookie = listed::cookie(&headers, &lists("cookies"));
+        self.noted(cookie.is_none().then_some(()), "the header of cookies that they list: it was added");
+        headers.extend(cookie);
+        let query = listed::query(&url, &lists("queryString"));
+        self.noted(query.is_none().then_some(()), "a query in their URL that they list: it was added");
+        url = query.unwrap_or(url);
         let body = request_body(&mut request, &headers, self.dialect);
         let trailers = request.get("_trailers").and_then(pairs).unwrap_or_default();
         let http_version = http_version(&take_text(&mut request, "httpVersion"));
@@ -157,13 +166,13 @@ pub(super) fn take_text(value: &mut Value, key: &str) -> String {
     }
 }
 
-/// A length or status; 0 when there is none, or −1 as HAR says "unknown".
+/// A length or status; 0 when there is none, or −1 as HAR says "unknown". What nobody can have sent is cut, so that sums hold.
 pub(super) fn number(value: Option<&Value>) -> u64 {
     let Some(value) = value else { return 0 };
     let text = value.as_str().and_then(|text| text.parse().ok());
     // A float that is not a length saturates to 0.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    value.as_u64().or(text).or_else(|| value.as_f64().map(|float| float as u64)).unwrap_or(0)
+    value.as_u64().or(text).or_else(|| value.as_f64().map(|float| float as u64)).unwrap_or(0).min(LONGEST)
 }
 
 /// Header pairs: objects with name and value, as the specification has them, pairs in lists (Slack), or one object of all.
@@ -205,10 +214,14 @@ fn time(value: &Value) -> Option<Timestamp> {
     }
 }
 
-/// Why an entry was never sent over the network: answered from a cache (Chrome, Safari), or a URL without a host.
+/// Why an entry is nothing that was sent over the network: no request and no response, answered from a cache (Chrome, Safari),
+/// or a URL without a host.
 fn not_sent(entry: &Value) -> Option<&'static str> {
     if entry.get(super::own::LOG).is_some() {
         return None;
+    }
+    if ["request", "response"].iter().all(|key| !entry.get(key).is_some_and(Value::is_object)) {
+        return Some("hold no request: left out");
     }
     let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
     if ["disk", "memory"].contains(&text("_fromCache")) || ["Disk Cache", "Memory Cache"].contains(&text("_fetchType")) {
@@ -237,6 +250,8 @@ fn after(began: Timestamp, milliseconds: f64) -> Option<Timestamp> {
     began.checked_add(duration).ok()
 }
 
+/// One tebibyte: no body is longer.
+pub(super) const LONGEST: u64 = 1 << 40;
 /// A number that is a time in milliseconds is greater.
 const MOST_SECONDS: i64 = 100_000_000_000;
 
@@ -280,15 +295,32 @@ mod tests {
     #[test]
     fn nonsense_is_an_empty_exchange_and_told() {
         let mut reader = Reader::default();
-        for nonsense in [json!(null), json!(7), json!([]), json!({"request": "x", "response": 1, "time": "x", "startedDateTime": 5})] {
+        let nonsense = json!({"request": {"method": 5}, "response": 1, "time": "x", "startedDateTime": 5});
+        for nonsense in [nonsense, json!({"request": {"cookies": 7, "queryString": "x", "headers": "x", "postData": []}})] {
             let Entry::Exchange(exchange, _) = reader.entry(nonsense) else { panic!("an exchange") };
             assert_eq!(exchange.request.method, "");
             assert!(exchange.response.is_none());
         }
         let missing = reader.missing();
         for what in ["request.headers", "request.method", "request.url", "response", "startedDateTime"] {
-            assert_eq!(missing[what], 4, "{what}");
+            assert_eq!(missing[what], 2, "{what}");
         }
+        assert_eq!(missing.len(), 5, "{missing:?}");
+    }
+
+    #[test]
+    fn what_an_entry_lists_apart_is_taken_in_and_told() {
+        let mut reader = Reader::default();
+        let request = json!({
+            "method": "GET", "url": "https://api.test/a?x=1", "headers": [{"name": "Host", "value": "api.test"}],
+            "cookies": [{"name": "sid", "value": "7"}], "queryString": [{"name": "x", "value": "1"}, {"name": "lat", "value": "52.5"}],
+        });
+        let entry = json!({"startedDateTime": "2024-05-01T10:00:00Z", "request": request, "response": {"status": 200, "headers": []}});
+        let Entry::Exchange(exchange, _) = reader.entry(entry) else { panic!("an exchange") };
+        assert_eq!(exchange.request.header("cookie").expect("added").expose(), "sid=7");
+        assert_eq!(exchange.request.url.query(), "x=1&lat=52.5");
+        let told = ["a query in their URL that they list: it was added", "the header of cookies that they list: it was added"];
+        assert_eq!(reader.missing().into_keys().collect::<Vec<_>>(), told);
     }
 
     #[test]
@@ -298,6 +330,9 @@ mod tests {
             Entry::Exchange(..) | Entry::Connect(_) => panic!("{words}"),
         };
         check(json!({"_fromCache": "disk", "request": {"method": "GET", "url": "https://api.test/"}}), "cache");
+        for nothing in [json!(null), json!(7), json!([]), json!({}), json!({"request": "x", "response": null})] {
+            check(nothing, "no request");
+        }
         check(json!({"_fetchType": "Memory Cache", "request": {"method": "GET", "url": "https://api.test/"}}), "cache");
         check(json!({"request": {"method": "GET", "url": "data:image/png;base64,AAAA"}}), "data:");
         check(json!({"request": {"method": "GET", "url": "moz-extension://ab/x.js"}}), "no network");

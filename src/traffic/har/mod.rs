@@ -6,6 +6,7 @@
 mod body;
 mod bounded;
 mod entry;
+mod listed;
 mod message;
 mod own;
 mod read;

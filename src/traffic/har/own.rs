@@ -113,10 +113,7 @@ impl MessageBlock {
     /// The body and the trailers, from the body as HAR says it.
     fn restore(self, said: Body) -> (Body, Vec<Header>) {
         let raw = self.raw.and_then(|raw| BASE64.decode(raw.expose()).ok());
-        let bytes = raw.or_else(|| match said.content {
-            BodyContent::Inline(bytes) => Some(bytes.into_exposed()),
-            _ => None,
-        });
+        let bytes = raw.or_else(|| at_hand(said));
         (with_bytes(self.body, self.bytes, bytes), self.trailers)
     }
 }
@@ -133,11 +130,15 @@ pub(super) fn body_block(body: &Body) -> BodyBlock {
 
 /// A body of a length, from its block and from the body as HAR says it.
 pub(super) fn restore_body(block: BodyBlock, length: u64, said: Body) -> Body {
-    let bytes = match said.content {
-        BodyContent::Inline(bytes) => Some(bytes.into_exposed()),
-        _ => None,
-    };
-    with_bytes(block, length, bytes)
+    with_bytes(block, length, at_hand(said))
+}
+
+/// The bytes that HAR's text stands for, be they all that was sent or not: the block knows.
+fn at_hand(said: Body) -> Option<Vec<u8>> {
+    match said.content {
+        BodyContent::Inline(bytes) | BodyContent::Torn(bytes) => Some(bytes.into_exposed()),
+        BodyContent::Absent(_) | BodyContent::Empty | BodyContent::Spilled | BodyContent::TornSpilled(_) => None,
+    }
 }
 
 fn with_bytes(block: BodyBlock, length: u64, bytes: Option<Vec<u8>>) -> Body {

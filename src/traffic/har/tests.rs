@@ -391,7 +391,10 @@ fn a_value_edited_out_of_an_export_is_gone() {
 #[test]
 fn a_file_of_another_program_is_unscripted_claimed_and_complete() {
     let har = json!({"log": {
-        "entries": [{"startedDateTime": "2024-05-01T10:00:00Z", "time": 5, "request": {"method": "GET", "url": "https://a.test/"}, "response": {"status": 200}}],
+        "entries": [{
+            "startedDateTime": "2024-05-01T10:00:00Z", "time": 5,
+            "request": {"method": "GET", "url": "https://a.test/"}, "response": {"status": 200},
+        }],
         "creator": {"name": "Someone's", "version": "7"},
     }});
     let bytes = serde_json::to_vec(&har).expect("JSON");
@@ -407,6 +410,16 @@ fn a_file_of_another_program_is_unscripted_claimed_and_complete() {
     assert!(matches!(&events[4].event, RunEvent::RunEnded { ending: RunEnding::Complete }));
     let error = opened(&bytes, None).1.expect_err("nobody says what it is of");
     assert!(error.to_string().contains("--app"), "{error}");
+}
+
+#[test]
+fn what_is_no_entry_is_left_out_and_told() {
+    let (request, response) = (json!({"method": "GET", "url": "https://a.test/", "headers": []}), json!({"status": 200, "headers": []}));
+    let entry = json!({"startedDateTime": "2024-05-01T10:00:00Z", "request": request, "response": response});
+    let har = json!({"log": {"entries": [entry, 5, null, {}, entry]}});
+    let recording = held(&serde_json::to_vec(&har).expect("JSON"), Some(target())).expect("a HAR");
+    let exchanges = events_of(&recording).iter().filter(|event| matches!(event.event, RunEvent::Exchange(_))).count();
+    assert_eq!((exchanges, recording.summary().notes()), (2, vec!["3 entries hold no request: left out".to_owned()]));
 }
 
 #[test]
