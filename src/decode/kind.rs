@@ -56,7 +56,7 @@ fn kind_of_text(text: &str, name: &NameFacts) -> FieldType {
         FieldType::Mac
     } else if digits
         && !looks.is_only(Looks::WORD)
-        && (holds_coordinates(text, if name.place { 2 } else { 3 }) || compass_pair(text).is_some())
+        && (holds_coordinates(text, if name.place { 2 } else { 3 }) || is_iso_6709(text) || compass_pair(text).is_some())
     {
         FieldType::Coordinates
     } else if name.cipher && text.len() >= SHORTEST_CIPHER && !text.contains(' ') {
@@ -182,6 +182,26 @@ pub(super) fn numbers_in(text: &str) -> impl Iterator<Item = (std::ops::Range<us
 /// `52.374,4.889`, `52.374; 4.889`, also with more around them. Only the first 4 KiB are looked at.
 pub(super) fn holds_coordinates(text: &str, decimals: u8) -> bool {
     first_coordinates(text, decimals).is_some()
+}
+
+/// A latitude and a longitude after their signs (ISO 6709): `+40.7128-074.0060/`, also with a blank between them, or a height after
+/// them. As many digits after both points, or at least four: unlike the groups of a phone number.
+pub(super) fn is_iso_6709(text: &str) -> bool {
+    let degrees = |text: &str, most: f64| {
+        let (whole, fraction) = text.split_once('.')?;
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let fits = (1..=3).contains(&whole.len()) && (2..=15).contains(&fraction.len()) && digits(whole) && digits(fraction);
+        (fits && text.parse::<f64>().ok()? <= most).then_some(fraction.len())
+    };
+    let text = text.trim();
+    let mut pieces = text.strip_prefix(['+', '-']).unwrap_or_default().splitn(3, ['+', '-']);
+    let (latitude, longitude) = (pieces.next().unwrap_or_default(), pieces.next().unwrap_or_default());
+    let (longitude, _system) = longitude.split_once('/').unwrap_or((longitude, ""));
+    let (longitude, _system) = longitude.split_once("CRS").unwrap_or((longitude, ""));
+    match (degrees(latitude.trim_end(), 90.0), degrees(longitude.trim_end(), 180.0)) {
+        (Some(a), Some(b)) => text.len() <= LONGEST_SHAPE && (a == b || a.min(b) >= 4),
+        _ => false,
+    }
 }
 
 /// A pair of coordinates of which nothing says which is the latitude, in words; `None` for any other text.
@@ -383,6 +403,13 @@ mod tests {
         check("q", "52°22'26.5\"N 4°53'22.9\"E", "coordinates");
         check("q", "52.374 N, 4.8897 E", "coordinates");
         check("q", "5'11\" and 21.5°C", "text");
+        check("q", "+40.71280-74.00600", "coordinates");
+        check("q", "+40.7128-074.0060/", "coordinates");
+        check("q", "-33.87+151.21+12.5/", "coordinates");
+        check("phone", "+40.71 -74.00", "coordinates");
+        check("q", "+1.555-123.4567", "text");
+        check("q", "+1.555.123.4567", "text");
+        check("q", "+95.7128-074.0060/", "token");
     }
 
     #[test]

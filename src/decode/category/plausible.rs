@@ -202,7 +202,7 @@ fn is_likely_ip_address(text: &str) -> bool {
         }
 }
 
-/// Seven to fifteen digits (E.164), in groups if need be.
+/// Seven to fifteen digits (E.164), in groups if need be; no latitude and longitude.
 fn is_phone_number(text: &str) -> bool {
     let (sign, rest) = text.strip_prefix('+').map_or((false, text), |rest| (true, rest));
     let digits = rest.bytes().filter(u8::is_ascii_digit).count();
@@ -211,6 +211,8 @@ fn is_phone_number(text: &str) -> bool {
         && !(sign && rest.starts_with('0'))
         && kind::Number::parse(text).is_none_or(|number| number.integer)
         && !kind::is_date(text)
+        && !kind::is_iso_6709(text)
+        && !kind::holds_coordinates(text, 3)
 }
 
 /// A number that a body can have in some unit, up to 300,000: 1.71 m, 171 cm, 63,400 g.
@@ -308,3 +310,16 @@ const LONGEST_IP: usize = 45;
 /// A plus sign and ten digits: shorter ones may be counts with a sign.
 const SHORTEST_E164: usize = 10;
 const LONGEST_LANGUAGE: usize = 35;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coordinates_are_no_phone_numbers() {
+        let phones = ["+49 30 1234567", "+49.30.1234567", "+1.555.123.4567", "+1.555-123.4567", "030/1234567"];
+        assert_eq!(phones.map(is_phone_number), [true; 5]);
+        let places = ["+40.71280-74.00600", "+40.7128-074.0060/", "+40.71 -74.00", "40.7128 -74.0060", "-33.8688+151.2093/"];
+        assert_eq!(places.map(is_phone_number), [false; 5]);
+    }
+}

@@ -87,6 +87,7 @@ struct Code {
 enum What {
     Street,
     StreetAndNumber,
+    StreetAndTown,
     Town,
 }
 
@@ -149,13 +150,20 @@ impl Parts {
                 signs.push(sign_of(&code.field, address, spelling, certainty, &code.spelled));
             }
         }
-        for found in &found {
-            let (spelling, certainty) = match found.what {
+        for one in &found {
+            // Many towns have a Main Street: alone it is a sign, with something else of the address it is this one.
+            let same = |group: u32, address: &str| group == one.group && address == one.address;
+            let with_town = || found.iter().any(|other| other.what == What::Town && same(other.group, &other.address));
+            let with_code =
+                || codes.iter().any(|code| code.number_of.iter().chain(&code.postal_of).any(|address| same(code.group, address)));
+            let (spelling, certainty) = match one.what {
                 What::StreetAndNumber => ("street and house number", Certainty::Certain),
-                What::Street => ("street", Certainty::Certain),
+                What::StreetAndTown => ("street and town or postal code", Certainty::Certain),
+                What::Street if with_town() || with_code() => ("street", Certainty::Certain),
+                What::Street => ("street", Certainty::Likely),
                 What::Town => (TOWN, Certainty::Likely),
             };
-            signs.push(sign_of(&found.field, &found.address, spelling, certainty, &found.spelled));
+            signs.push(sign_of(&one.field, &one.address, spelling, certainty, &one.spelled));
         }
         signs
     }
@@ -212,7 +220,10 @@ fn in_words(address: &Address, run: &Run) -> Option<What> {
             Some(What::StreetAndNumber)
         } else {
             // A street's name that goes on is another's; with digits after it, it is this street and another house.
-            (run.is_between_words(end) || run.text[end..].starts_with(|c: char| c.is_ascii_digit())).then_some(What::Street)
+            let whole = run.is_between_words(end) || run.text[end..].starts_with(|c: char| c.is_ascii_digit());
+            let beside = |part: &Option<String>| part.as_ref().is_some_and(|part| run.find(part).is_some());
+            let what = if beside(&address.town) || beside(&address.postal) { What::StreetAndTown } else { What::Street };
+            whole.then_some(what)
         }
     });
     let town = || {
@@ -336,6 +347,8 @@ mod tests {
         check("6 Grosse Rosenstr", Some(What::StreetAndNumber));
         check("Große Rosenstraße 7", Some(What::Street));
         check("große rosenstraße", Some(What::Street));
+        check("Große Rosenstraße, Musterstädt", Some(What::StreetAndTown));
+        check("10115, Große Rosenstr.", Some(What::StreetAndTown));
         check("Große Rosenstraßenbahn", None);
         check("Musterstaedt", Some(What::Town));
         check("near Musterstädt, Germany", Some(What::Town));

@@ -93,6 +93,80 @@ pub(super) fn comma_for_point(text: &str) -> Option<Number> {
     (fits && fraction.len() != 3).then(|| Number::parse(&format!("{whole}.{fraction}"))).flatten()
 }
 
+/// Degrees, minutes and, where they are written, seconds between colons, as a whole text: `52:22.4418`, `-4:53:22.9`
+/// (Android, `Location.convert`). With a fraction at the end; without one it is a time of day.
+pub(super) fn colons(text: &str) -> Option<Reading> {
+    let (negative, unsigned) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (parts, last) = unsigned.rsplit_once(':')?;
+    let (degrees, minutes) = parts.split_once(':').map_or((parts, None), |(degrees, minutes)| (degrees, Some(minutes)));
+    let whole = |text: &str, most: f64| {
+        let fits = (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        if fits { text.parse::<f64>().ok().filter(|value| *value <= most) } else { None }
+    };
+    let (end, value, decimals) = digits(last, 0)?;
+    if end != last.len() || decimals == 0 || value >= 60.0 {
+        return None;
+    }
+    let unit = 10_f64.powi(-i32::from(decimals));
+    let (angle, unit, notation) = match minutes {
+        Some(minutes) => (whole(minutes, 59.0)? / 60.0 + value / 3600.0, unit / 3600.0, Notation::Seconds),
+        None => (value / 60.0, unit / 60.0, Notation::Minutes),
+    };
+    let angle = whole(degrees, 180.0)? + angle;
+    Some(Reading { degrees: if negative { -angle } else { angle }, unit, notation })
+}
+
+/// Degrees, minutes and seconds as three fractions, as a whole text: `52/1,22/1,2651/100` (Exif 2.3, GPSLatitude). They have no
+/// sign: another field says which hemisphere it is.
+pub(super) fn rationals(text: &str) -> Option<Reading> {
+    if text.len() > LONGEST_ANGLE || !text.contains('/') {
+        return None;
+    }
+    let text = text.trim_start_matches(['[', '(']).trim_end_matches([']', ')']);
+    let mut fractions = text.split([',', ' ', ';']).filter(|piece| !piece.is_empty()).map(|piece| {
+        let (over, under) = piece.split_once('/')?;
+        let number = |text: &str| text.parse::<u32>().ok().filter(|_| !text.starts_with('+')).map(f64::from);
+        Some((number(over)?, number(under).filter(|under| *under > 0.0)?))
+    });
+    let mut next = || fractions.next().flatten();
+    let [degrees, minutes, seconds] = [next()?, next()?, next()?];
+    let value = |(over, under): (f64, f64)| over / under;
+    if fractions.next().is_some() || value(degrees) > 180.0 || value(minutes) >= 60.0 || value(seconds) >= 60.0 {
+        return None;
+    }
+    // The last part that says anything is as exact as its divisor.
+    let unit = match (seconds, minutes, degrees) {
+        ((0.0, 1.0), (0.0, 1.0), (_, under)) if under > 1.0 => 1.0 / under,
+        ((0.0, 1.0), (_, under), _) if under > 1.0 => 1.0 / under / 60.0,
+        ((_, under), ..) => 1.0 / under / 3600.0,
+    };
+    let degrees = value(degrees) + value(minutes) / 60.0 + value(seconds) / 3600.0;
+    Some(Reading { degrees, unit, notation: Notation::Seconds })
+}
+
+/// The numbers of a text between which stands a sign that else joins words, or that have commas for their points:
+/// `52.37403_4.88969`, `52,37403;4,88969`. With byte ranges; empty for any other text.
+pub(super) fn pieces(text: &str) -> Vec<(Range<usize>, Item)> {
+    if text.len() > LONGEST_PIECES {
+        return Vec::new();
+    }
+    let number = |piece: &str, separator: &str| {
+        let plain = if separator == "_" { Number::parse(piece).filter(|number| !number.integer) } else { None };
+        plain.or_else(|| comma_for_point(piece))
+    };
+    let split = |separator: &'static str| {
+        let mut at = 0;
+        let pieces = text.split(separator).filter_map(move |piece| {
+            let start = at + (piece.len() - piece.trim_start().len());
+            at += piece.len() + separator.len();
+            let piece = piece.trim();
+            number(piece, separator).map(|number| (start..start + piece.len(), Item::Number(number)))
+        });
+        pieces.collect::<Vec<_>>()
+    };
+    SEPARATORS.iter().map(|separator| split(separator)).find(|pieces| pieces.len() >= 2).unwrap_or_default()
+}
+
 /// A sign before a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sign {
@@ -291,6 +365,9 @@ const DEGREE_SIGNS: &[&str] = &["°", "º", "˚", "degrees", "degree", "deg.", "
 const MINUTE_SIGNS: &[&str] = &["′", "’", "´", "'", "minutes", "minute", "min.", "min", "m"];
 const SECOND_SIGNS: &[&str] = &["″", "”", "''", "′′", "\"", "seconds", "second", "sec.", "sec", "s"];
 const LONGEST_ANGLE: usize = 48;
+/// What may stand between two coordinates of which each has a comma for its point.
+const SEPARATORS: &[&str] = &["_", ";", "|", "/", ", ", " "];
+const LONGEST_PIECES: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -323,6 +400,23 @@ mod tests {
         check("52:22:26.5N 004:53:22.9E", "lat 52.3740 by 0.0000, lon 4.8897 by 0.0000");
         check("5222.4418,N,00453.3820,E,1", "lat 52.3740 by 0.0000, lon 4.8897 by 0.0000, 1");
         check("+52.374-004.8897/", "52.374, -4.8897");
+    }
+
+    #[test]
+    fn whole_texts_of_colons_and_of_fractions() {
+        let shown = |reading: Option<Reading>| reading.map_or("none".to_owned(), |r| format!("{:.5} by {:.6}", r.degrees, r.unit));
+        let colons_of = |text: &str| shown(colons(text));
+        assert_eq!(colons_of("52:22.4418"), "52.37403 by 0.000002");
+        assert_eq!(colons_of("-4:53:22.9"), "-4.88969 by 0.000028");
+        for text in ["10:33:51", "52:22", "52:61.5", "52:22:61.5", "1:2:3:4.5", "190:22.5", ":22.5", "52:22.5x"] {
+            assert_eq!(colons_of(text), "none", "{text}");
+        }
+        let rationals_of = |text: &str| shown(rationals(text));
+        assert_eq!(rationals_of("52/1,22/1,2651/100"), "52.37403 by 0.000003");
+        assert_eq!(rationals_of("[52/1, 2244/100, 0/1]"), "52.37400 by 0.000167");
+        for text in ["52/1,22/1", "52/1,22/1,2651/0", "52/1,61/1,0/1", "1/2/2026", "52/1,22/1,26/1,1/1"] {
+            assert_eq!(rationals_of(text), "none", "{text}");
+        }
     }
 
     #[test]

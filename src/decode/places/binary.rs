@@ -45,25 +45,26 @@ impl Filter {
     }
 }
 
-/// Looks for pairs of numbers near held positions; of several, the nearest to each.
-pub(super) fn look(bytes: &[u8], places: &Places, nearest: &mut Nearest) {
+/// Looks for pairs of numbers near held positions; of several, the nearest to each. `among` is how many bytes were looked at, with
+/// these; `wrapped` says what they lay in: ` in hex`.
+pub(super) fn look(bytes: &[u8], among: usize, wrapped: &str, places: &Places, nearest: &mut Nearest) {
     if bytes.len() < 8 {
         return;
     }
     // Two orders of coordinates, two of bytes, the layouts, and the ways to read each.
-    let looks = bytes.len() as f64 * 4.0 * BETWEEN.len() as f64 * (multiples().count() + 2) as f64;
+    let looks = among as f64 * 4.0 * BETWEEN.len() as f64 * (multiples().count() + 2) as f64;
     let mut tries = MOST_TRIES;
     // A number is told by its first two bytes: those at its beginning, or at its end when the bytes are reversed.
     for (at, two) in bytes.windows(2).enumerate() {
         let Filter { four, eight } = &places.binary;
         for (width, filter) in [(4, four), (8, eight)] {
             if holds(filter, u16::from_be_bytes([two[0], two[1]])) {
-                pairs_at(bytes, (at, width, true), looks, &mut tries, places, nearest);
+                pairs_at(bytes, (at, width, true), (looks, wrapped), &mut tries, places, nearest);
             }
             if let Some(start) = (at + 2).checked_sub(width)
                 && holds(filter, u16::from_le_bytes([two[0], two[1]]))
             {
-                pairs_at(bytes, (start, width, false), looks, &mut tries, places, nearest);
+                pairs_at(bytes, (start, width, false), (looks, wrapped), &mut tries, places, nearest);
             }
         }
         if tries == 0 {
@@ -73,7 +74,14 @@ pub(super) fn look(bytes: &[u8], places: &Places, nearest: &mut Nearest) {
 }
 
 /// Every pair whose first number begins here, with so many bytes, of that byte order.
-fn pairs_at(bytes: &[u8], (at, width, big): (usize, usize, bool), looks: f64, tries: &mut u32, places: &Places, nearest: &mut Nearest) {
+fn pairs_at(
+    bytes: &[u8],
+    (at, width, big): (usize, usize, bool),
+    looked: (f64, &str),
+    tries: &mut u32,
+    places: &Places,
+    nearest: &mut Nearest,
+) {
     let Some(first) = word(bytes, at, width, big) else { return };
     for number in numbers(width) {
         let a = number.degrees(first);
@@ -85,13 +93,19 @@ fn pairs_at(bytes: &[u8], (at, width, big): (usize, usize, bool), looks: f64, tr
             let b = number.degrees(second);
             if places.degrees.hold(b) && *tries > 0 {
                 *tries -= 1;
-                judge((a, b), (number, big, at), looks, places, nearest);
+                judge((a, b), (number, big, at), looked, places, nearest);
             }
         }
     }
 }
 
-fn judge((a, b): (f64, f64), (number, big, at): (Number, bool, usize), looks: f64, places: &Places, nearest: &mut Nearest) {
+fn judge(
+    (a, b): (f64, f64),
+    (number, big, at): (Number, bool, usize),
+    (looks, wrapped): (f64, &str),
+    places: &Places,
+    nearest: &mut Nearest,
+) {
     for (latitude, longitude, order) in [(a, b, ""), (b, a, ", longitude first")] {
         let Some(position) = Position::new(latitude, longitude) else { continue };
         let Some((held, distance_m)) = places.nearest(position, NEAR_M) else { continue };
@@ -110,7 +124,7 @@ fn judge((a, b): (f64, f64), (number, big, at): (Number, bool, usize), looks: f6
             distance_m,
             precision_m: size_m(position, unit.0, unit.1),
             notation: number.words(),
-            how: format!("{}, binary, {bytes}, at byte {at}{order}", number.words()),
+            how: format!("{}, binary{wrapped}, {bytes}, at byte {at}{order}", number.words()),
             certainty,
             spelled: Vec::new(),
         });

@@ -11,6 +11,8 @@ pub(super) enum Notation {
     Degrees(u8),
     /// A multiple of degrees: the index of [`UNITS`]; and the digits after the point.
     Multiple(usize, u8),
+    /// Degrees times 10^7, twice: the sign is the last bit (protobuf, `sint32`).
+    Zigzag,
     /// `5222.4418`: degrees, then two digits of minutes (NMEA 0183).
     RunTogether(u8),
     /// Degrees and minutes apart, with seconds or without.
@@ -33,6 +35,7 @@ impl Notation {
     pub(super) fn goes_with(self, other: Self) -> bool {
         match (self, other) {
             (Self::Degrees(_), Self::Degrees(_))
+            | (Self::Zigzag, Self::Zigzag)
             | (Self::RunTogether(_), Self::RunTogether(_))
             | (Self::Minutes | Self::Seconds, Self::Minutes | Self::Seconds) => true,
             (Self::Multiple(a, _), Self::Multiple(b, _)) => a == b,
@@ -45,6 +48,7 @@ impl Notation {
         match self {
             Self::Degrees(_) => "decimal degrees",
             Self::Multiple(unit, _) => UNITS[unit].words,
+            Self::Zigzag => "degrees x 10^7 with the sign as last bit",
             Self::RunTogether(_) => "degrees and minutes run together",
             Self::Minutes => "degrees and minutes",
             Self::Seconds => "degrees, minutes and seconds",
@@ -63,7 +67,7 @@ impl Notation {
     pub(super) const fn family(self) -> Family {
         match self {
             Self::Degrees(decimals) | Self::RunTogether(decimals) => Family::Decimals(decimals),
-            Self::Multiple(_, 0) => Family::Integers,
+            Self::Multiple(_, 0) | Self::Zigzag => Family::Integers,
             Self::Multiple(_, decimals) => Family::Decimals(decimals),
             Self::Minutes | Self::Seconds => Family::Angles,
         }
@@ -88,7 +92,26 @@ pub(super) fn readings(number: Number, named: bool) -> impl Iterator<Item = Read
     let unit = 10_f64.powi(-i32::from(number.decimals));
     let degrees = whole.then_some(Reading { degrees: number.value, unit, notation: Notation::Degrees(number.decimals) });
     let run_together = run_together(number);
-    degrees.into_iter().chain(run_together).chain(multiples).filter(|reading| reading.degrees.abs() <= 180.0)
+    let all = degrees.into_iter().chain(run_together).chain(multiples).chain(unsigned(number)).chain(zigzag(number));
+    all.filter(|reading| reading.degrees.abs() <= 180.0)
+}
+
+/// A negative number of degrees times 10^7 whose 32 bits were read without a sign.
+fn unsigned(number: Number) -> Option<Reading> {
+    let fits = number.integer && (WRAPPED / 2.0..WRAPPED).contains(&number.value);
+    fits.then(|| Reading { degrees: (number.value - WRAPPED) / UNITS[E7].per_degree, unit: 1e-7, notation: Notation::Multiple(E7, 0) })
+}
+
+/// Degrees times 10^7 whose sign is the last bit.
+fn zigzag(number: Number) -> Option<Reading> {
+    let per_degree = UNITS[E7].per_degree;
+    let fits = number.integer && (2.0 * per_degree * SMALLEST_DEGREES..WRAPPED).contains(&number.value);
+    fits.then(|| {
+        let magnitude = (number.value / 2.0).ceil();
+        let negative = number.value % 2.0 != 0.0;
+        let degrees = if negative { -magnitude } else { magnitude } / per_degree;
+        Reading { degrees, unit: 1e-7, notation: Notation::Zigzag }
+    })
 }
 
 /// `ddmm.mmmm` as an angle.
@@ -113,7 +136,12 @@ pub(super) fn spans(low: f64, high: f64) -> Spans {
     let scaled = |unit: &Unit| (low * unit.per_degree, high * unit.per_degree);
     let joined = |degrees: f64| (degrees.abs().trunc() * 100.0 + degrees.abs().fract() * 60.0).copysign(degrees);
     let fractions = UNITS.iter().filter(|unit| unit.fractions).map(scaled);
-    Spans { whole: UNITS.iter().map(scaled).collect(), fractions: fractions.chain([(low, high), (joined(low), joined(high))]).collect() }
+    let e7 = UNITS[E7].per_degree;
+    let wrapped = (low < 0.0).then(|| (WRAPPED + low * e7, WRAPPED + high.min(0.0) * e7));
+    let (a, b) = (low.abs().min(high.abs()), low.abs().max(high.abs()));
+    let zigzag = (if low < 0.0 && high > 0.0 { 0.0 } else { 2.0 * a * e7 - 1.0 }, 2.0 * b * e7 + 1.0);
+    let whole = UNITS.iter().map(scaled).chain(wrapped).chain([zigzag]).collect();
+    Spans { whole, fractions: fractions.chain([(low, high), (joined(low), joined(high))]).collect() }
 }
 
 /// Intervals of numbers, from the first to the second.
@@ -148,5 +176,19 @@ pub(super) const UNITS: &[Unit] = &[
     Unit { per_degree: 100_000_000.0, words: "degrees x 10^8", fractions: false },
 ];
 
+/// Degrees x 10^7 among [`UNITS`].
+const E7: usize = 6;
+/// What 32 bits hold, and one more.
+const WRAPPED: f64 = 4_294_967_296.0;
 /// A tenth of a kilometre from the equator or the prime meridian: smaller numbers would fit every unit.
 const SMALLEST_DEGREES: f64 = 0.001;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_of_unsigned_and_of_zigzag_numbers_is_ten_millionths() {
+        assert!((UNITS[E7].per_degree - 1e7).abs() < f64::EPSILON);
+    }
+}

@@ -22,6 +22,8 @@ use crate::model::{Category, Certainty, Part, Position, Reason};
 
 pub(in crate::decode) use self::{angles::compass_pair, pairs::Pairs, shape::by_shape};
 
+use super::kind::Axis;
+
 use self::{address::Address, binary::Filter, chance::METRES_PER_DEGREE, windows::Windows};
 
 /// Where the phone was, phase by phase. Only confirmed positions are known.
@@ -29,13 +31,19 @@ use self::{address::Address, binary::Filter, chance::METRES_PER_DEGREE, windows:
 pub(in crate::decode) struct Places {
     phases: Vec<String>,
     current: Option<Position>,
+    /// Sorted by latitude.
     held: Vec<Held>,
+    /// The longitudes of held positions, sorted.
+    longitudes: Vec<f64>,
     /// Held positions of which no two are near each other: what is near none of them is near none at all.
     areas: Vec<Position>,
     /// Whole numbers, fractions and degrees that may be a coordinate near a held position.
     whole: Windows,
     fractions: Windows,
     degrees: Windows,
+    /// Degrees near the latitude, and near the longitude, of a held position.
+    near_latitudes: Windows,
+    near_longitudes: Windows,
     /// Numbers that a map tile near a held position is made of.
     tiles: Windows,
     binary: Filter,
@@ -47,7 +55,7 @@ pub(in crate::decode) struct Places {
 #[derive(Debug)]
 struct Held {
     position: Position,
-    /// How far from it, in degrees of latitude and longitude, a near coordinate may lie.
+    /// How far from it, in degrees of latitude and longitude, a near coordinate may lie. Of latitude it is the same for all.
     reach: (f64, f64),
     /// Numbers of the phases during which the phone was there.
     phases: BTreeSet<usize>,
@@ -77,7 +85,7 @@ impl Places {
             held.phases.insert(phase);
             return;
         }
-        let reach = NEAR_M / METRES_PER_DEGREE * 1.1;
+        let reach = reach_of_latitude();
         let reach = (reach, reach / position.lat.to_radians().cos().max(0.01));
         for (coordinate, reach) in [(position.lat, reach.0), (position.lon, reach.1)] {
             let (low, high) = (coordinate - reach, coordinate + reach);
@@ -92,7 +100,11 @@ impl Places {
         if self.areas.iter().all(|area| area.distance_m(position) > NEAR_M) {
             self.areas.push(position);
         }
-        self.held.push(Held { position, reach, phases: BTreeSet::from([phase]) });
+        self.near_latitudes.add([(position.lat - reach.0, position.lat + reach.0)]);
+        self.near_longitudes.add([(position.lon - reach.1, position.lon + reach.1)]);
+        self.longitudes.insert(self.longitudes.partition_point(|lon| *lon < position.lon), position.lon);
+        let at = self.held.partition_point(|held| held.position.lat < position.lat);
+        self.held.insert(at, Held { position, reach, phases: BTreeSet::from([phase]) });
     }
 
     /// Phases up to this one during which the phone was at any position that the upload may mean: rounding hides which of
@@ -115,13 +127,30 @@ impl Places {
     /// The nearest held position, and how far away it is, within so many metres.
     fn nearest(&self, position: Position, within_m: f64) -> Option<(usize, f64)> {
         let wider = (within_m / NEAR_M).max(1.0);
-        let beside = |held: &Held| {
-            (held.position.lat - position.lat).abs() <= held.reach.0 * wider
-                && turned(held.position.lon - position.lon) <= held.reach.1 * wider
-        };
-        let near = self.held.iter().enumerate().filter(|(_, held)| beside(held));
+        let reach = reach_of_latitude() * wider;
+        let first = self.held.partition_point(|held| held.position.lat < position.lat - reach);
+        let beside = self.held.iter().enumerate().skip(first).take_while(|(_, held)| held.position.lat <= position.lat + reach);
+        let near = beside.filter(|(_, held)| turned(held.position.lon - position.lon) <= held.reach.1 * wider);
         let distances = near.map(|(index, held)| (index, held.position.distance_m(position)));
         distances.min_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, distance)| *distance <= within_m)
+    }
+
+    /// The nearest held position that rounds to these tenths of a degree, and how far away it is.
+    fn rounded_to(&self, tenths: Position) -> Option<(usize, f64)> {
+        let first = self.held.partition_point(|held| held.position.lat < tenths.lat - HALF_A_TENTH);
+        let beside = self.held.iter().enumerate().skip(first).take_while(|(_, held)| held.position.lat <= tenths.lat + HALF_A_TENTH);
+        let inside = beside.filter(|(_, held)| turned(held.position.lon - tenths.lon) <= HALF_A_TENTH);
+        inside.map(|(index, held)| (index, held.position.distance_m(tenths))).min_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    /// Whether the latitude, or the longitude, of a held position rounds to a number of tenths of a degree.
+    fn rounds_to(&self, axis: Axis, tenths: f64) -> bool {
+        let (low, high) = (tenths - HALF_A_TENTH, tenths + HALF_A_TENTH);
+        let next = match axis {
+            Axis::Latitude => self.held.get(self.held.partition_point(|held| held.position.lat < low)).map(|held| held.position.lat),
+            Axis::Longitude => self.longitudes.get(self.longitudes.partition_point(|lon| *lon < low)).copied(),
+        };
+        next.is_some_and(|coordinate| coordinate <= high)
     }
 
     /// How many chances there are to lie within so many metres of any held position. Along a track they are fewer than it has points.
@@ -133,7 +162,10 @@ impl Places {
     /// Whether a number is a coordinate of a held position, to its last digit (at most five decimals: a metre), cut off or rounded.
     fn is_coordinate(&self, degrees: f64, unit: f64) -> bool {
         let unit = unit.max(1e-5);
-        self.held.iter().any(|held| (degrees - held.position.lat).abs() < unit || (degrees - held.position.lon).abs() < unit)
+        let latitude = self.held.partition_point(|held| held.position.lat <= degrees - unit);
+        let longitude = self.longitudes.partition_point(|lon| *lon <= degrees - unit);
+        self.held.get(latitude).is_some_and(|held| held.position.lat < degrees + unit)
+            || self.longitudes.get(longitude).is_some_and(|lon| *lon < degrees + unit)
     }
 }
 
@@ -219,6 +251,11 @@ impl Nearest {
     }
 }
 
+/// How far from a position, in degrees of latitude, a near one may lie.
+fn reach_of_latitude() -> f64 {
+    NEAR_M / METRES_PER_DEGREE * 1.1
+}
+
 /// The angle between two meridians: 180° west is 180° east.
 fn turned(degrees: f64) -> f64 {
     let degrees = degrees.abs() % 360.0;
@@ -238,6 +275,8 @@ fn rounding_radius_m(precision_m: f64) -> f64 {
 
 /// So near to a planted position counts as it: rounding to two decimals moves a point by up to 1.1 km, a town's centre by more.
 pub(in crate::decode) const NEAR_M: f64 = 2_000.0;
+/// What rounding to tenths of a degree takes away at most, and a little for the arithmetic.
+const HALF_A_TENTH: f64 = 0.05 + 1e-9;
 /// Two points nearer than this are one place.
 const SAME_PLACE_M: f64 = 100.0;
 

@@ -1,13 +1,17 @@
 //! Finds what says where the phone was among the leaves of one request: a latitude and a longitude in one text or in two
-//! siblings, a cell or a track in one text, numbers in binary data. Also what stayed alone: half a pair, part of an address.
+//! siblings, a cell or a track in one text, numbers in binary data, also behind hex or base64. Also what stayed alone: half a pair, part of an address.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    ops::Range,
+};
 
-use crate::model::{Category, Certainty, Part, Position, Reason};
+use crate::model::{Category, Certainty, Encoding, Part, Position, Reason};
 
 use super::{
     super::{
         category::NameFacts,
+        format,
         kind::{Axis, Number, is_uuid},
         leaf::{RawLeaf, Value},
         looks::Looks,
@@ -26,7 +30,11 @@ pub(in crate::decode) struct Pairs {
     looked: Looked,
     /// Numbers so far.
     numbers: u32,
+    /// Bytes behind hex or base64 that nobody took for a layer, so far.
+    packed: usize,
     candidates: VecDeque<Candidate>,
+    /// Pairs of candidates that were judged so far.
+    pub(super) tried: u32,
     tiles: tile::Row,
     addresses: address::Parts,
     masts: radio::Masts,
@@ -46,10 +54,38 @@ struct Candidate {
     reading: Reading,
     /// In how many ways the number can be read.
     readings: f64,
+    fits: Fits,
     /// Which coordinate its point of the compass makes it.
     axis: Option<Axis>,
     named: Named,
     spelled: String,
+}
+
+/// What a reading may be, by where the phone was.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fits {
+    latitude: bool,
+    longitude: bool,
+    /// It is a coordinate of a held position to its last digit, and so exact that the other one need be no sibling.
+    exact: bool,
+}
+
+impl Fits {
+    /// Either coordinate: its name says which.
+    const NAMED: Self = Self { latitude: true, longitude: true, exact: false };
+
+    fn of(reading: Reading, places: &Places) -> Self {
+        Self {
+            latitude: places.near_latitudes.hold(reading.degrees),
+            longitude: places.near_longitudes.hold(reading.degrees),
+            exact: reading.unit <= APART_UNIT && places.is_coordinate(reading.degrees, reading.unit),
+        }
+    }
+
+    /// Whether two of them may be a latitude and a longitude.
+    const fn go_together(self, other: Self) -> bool {
+        (self.latitude && other.longitude) || (self.longitude && other.latitude)
+    }
 }
 
 /// What a name says about a number.
@@ -68,13 +104,17 @@ impl Pairs {
             return;
         }
         match leaf.value {
-            Value::Number(text) | Value::Text(text) => match Number::parse(text) {
-                Some(number) => self.number((number, text), leaf, name, places, found),
-                None => self.text(text, leaf, name, places, found),
-            },
+            Value::Number(text) | Value::Text(text) => {
+                let text = text.trim();
+                self.packed(text, leaf, places, found);
+                match Number::parse(text) {
+                    Some(number) => self.number((number, text), leaf, name, places, found),
+                    None => self.text(text, leaf, name, places, found),
+                }
+            }
             Value::Bytes { bytes, text } => {
                 let mut nearest = Nearest::default();
-                binary::look(bytes, places, &mut nearest);
+                binary::look(bytes, bytes.len(), "", places, &mut nearest);
                 if let Some(text) = text {
                     self.cells(text, name, places, &mut nearest);
                 }
@@ -82,7 +122,7 @@ impl Pairs {
             }
             Value::Opaque(bytes) => {
                 let mut nearest = Nearest::default();
-                binary::look(bytes, places, &mut nearest);
+                binary::look(bytes, bytes.len(), "", places, &mut nearest);
                 self.give(nearest, leaf, found);
             }
             Value::Null | Value::Boolean(_) => {}
@@ -129,7 +169,8 @@ impl Pairs {
         }
         let windows = if number.integer { &places.whole } else { &places.fractions };
         // Whole numbers in E-notation lie in neither window of their own.
-        if !windows.hold(number.value) && (number.integer || !places.whole.hold(number.value)) {
+        let rounded = number.decimals == 1 && name.axis.is_some_and(|axis| places.rounds_to(axis, number.value));
+        if !windows.hold(number.value) && (number.integer || !places.whole.hold(number.value)) && !rounded {
             return;
         }
         let new = self.read(number, text, leaf, name, places);
@@ -145,7 +186,10 @@ impl Pairs {
     fn read(&self, number: Number, text: &str, leaf: &RawLeaf<'_>, name: &NameFacts, places: &Places) -> Vec<Candidate> {
         let all: Vec<Reading> = readings(number, name.axis.is_some()).collect();
         let count = all.len() as f64;
-        let near = all.into_iter().filter(|reading| places.degrees.hold(reading.degrees));
+        // Tenths of degrees move a position farther than it may be from where the phone was: names must say what they are.
+        let rounded =
+            |reading: &Reading| reading.notation == TENTHS && name.axis.is_some_and(|axis| places.rounds_to(axis, reading.degrees));
+        let near = all.into_iter().filter(|reading| places.degrees.hold(reading.degrees) || rounded(reading));
         near.map(|reading| Candidate {
             group: leaf.group,
             number: self.numbers,
@@ -153,6 +197,7 @@ impl Pairs {
             value: number.value,
             reading,
             readings: count,
+            fits: if rounded(&reading) { Fits::NAMED } else { Fits::of(reading, places) },
             axis: None,
             named: Named { axis: name.axis, place: name.place },
             spelled: text.to_owned(),
@@ -162,16 +207,25 @@ impl Pairs {
 
     /// Finds the other half of a number, else keeps it.
     fn join(&mut self, new: Vec<Candidate>, places: &Places, found: &mut dyn FnMut(Hit)) {
-        let partner = self.candidates.iter().rev().find_map(|old| {
-            let exact = |one: &Candidate| one.reading.unit <= APART_UNIT && places.is_coordinate(one.reading.degrees, one.reading.unit);
-            new.iter().find_map(|new| {
+        let mut tries = if self.tried < MOST_TRIES { TRIES_OF_ONE } else { FEWEST_TRIES };
+        let mut partner = None;
+        'search: for old in self.candidates.iter().rev() {
+            for new in &new {
                 let together = old.group == new.group;
-                (together || exact(old) && exact(new))
-                    .then(|| pair(old, new, together, &self.looked, places))
-                    .flatten()
-                    .map(|(sight, latitude)| (old.clone(), new.clone(), sight, latitude))
-            })
-        });
+                if !(old.fits.go_together(new.fits) && (together || old.fits.exact && new.fits.exact)) {
+                    continue;
+                }
+                if tries == 0 {
+                    break 'search;
+                }
+                tries -= 1;
+                self.tried = self.tried.saturating_add(1);
+                if let Some((sight, latitude_first)) = pair(old, new, together, &self.looked, places) {
+                    partner = Some((old.clone(), new.clone(), sight, latitude_first));
+                    break 'search;
+                }
+            }
+        }
         match partner {
             Some((old, new, sight, latitude_first)) => {
                 self.candidates.retain(|candidate| candidate.number != old.number);
@@ -191,7 +245,6 @@ impl Pairs {
     }
 
     fn text(&mut self, text: &str, leaf: &RawLeaf<'_>, name: &NameFacts, places: &Places, found: &mut dyn FnMut(Hit)) {
-        let text = text.trim();
         if text.len() < SHORTEST_TEXT {
             return;
         }
@@ -219,9 +272,18 @@ impl Pairs {
             self.numbers += 1;
             self.looked.add(reading.notation.family());
             if places.degrees.hold(reading.degrees) {
-                let candidate = self.angle(reading, axis, text, leaf, name);
+                let candidate = self.angle(reading, axis, text, leaf, name, places);
                 self.join(vec![candidate], places, found);
             }
+            return;
+        }
+        if let Some(reading) = angles::colons(text) {
+            // Durations and paces are written so too.
+            self.alone((reading, DURATIONS, false), text, leaf, name, places, found);
+            return;
+        }
+        if let Some(reading) = angles::rationals(text) {
+            self.alone((reading, 2.0, true), text, leaf, name, places, found);
             return;
         }
         if let Some(number) = angles::comma_for_point(text) {
@@ -233,7 +295,10 @@ impl Pairs {
         let mut nearest = Nearest::default();
         track::deltas(text, places, &mut self.looked, &mut nearest);
         if nearest.0.is_empty() {
-            self.in_text(text, leaf, name, places, &mut nearest);
+            self.among(angles::items(text), text, leaf, name, places, &mut nearest);
+        }
+        if nearest.0.is_empty() {
+            self.among(angles::pieces(text).into_iter(), text, leaf, name, places, &mut nearest);
         }
         track::polyline(text, name, places, &mut self.looked, &mut nearest);
         self.cells(text, name, places, &mut nearest);
@@ -248,7 +313,24 @@ impl Pairs {
         tile::quadkeys(text, name, places, &mut self.looked, nearest);
     }
 
-    fn angle(&self, reading: Reading, axis: Option<Axis>, text: &str, leaf: &RawLeaf<'_>, name: &NameFacts) -> Candidate {
+    /// Numbers in the bytes behind hex or base64, whether or not anything else speaks for these being a layer: what is so near a
+    /// held position is. All such bytes of a request count as looked at.
+    fn packed(&mut self, text: &str, leaf: &RawLeaf<'_>, places: &Places, found: &mut dyn FnMut(Hit)) {
+        if !(SHORTEST_PACKED..=LONGEST_PACKED).contains(&text.len()) || !Looks::of(text.as_bytes()).is_only(PACKED) {
+            return;
+        }
+        let Some((encoding, bytes)) = format::unpack(text.as_bytes(), MOST_PACKED) else { return };
+        let wrapped = if encoding == Encoding::Hex { " in hex" } else { " in base64" };
+        self.packed += bytes.len();
+        let mut nearest = Nearest::default();
+        binary::look(&bytes, self.packed, wrapped, places, &mut nearest);
+        if text.len() <= LONGEST_SPELLED {
+            nearest.0.iter_mut().for_each(|sight| sight.spelled.push(text.to_owned()));
+        }
+        self.give(nearest, leaf, found);
+    }
+
+    fn angle(&self, reading: Reading, axis: Option<Axis>, text: &str, leaf: &RawLeaf<'_>, name: &NameFacts, places: &Places) -> Candidate {
         Candidate {
             group: leaf.group,
             number: self.numbers,
@@ -256,16 +338,43 @@ impl Pairs {
             value: reading.degrees,
             reading,
             readings: 1.0,
+            fits: Fits::of(reading, places),
             axis,
             named: Named { axis: name.axis, place: name.place },
             spelled: text.to_owned(),
         }
     }
 
+    /// An angle as a whole text, which can be read in so many ways; `either` says that its sign is unknown.
+    fn alone(
+        &mut self,
+        (reading, ways, either): (Reading, f64, bool),
+        text: &str,
+        leaf: &RawLeaf<'_>,
+        name: &NameFacts,
+        places: &Places,
+        found: &mut dyn FnMut(Hit),
+    ) {
+        self.numbers += 1;
+        self.looked.add(reading.notation.family());
+        let negative = either.then_some(Reading { degrees: -reading.degrees, ..reading });
+        let near = [reading].into_iter().chain(negative).filter(|reading| places.degrees.hold(reading.degrees));
+        let new = near.map(|reading| Candidate { readings: ways, ..self.angle(reading, None, text, leaf, name, places) }).collect();
+        self.join(new, places, found);
+    }
+
     /// Every two numbers or angles that follow each other closely in a text.
-    fn in_text(&mut self, text: &str, leaf: &RawLeaf<'_>, name: &NameFacts, places: &Places, nearest: &mut Nearest) {
+    fn among(
+        &mut self,
+        items: impl Iterator<Item = (Range<usize>, Item)>,
+        text: &str,
+        leaf: &RawLeaf<'_>,
+        name: &NameFacts,
+        places: &Places,
+        nearest: &mut Nearest,
+    ) {
         let mut last: Option<(usize, Vec<Candidate>)> = None;
-        for (range, item) in angles::items(text) {
+        for (range, item) in items {
             let spelled = text.get(range.clone()).unwrap_or_default();
             let candidates = match item {
                 Item::Number(number) => {
@@ -276,7 +385,11 @@ impl Pairs {
                 Item::Angle { reading, axis } => {
                     self.numbers += 1;
                     self.looked.add(reading.notation.family());
-                    if places.degrees.hold(reading.degrees) { vec![self.angle(reading, axis, spelled, leaf, name)] } else { Vec::new() }
+                    if places.degrees.hold(reading.degrees) {
+                        vec![self.angle(reading, axis, spelled, leaf, name, places)]
+                    } else {
+                        Vec::new()
+                    }
                 }
             };
             if let Some((end, before)) = &last
@@ -319,8 +432,15 @@ fn pair(old: &Candidate, new: &Candidate, together: bool, looked: &Looked, place
         one.axis.is_none_or(|says| says == axis) && other.axis.is_none_or(|says| says != axis)
     };
     let near = |latitude: &Candidate, longitude: &Candidate| {
+        if !latitude.fits.latitude || !longitude.fits.longitude {
+            return None;
+        }
         let position = Position::new(latitude.reading.degrees, longitude.reading.degrees)?;
-        let (held, distance_m) = places.nearest(position, NEAR_M)?;
+        let (held, distance_m) = places.nearest(position, NEAR_M).or_else(|| {
+            let tenths = |one: &Candidate, axis: Axis| one.reading.notation == TENTHS && one.named.axis == Some(axis);
+            let named = tenths(latitude, Axis::Latitude) && tenths(longitude, Axis::Longitude);
+            named.then(|| places.rounded_to(position)).flatten()
+        })?;
         both(Axis::Latitude, latitude, longitude).then_some((position, held, distance_m))
     };
     let (first, second) = (near(old, new), near(new, old));
@@ -338,7 +458,8 @@ fn pair(old: &Candidate, new: &Candidate, together: bool, looked: &Looked, place
         _ => false,
     };
     let certainty = if named {
-        Certainty::Certain
+        // A cell of eleven kilometres holds more than where the phone was.
+        if distance_m > NEAR_M { Certainty::Likely } else { Certainty::Certain }
     } else {
         if is_time(old) && is_time(new) {
             return None;
@@ -377,7 +498,10 @@ fn coarser(a: Notation, b: Notation) -> Family {
 /// Whether a whole number passes for a time: seconds or milliseconds of the years 2001 to 2096. Two times are no position.
 fn is_time(candidate: &Candidate) -> bool {
     let is_between = |unit: f64| (1e9 * unit..4e9 * unit).contains(&candidate.value);
-    matches!(candidate.reading.notation, Notation::Multiple(..)) && (is_between(1.0) || is_between(1000.0))
+    // Read as negative: of 2038 and later.
+    let wrapped = candidate.value > 0.0 && candidate.reading.degrees < 0.0;
+    (matches!(candidate.reading.notation, Notation::Multiple(..)) && !wrapped || candidate.reading.notation == Notation::Zigzag)
+        && (is_between(1.0) || is_between(1000.0))
 }
 
 /// The name of a position that was planted by moving the phone.
@@ -389,12 +513,28 @@ const ALONE_DECIMALS: u8 = 4;
 const ALONE_BONUS: f64 = 0.1;
 /// Two coordinates that are no siblings belong together when both are those of a held position, and so exact (in degrees).
 const APART_UNIT: f64 = 1.1e-3;
+/// Degrees that were rounded to one decimal.
+const TENTHS: Notation = Notation::Degrees(1);
 /// Names that speak of a place make chance so much less likely.
 const PLACE_BONUS: f64 = 1e-3;
+/// So many times as often as an angle a text of two or three numbers between colons is a duration.
+const DURATIONS: f64 = 1_000.0;
 const MOST_CANDIDATES: usize = 256;
+/// Older candidates that one number is judged with, the latest first; in a request of very many near numbers, so few.
+const TRIES_OF_ONE: u32 = 64;
+const FEWEST_TRIES: u32 = 4;
+const MOST_TRIES: u32 = 100_000;
 /// Characters between two coordinates in one text: `, "longitude" : ` and the like.
 const WIDEST_GAP: usize = 24;
 /// The shortest text with a cell or a pair in it.
 const SHORTEST_TEXT: usize = 5;
+/// Eight bytes in base64; so many bytes are looked at, and so many characters they have in hex.
+const SHORTEST_PACKED: usize = 11;
+const MOST_PACKED: usize = 4096;
+const LONGEST_PACKED: usize = 2 * MOST_PACKED;
+/// Longer texts cannot slip into a report by accident.
+const LONGEST_SPELLED: usize = 256;
+/// The characters of hex and of both alphabets of base64.
+const PACKED: Looks = Looks::WORD.or(Looks::PLUS_SLASH).or(Looks::DASH).or(Looks::EQUALS);
 /// A quadkey of the nearest zoom, with a letter before it.
 const LONGEST_WORD: usize = 24;

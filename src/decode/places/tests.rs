@@ -104,6 +104,9 @@ fn decimal_degrees() {
     check(&["1 q=POINT(13.405 52.52)"], "decimal degrees, 2 decimals, longitude first 0@idle,workout");
     check(&["1 q=geo:52.374,4.8897;u=35"], "decimal degrees, 3 decimals 0@idle,start");
     check(&["1 q=+52.3740+004.8897/"], "decimal degrees, 4 decimals 0@idle,start");
+    check(&["1 lat= 52.37403", "1 lon=4.88969\t "], "decimal degrees, 5 decimals 3@idle,start");
+    check(&["1 lat=523740300 ", "1 lon= 48896900"], "degrees x 10^7 3@idle,start");
+    check(&["1 lat=5 2.37403", "1 lon=4.88969"], "");
     check_fields(&["1 b=4.89", "1 a=52.37"], "a+b");
     check_fields(&["1 x=52.374", "2 y=4.8897"], "x+y");
 }
@@ -146,6 +149,56 @@ fn degrees_minutes_and_seconds() {
     check(&["1 lat=5222.4400", "1 lon=453.3820"], "degrees and minutes run together 0@idle,start");
     check(&["1 q=52°22'26.4\"S 4°53'22.9\"E"], "");
     check(&["1 q=52°22'26.4\"E 4°53'22.9\"N"], "");
+}
+
+#[test]
+fn spellings_of_systems_and_of_picture_files() {
+    check(&["1 lat=52:22.44", "1 lon=4:53.382"], "degrees and minutes 0@idle,start");
+    check(&["1 lat=52:22:26.4", "1 lon=4:53:22.9"], "degrees, minutes and seconds 0@idle,start");
+    check(&["1 lat=52/1,22/1,2640/100", "1 lon=4/1,53/1,2292/100"], "degrees, minutes and seconds 0@idle,start");
+    check(&["1 q=52.37403_4.88969"], "decimal degrees, 5 decimals 3@idle,start");
+    check(&["1 q=52,37403;4,88969"], "decimal degrees, 5 decimals 3@idle,start");
+    check(&["1 q=4,88969; 52,37403"], "decimal degrees, 5 decimals, longitude first 3@idle,start");
+    check(&["1 la=1047480600", "1 lo=97793800"], "degrees x 10^7 with the sign as last bit 3@idle,start");
+    // A run of 52 minutes at a pace near five, with names that say nothing.
+    check_fields(&["1 took=52:22.1", "1 pace=4:54.2"], "");
+    check(&["1 took=10:33:51", "1 pace=4:53.382"], "");
+    check(&["1 lat=52/1,25/1,2640/100", "1 lon=4/1,53/1,2292/100"], "");
+    check(&["1 q=52.39503_4.88969"], "");
+    check(&["1 q=52,39503;4,88969"], "");
+    check(&["1 q=52_4", "1 v=52.3_4.8_beta"], "");
+    check(&["1 la=1047880600", "1 lo=97793800"], "");
+}
+
+#[test]
+fn negative_numbers_without_their_sign() {
+    let places = five();
+    let how = |leaves: [&str; 2]| -> Vec<String> {
+        hits(&places, &leaves.map(str::to_owned)).iter().map(|hit| format!("{} {:.0}", hit.how, hit.distance_m)).collect()
+    };
+    assert_eq!(how(["1 a1=404168000", "1 a2=4257929296"]), ["degrees x 10^7 0"]);
+    assert_eq!(how(["1 a1=3956279296", "1 a2=1512093000"]), ["degrees x 10^7 0"]);
+    assert_eq!(how(["1 a1=808336000", "1 a2=74075999"]), ["degrees x 10^7 with the sign as last bit 0"]);
+    assert_eq!(how(["1 a1=40/1,25/1,48/100", "1 a2=3/1,42/1,1368/100"]), ["degrees, minutes and seconds 0"]);
+    assert_eq!(how(["1 a1=404168000", "1 a2=4257529296"]), [""; 0]);
+    assert_eq!(how(["1 a1=808336000", "1 a2=74076000"]), [""; 0]);
+}
+
+#[test]
+fn tenths_of_degrees_that_say_what_they_are_are_likely_the_cell_around_a_position() {
+    let certainty = |leaves: [&str; 2]| -> Vec<String> {
+        let hits = hits(&places(), &leaves.map(str::to_owned));
+        hits.iter().map(|hit| format!("{} {:?} {:.1} km", hit.how, hit.certainty, hit.precision_m / 1e3)).collect()
+    };
+    let want = ["decimal degrees, 1 decimal Likely 11.1 km"];
+    assert_eq!(certainty(["1 lat=52.4", "1 lon=4.9"]), want);
+    assert_eq!(certainty(["1 longitude=4.9", "1 latitude=52.4"]), want);
+    // Names that say nothing, the wrong ones, the next cells, another object.
+    assert_eq!(certainty(["1 a1=52.4", "1 a2=4.9"]), [""; 0]);
+    assert_eq!(certainty(["1 lon=52.4", "1 lat=4.9"]), [""; 0]);
+    assert_eq!(certainty(["1 lat=52.3", "1 lon=4.9"]), [""; 0]);
+    assert_eq!(certainty(["1 lat=52.4", "1 lon=4.8"]), [""; 0]);
+    assert_eq!(certainty(["1 lat=52.4", "2 lon=4.9"]), [""; 0]);
 }
 
 #[test]
@@ -227,6 +280,27 @@ fn pairs_in_binary_data() {
 }
 
 #[test]
+fn pairs_behind_hex_and_base64_that_is_no_layer() {
+    // Bytes made by Python's struct module.
+    let double = "degrees as 64-bit floating-point numbers, binary";
+    check(&["1 pos=1d5a643bdf2f4a403b014d840d8f1340"], &format!("{double} in hex, little-endian, at byte 0 0@idle,start"));
+    check(&["1 pos=404A2FDF3B645A1D40138F0D844D013B"], &format!("{double} in hex, big-endian, at byte 0 0@idle,start"));
+    check(&["1 pos= HVpkO98vSkA7AU2EDY8TQA=="], &format!("{double} in base64, little-endian, at byte 0 0@idle,start"));
+    check(&["1 pos=QEov3ztkWh1AE48NhE0BOw"], &format!("{double} in base64, big-endian, at byte 0 0@idle,start"));
+    check(&["1 pos=YKM3H-gb6gI"], "degrees x 10^7, binary in base64, little-endian, at byte 0 0@idle,start");
+    check(&["1 pos=HzejYALqG+g="], "degrees x 10^7, binary in base64, big-endian, at byte 0 0@idle,start");
+    check(&["1 pos=+n5RQmx4nEA="], "degrees as 32-bit floating-point numbers, binary in base64, little-endian, at byte 0 0@idle,start");
+    check(&["1 pos=60a3371fe81bea02"], "degrees x 10^7, binary in hex, little-endian, at byte 0 0@idle,start");
+    let noise = |seed: u32| -> String { (0..40_u32).map(|at| format!("{:02x}", (at * 97 + seed) % 256)).collect() };
+    let long = format!("1 pos={}1d5a643bdf2f4a403b014d840d8f1340{}", noise(3), noise(11));
+    check(&[&long], &format!("{double} in hex, little-endian, at byte 40 0@idle,start"));
+    // One digit more, one kilometre away, half a pair.
+    check(&["1 pos=01d5a643bdf2f4a403b014d840d8f1340"], "");
+    check(&["1 pos=80293a1fe81bea02"], "");
+    check(&["1 pos=1d5a643bdf2f4a40"], "");
+}
+
+#[test]
 fn a_nearer_hit_in_the_same_field_is_told_and_a_farther_one_is_not() {
     let leaves = ["1 p[]=13.406", "1 p[]=52.52", "2 p[]=13.405", "2 p[]=52.52", "3 p[]=13.407", "3 p[]=52.52"].map(str::to_owned);
     let metres: Vec<f64> = hits(&places(), &leaves).iter().map(|hit| hit.distance_m.round()).collect();
@@ -290,7 +364,13 @@ fn a_planted_address_is_found_in_parts() {
     let number = "planted value location.address probably found (house number, beside its street)";
     let street = "planted value location.address found (street)";
     check_signs(&["1 a1=Grosse Rosenstr.", "1 a2=6"], &[&format!("a2: {number}"), &format!("a1: {street}")]);
-    check_signs(&["1 a1=Grosse Rosenstr.", "2 a2=6"], &[&format!("a1: {street}")]);
+    let alone = "planted value location.address probably found (street)";
+    check_signs(&["1 a1=Grosse Rosenstr.", "2 a2=6"], &[&format!("a1: {alone}")]);
+    check_signs(&["1 a1=a shop in the Grosse Rosenstr. of every town"], &[&format!("a1: {alone}")]);
+    let town = "planted value location.address probably found (town)";
+    check_signs(&["1 a1=Grosse Rosenstr.", "1 a2=Musterstadt"], &[&format!("a1: {street}"), &format!("a2: {town}")]);
+    check_signs(&["1 a1=Grosse Rosenstr., Musterstadt"], &["a1: planted value location.address found (street and town or postal code)"]);
+    check_signs(&["1 a1=Grosser Rosenstrauss"], &[]);
     check_signs(&["1 a1=6"], &[]);
     check_signs(&["1 a1=10115"], &[]);
     check_signs(
@@ -484,6 +564,28 @@ fn random_bytes_hold_no_pair() {
     let (mut pairs, mut hits) = (Pairs::default(), Vec::new());
     look(&mut pairs, &places, (1, "a1", Value::Opaque(&vec![0; 1 << 20])), &mut hits);
     assert_eq!(hits, []);
+}
+
+/// A walk of two hundred positions and as many near numbers as a body can hold: what is judged does not grow with their product.
+#[test]
+fn many_near_numbers_around_many_positions_cost_little() {
+    let mut places = Places::default();
+    places.begin_phase("walk");
+    let step = |at: u32| f64::from(at % 200) * 0.001;
+    (0..200).for_each(|at| places.moved(Position { lat: 52.3 + step(at * 7), lon: 4.8 + step(at * 13) }, true));
+    let mut random = fastrand::Rng::with_seed(5);
+    let latitude = |random: &mut fastrand::Rng| format!("{:.5}", 52.3 + random.f64() * 0.2);
+    let longitude = |random: &mut fastrand::Rng| format!("{:.3}", 4.8 + random.f64() * 0.2);
+    for near in [false, true] {
+        let (mut pairs, mut hits) = (Pairs::default(), Vec::new());
+        for at in 0..20_000 {
+            let value = if near && at % 2 == 1 { longitude(&mut random) } else { latitude(&mut random) };
+            let group = if near { at } else { 1 };
+            look_at(&mut pairs, &places, &NameFacts::default(), (group, "a[]", Value::Number(&value)), &mut hits);
+        }
+        // Judging 256 older numbers with each would be five million.
+        assert!(pairs.tried <= 200_000, "{}", pairs.tried);
+    }
 }
 
 #[test]
