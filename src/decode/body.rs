@@ -9,7 +9,7 @@ use super::{
     format::{self, Walked},
     json,
     leaf::Value,
-    walker::{Limit, Place, Surface, Walker, is_readable},
+    walker::{Inflation, Limit, Peeled, Place, Surface, Walker, is_readable},
 };
 
 /// What the headers and the app file say about a body.
@@ -55,7 +55,7 @@ pub(super) fn walk_message_body(bytes: &[u8], walker: &mut Walker<'_>) -> Explai
     let mut explained = Explained::All;
     walker.raw(bytes, true, |walker, place| match std::str::from_utf8(bytes) {
         Ok(text) if is_readable(text) => walker.text(text, place, Surface::Value),
-        _ if walker.peel(bytes, place, Surface::Value) => {}
+        _ if walker.peel(bytes, place, Surface::Value) == Peeled::Layer => {}
         _ => explained = opaque(bytes, place, walker),
     });
     told(explained, bytes, walker)
@@ -80,7 +80,7 @@ fn encoded(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walk
             if walker.may_look(bytes.len())
                 && let Some(inner) = walker.inflated(inflate(bytes, walker.allowance()))
             {
-                return inside(*encoding, &inner, Declared { content_encoding: before, ..declared }, place, walker);
+                return inflated(*encoding, &inner, Declared { content_encoding: before, ..declared }, place, walker);
             }
         }
     }
@@ -104,6 +104,12 @@ fn inside(encoding: Encoding, inner: &[u8], declared: Declared<'_>, place: Place
     explained
 }
 
+fn inflated(encoding: Encoding, inner: &Inflation, declared: Declared<'_>, place: Place, walker: &mut Walker<'_>) -> Explained {
+    let mut explained = Explained::All;
+    walker.unpacked(encoding, inner, place, |walker, place| explained = encoded(&inner.bytes, declared, place, walker));
+    explained
+}
+
 /// A body, or what was inside its compression.
 fn whole(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walker<'_>) -> Explained {
     if bytes.is_empty() {
@@ -116,7 +122,7 @@ fn whole(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walker
     let magic = [(Encoding::Gzip, format::gunzip as Inflate), (Encoding::Zlib, format::inflate_zlib), (Encoding::Zstd, format::unzstd)];
     for (encoding, inflate) in magic {
         if let Some(inner) = walker.inflated(inflate(bytes, walker.allowance())) {
-            return inside(encoding, &inner, declared, place, walker);
+            return inflated(encoding, &inner, declared, place, walker);
         }
     }
     if let Some(explained) = as_declared(bytes, declared, place, walker) {
@@ -131,18 +137,35 @@ fn whole(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walker
         return Explained::All;
     }
     let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| is_readable(text)) else {
-        return if walker.peel(bytes, place, Surface::Value) { Explained::All } else { opaque(bytes, place, walker) };
+        return if walker.peel(bytes, place, Surface::Value) == Peeled::Layer { Explained::All } else { opaque(bytes, place, walker) };
     };
-    let declared_form = declared.is("x-www-form-urlencoded") && bytes.contains(&b'=');
-    if declared_form || format::looks_like_form(bytes, 1) {
+    // A line end after the last pair is structure.
+    let pairs = text.trim_end_matches(['\r', '\n']).as_bytes();
+    let declared_form = declared.is("x-www-form-urlencoded") && pairs.contains(&b'=');
+    if (declared_form || format::looks_like_form(pairs, 1)) && !is_padded(pairs, walker) {
         walker.turn_into(Part::Form);
-        format::walk_pairs(bytes, place, walker);
+        format::walk_pairs(pairs, place, walker);
         return Explained::All;
     }
     if let Some(plain) = format::decode_whole(bytes.trim_ascii()).filter(|plain| walker.may_copy(plain.len())) {
         return inside(Encoding::Percent, plain.as_bytes(), declared, place, walker);
     }
     text_body(text, declared, place, walker)
+}
+
+/// Whether the only `=` of a body are the padding of base64: it would be a form of one long key and no value otherwise.
+fn is_padded(bytes: &[u8], walker: &mut Walker<'_>) -> bool {
+    let digits = bytes.trim_ascii();
+    let unpadded = digits.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    let dense = digits[..unpadded].iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/-_\r\n".contains(byte));
+    let padding = digits.len() - unpadded;
+    if padding == 0 || !dense {
+        return false;
+    }
+    unpadded >= LONGEST_LONE_KEY
+        || padding > 1
+        || (walker.may_look(digits.len())
+            && format::unpack(digits, walker.allowance()).is_some_and(|(_, inner)| format::is_known(&inner, walker.allowance())))
 }
 
 /// What the content type says, if the bytes are that: less evidence is asked of them then.
@@ -240,6 +263,8 @@ pub(super) fn entropy(bytes: &[u8]) -> u32 {
     (bits * 10.0).round() as u32
 }
 
+/// A body that is one key and no value has a shorter key.
+const LONGEST_LONE_KEY: usize = 32;
 /// Shorter dense texts are tokens.
 const SHORTEST_OPAQUE: usize = 64;
 /// Random base64 comes near 60 tenths of a bit; 64 characters of it have at least this.

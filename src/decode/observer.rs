@@ -297,7 +297,10 @@ impl<'a> Observer<'a> {
         let mut origin = self.origin(exchange);
         let index = &self.index;
         let named = endpoint::name(self.app, &request.method, &request.url, &|text| index.is_in(text));
-        let method: String = printable(&request.method).chars().take(LONGEST_METHOD).collect();
+        let method: String = match index.is_in(&request.method) {
+            true => "{id}".to_owned(),
+            false => printable(&request.method).chars().take(LONGEST_METHOD).collect(),
+        };
         let key = EndpointKey { host: named.host, path: named.path, method, phase: exchange.phase.clone() };
         let overflow = !self.pages.contains_key(&key) && self.pages.len() >= MOST_ENDPOINTS;
         let key = if overflow { EndpointKey { path: "/…".to_owned(), ..key } } else { key };

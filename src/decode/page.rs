@@ -63,12 +63,30 @@ impl Page {
         }
     }
 
+    /// Whether a field is listed.
+    pub(super) fn lists(&self, part: Part, path: &str) -> bool {
+        self.numbers.get(&part).is_some_and(|numbers| numbers.contains_key(path))
+    }
+
     /// Adds bytes of a field that nobody can explain.
     pub(super) fn add_unexplained(&mut self, part: Part, path: &str, bytes: &[u8]) {
         if let Some(slot) = self.existing(part, path) {
             slot.facts.unexplained += bytes.len() as u64;
             slot.facts.entropy = slot.facts.entropy.max(super::body::entropy(bytes));
         }
+    }
+
+    /// Adds bytes that are in no field and that nobody can explain, under a name of our own; false when there are too many fields
+    /// already. `seen` is empty when nobody looked at them.
+    pub(super) fn add_rest(&mut self, app: &App, (part, path): (Part, &str), bytes: u64, seen: &[u8], evidence: &Evidence) -> bool {
+        let Some(slot) = self.slot(app, part, path) else { return false };
+        let facts = &mut slot.facts;
+        facts.occurrences += 1;
+        facts.shape.kind = FieldType::Opaque;
+        facts.unexplained += bytes;
+        facts.entropy = facts.entropy.max(super::body::entropy(seen));
+        facts.first.get_or_insert_with(|| evidence.clone());
+        true
     }
 
     /// Notes that something is in a part as a whole that was not decoded into fields.

@@ -10,6 +10,7 @@ use crate::model::{Bodies, Body, BodyContent, Captured, Header, Part, Request};
 
 use super::{
     body::{Declared, Explained, walk_body, walk_message_body},
+    dark::holds_noise,
     descriptors::Descriptors,
     endpoint::Variable,
     format,
@@ -32,8 +33,8 @@ impl Unseen {
     pub(super) fn of_body(explained: Explained, limits: &std::collections::BTreeSet<Limit>, rest: u64) -> Self {
         let body = match explained {
             Explained::All => None,
-            // The cut after the head is told by itself.
-            Explained::UpTo(_) if rest > 0 => None,
+            // The cut after the head, or of a layer, is told by itself.
+            Explained::UpTo(_) if rest > 0 || limits.contains(&Limit::Decoded) || limits.contains(&Limit::Layer) => None,
             Explained::UpTo(at) => Some(BodyGap::Partly(at)),
             Explained::Nothing { entropy } => Some(BodyGap::Opaque { entropy }),
         };
@@ -71,6 +72,9 @@ pub(super) fn walk_request(
     let mark = walker.enter_name("{host}");
     walker.search(request.url.host.as_bytes());
     walker.leave(mark);
+    let mark = walker.enter_name("{method}");
+    walker.search(request.method.as_bytes());
+    walker.leave(mark);
     walker.raw(request.url.path().as_bytes(), false, |walker, place| {
         for Variable { name, value, range } in variables {
             let mark = walker.enter_name(name);
@@ -84,22 +88,23 @@ pub(super) fn walk_request(
     walker.begin(Part::Query);
     walker.raw(query, false, |walker, place| format::walk_pairs(query, place, walker));
     for header in request.headers.iter().chain(&request.trailers) {
-        walk_header(header, walker);
+        walk_header(header, &request.url.host, walker);
     }
     let declared = Declared {
         content_type: request.header("content-type").map(|value| value.expose().as_str()),
         content_encoding: request.header("content-encoding").map(|value| value.expose().as_str()),
         message: descriptors.of(request.url.path()),
     };
-    walk_bytes(&request.body, bodies, walker, rest, |head, walker| walk_body(head, declared, walker))
+    walk_bytes(Part::Body, &request.body, bodies, walker, rest, |head, walker| walk_body(head, declared, walker))
 }
 
 /// Gives every leaf of a WebSocket's message to the walker; `rest` as for [`walk_request`].
 pub(super) fn walk_message(body: &Body, bodies: &dyn Bodies, walker: &mut Walker<'_>, rest: &mut dyn FnMut(&[u8])) -> Unseen {
-    walk_bytes(body, bodies, walker, rest, walk_message_body)
+    walk_bytes(Part::Message, body, bodies, walker, rest, walk_message_body)
 }
 
 fn walk_bytes(
+    part: Part,
     body: &Body,
     bodies: &dyn Bodies,
     walker: &mut Walker<'_>,
@@ -113,10 +118,12 @@ fn walk_bytes(
         Ok((head, only_searched)) => {
             held = head.len() as u64 + only_searched;
             let explained = walk(&head, walker);
+            walker.begin(part);
             walker.unread(body.bytes.saturating_sub(head.len() as u64));
             Unseen::of_body(explained, walker.limits(), only_searched)
         }
         Err(why) => {
+            walker.begin(part);
             walker.unread(body.bytes);
             let limits = walker.limits().iter().copied().collect();
             Unseen { limits, body: Some(BodyGap::Missing(why)), only_searched: 0 }
@@ -131,7 +138,7 @@ fn walk_bytes(
 }
 
 /// A header's value is a field unless the transport makes it; a cookie header holds several.
-fn walk_header(header: &Header, walker: &mut Walker<'_>) {
+fn walk_header(header: &Header, host: &str, walker: &mut Walker<'_>) {
     let (name, value) = (header.name.to_ascii_lowercase(), header.value.expose());
     walker.structure(name.len() as u64);
     if name == "cookie" {
@@ -139,7 +146,17 @@ fn walk_header(header: &Header, walker: &mut Walker<'_>) {
         walker.begin(Part::Cookie);
         walker.raw(value.as_bytes(), false, |walker, place| walk_cookies(value, place, walker));
     } else if name.starts_with(':') || TRANSPORT.binary_search(&name.as_str()).is_ok() {
-        walker.structure(value.len() as u64);
+        // What a field of the URL is again (RFC 9113 section 8.3.1) was searched there.
+        if !name.starts_with(':') && !value.eq_ignore_ascii_case(host) {
+            walker.begin(Part::Header);
+            walker.enter_key(&name);
+            walker.search(value.as_bytes());
+        }
+        if holds_noise(value) {
+            walker.unexplained(value.as_bytes());
+        } else {
+            walker.structure(value.len() as u64);
+        }
     } else {
         walker.begin(Part::Header);
         walker.enter_key(&name);

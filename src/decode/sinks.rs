@@ -19,7 +19,7 @@ use super::{
     page::{Found, Page},
     places::{self, Hit, Pairs, Places},
     planted::{Index, Search},
-    standing::standings,
+    standing::{is_proven, standings},
 };
 
 /// Folds the leaves of one exchange into its endpoint's page.
@@ -157,8 +157,11 @@ impl Sink for Absorb<'_> {
         self.placed.extend(&found);
         self.found.extend(found);
         self.certain.extend(self.reasons.iter().filter_map(|(_, reason)| certain_name(reason)).map(str::to_owned));
-        let planted = self.reasons.iter().any(|(_, reason)| matches!(reason, Reason::PlantedValue { .. }));
-        let dark = if planted || leaf.path.is_empty() { None } else { dark::look(leaf, &slot.name) };
+        let dark = if is_proven(&leaf.value, &self.reasons, self.index.values()) || leaf.path.is_empty() {
+            None
+        } else {
+            dark::look(leaf, &slot.name)
+        };
         if dark.is_some() {
             kind = FieldType::Opaque;
         }
@@ -171,16 +174,25 @@ impl Sink for Absorb<'_> {
         });
         // Short values of a field that is encrypted by its name are dark too; a whole body is told as a body.
         let dark = dark.or_else(|| (kind == FieldType::Opaque && !leaf.path.is_empty()).then(|| dark::by_name(leaf)));
-        if let Some(dark) = dark.filter(|_| self.dark.len() < MOST_DARK) {
-            let name = FieldName { part: leaf.part, path: leaf.path.to_owned() };
-            self.dark.entry(name).and_modify(|known| known.sent += dark.sent).or_insert(dark);
-        }
         self.remember(leaf, &kind);
-        let standings = standings(&kind, &leaf.value, &self.reasons);
-        if standings.all == Standing::Unexplained {
+        let proven = is_proven(&leaf.value, &self.reasons, self.index.values());
+        let standings = standings(&kind, &leaf.value, &self.reasons, proven);
+        let unexplained = standings.all == Standing::Unexplained;
+        if let Some(dark) = dark.or_else(|| (unexplained && leaf.value.as_bytes().len() >= SHORTEST_DARK).then(|| dark::by_name(leaf))) {
+            self.add_dark(leaf.part, leaf.path, dark);
+        }
+        if unexplained {
             self.page.add_unexplained(leaf.part, leaf.path, leaf.value.as_bytes());
         }
         standings
+    }
+
+    fn rest(&mut self, part: Part, path: &str, bytes: u64, seen: &[u8]) {
+        let evidence = Evidence { run: self.run, exchange: Some(self.exchange), bytes: None, chain: Vec::new() };
+        if seen.len() >= SHORTEST_DARK {
+            self.add_dark(part, path, dark::of_bytes(seen));
+        }
+        self.overflowed |= !self.page.add_rest(self.app, (part, path), bytes, seen, &evidence);
     }
 
     fn open_layer(&mut self, bytes: &[u8]) -> bool {
@@ -221,6 +233,7 @@ impl Sink for Absorb<'_> {
 
     fn replaced_key(&mut self, placeholder: Placeholder, key: &str, part: Part, path: &str) {
         placeholder.remember(key, self.gate);
+        self.search.note_name(part, path, key);
         let mut held = BTreeMap::new();
         self.index.find_in_bytes(key.as_bytes(), &mut |hit| {
             held.insert(hit.value, hit.spelling.to_owned());
@@ -232,6 +245,13 @@ impl Sink for Absorb<'_> {
 }
 
 impl Absorb<'_> {
+    fn add_dark(&mut self, part: Part, path: &str, dark: Dark) {
+        if self.dark.len() < MOST_DARK {
+            let name = FieldName { part, path: path.to_owned() };
+            self.dark.entry(name).and_modify(|known| known.sent += dark.sent).or_insert(dark);
+        }
+    }
+
     /// A map key may say where the phone was, as a value may: `{"52.374,4.8897": …}`.
     fn position_in_name(&mut self, key: &str, part: Part, path: &str) {
         let value = Value::Text(key);
@@ -264,11 +284,18 @@ impl Absorb<'_> {
     pub(super) fn end(&mut self) -> bool {
         let (index, page, found, certain) = (self.index, &mut *self.page, &mut self.found, &mut self.certain);
         let mut loose = std::mem::take(&mut self.loose);
+        let evidence = Evidence { run: self.run, exchange: Some(self.exchange), bytes: None, chain: Vec::new() };
         let cut = std::mem::take(&mut self.search).end(index, &mut |part, path, value, reason| {
             found.insert(value);
             certain.extend(certain_name(&reason).map(str::to_owned));
             loose.retain(|loose| loose.number != value || loose.part != part || !path.starts_with(&loose.path));
-            page.add_reason(part, path, index.values()[value].category, reason);
+            let category = index.values()[value].category;
+            if page.lists(part, path) {
+                page.add_reason(part, path, category, reason);
+            } else {
+                // It is in a name below which there are only fields with names of their own.
+                page.add_loose(part, path, (category, reason), &evidence);
+            }
         });
         for Loose { number, part, path, spelling } in loose {
             self.found_loose(number, part, &path, &format!("{spelling}, in a name or across several values"));
@@ -336,7 +363,7 @@ impl Sink for Collect<'_> {
         reasons.dedup();
         let mut categories = reasons.iter().map(|(category, _)| *category).collect();
         keep_finest(&mut categories);
-        let standings = standings(&kind, &leaf.value, &reasons);
+        let standings = standings(&kind, &leaf.value, &reasons, false);
         self.leaves.push(Leaf {
             name: FieldName { part: leaf.part, path: leaf.path.to_owned() },
             shape: FieldShape { kind, categories, chain: leaf.chain.to_vec() },
@@ -346,6 +373,8 @@ impl Sink for Collect<'_> {
         });
         standings
     }
+
+    fn rest(&mut self, _part: Part, _path: &str, _bytes: u64, _seen: &[u8]) {}
 
     fn open_layer(&mut self, _bytes: &[u8]) -> bool {
         true
@@ -364,6 +393,8 @@ impl Sink for Collect<'_> {
     fn replaced_key(&mut self, _placeholder: Placeholder, _key: &str, _part: Part, _path: &str) {}
 }
 
+/// What is shorter and cannot be explained is told by the ledger only.
+const SHORTEST_DARK: usize = 64;
 /// So many dark fields of one exchange are counted.
 const MOST_DARK: usize = 1_000;
 /// Numbers shorter than this are in every report, so the leak gate cannot look for them.

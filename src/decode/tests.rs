@@ -1,7 +1,9 @@
 //! Whole requests and whole runs through the public interface.
 
+mod opaque;
+
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{Read as _, Write as _},
 };
 
@@ -198,6 +200,70 @@ fn bodies_are_peeled_to_their_leaves() {
 }
 
 #[test]
+fn base64_with_padding_is_no_form_of_one_key() {
+    let form = Some("application/x-www-form-urlencoded");
+    let zipped = (0..3)
+        .map(|blanks| STANDARD.encode(gzip(format!("{{\"lat\":52.374{}}}", " \t ".get(..blanks).unwrap_or_default()).as_bytes())))
+        .find(|text| text.ends_with('='))
+        .expect("one of three lengths is padded");
+    let mut random = fastrand::Rng::with_seed(5);
+    let noise: Vec<u8> = (0..5000).map(|_| random.u8(..)).collect();
+    for content_type in [form, None] {
+        let (leaves, _) = body_leaves(zipped.as_bytes(), content_type);
+        assert_eq!(lines(&leaves).len(), 1);
+        assert!(lines(&leaves)[0].contains("lat | latitude | precise-location | "), "{:?}", lines(&leaves));
+        check_body(STANDARD.encode(&noise).as_bytes(), content_type, &["body | opaque |  | ", "! body-opaque"]);
+        check_body(b"ping=", content_type, &["form ping | empty |  | "]);
+    }
+}
+
+#[test]
+fn what_a_limit_kept_from_being_read_is_unexplained_and_listed() {
+    let rest = |seen: &Observations| -> BTreeMap<String, u64> {
+        let fields = seen.endpoints.values().flat_map(|facts| &facts.fields);
+        fields.filter(|(_, field)| field.unexplained > 0).map(|(name, field)| (name.to_string(), field.unexplained)).collect()
+    };
+    let broken = observe_one("new.test/a", &[JSON], br#"{"a":1} oops, no end"#);
+    assert_eq!(rest(&broken), BTreeMap::from([("json {rest}".to_owned(), 12)]));
+    assert_eq!(unexplained(&broken, "/a"), 12);
+
+    // One layer of more than 16 MiB: the share that did not come out is unexplained, and one true sentence tells it.
+    let large = gzip(format!(r#"{{"a":1,"b":"{}"}}"#, "word ".repeat(4 << 20)).as_bytes());
+    let cut = observe_one("new.test/b", &[JSON], &large);
+    let told: Vec<&str> = cut.coverage.blind_spots.iter().map(|spot| spot.sentence.as_str()).collect();
+    assert_eq!(told, ["one layer of a request decodes to more than 16 MiB: what follows in it was not read"]);
+    assert!(unexplained(&cut, "/b") * 10 > large.len() as u64 * 9, "{} of {}", unexplained(&cut, "/b"), large.len());
+
+    // Values behind the last layer that is peeled.
+    let mut deep = "the words of a person, one after the other".to_owned();
+    for _ in 0..26 {
+        deep = STANDARD.encode(deep);
+    }
+    let nested = observe_one("new.test/c", &[JSON], format!(r#"{{"v":"{deep}"}}"#).as_bytes());
+    assert_eq!(unexplained(&nested, "/c"), deep.len() as u64);
+}
+
+#[test]
+fn many_short_values_cost_little() {
+    let mut random = fastrand::Rng::with_seed(25);
+    let value = |_| STANDARD.encode((0..25).map(|_| random.u8(..)).collect::<Vec<u8>>());
+    let body = serde_json::to_vec(&(0..30_000).map(value).collect::<Vec<String>>()).expect("texts are JSON");
+    let (leaves, notes) = body_leaves(&body, None);
+    assert_eq!((leaves.len(), notes), (30_000, Vec::new()));
+}
+
+#[test]
+fn a_line_end_after_a_form_is_structure() {
+    let request = |body: &[u8]| exchange(1, "start", "POST", "x.test/", &[], body.to_vec());
+    for end in ["", "\n", "\r\n"] {
+        let leaves = leaves_of(&request(format!("lat=1&lon=2&q=a%20b{end}").as_bytes()), &NoBodies, &App::default());
+        let names: Vec<String> = leaves.iter().map(|leaf| format!("{}={}", leaf.name, leaf.value.expose())).collect();
+        assert_eq!(names, ["form lat=1", "form lon=2", "form q=a b"], "{end:?}");
+        assert_eq!(leaves[0].bytes, Some(ByteRange { start: 4, end: 5, coarse: false }));
+    }
+}
+
+#[test]
 fn no_byte_of_a_multipart_body_is_dropped() {
     let kind = Some("multipart/form-data; boundary=X");
     let lines = b"--X\nContent-Disposition: form-data; name=\"k\"\n\n{\"v\":true}\n--X--\n";
@@ -208,7 +274,7 @@ fn no_byte_of_a_multipart_body_is_dropped() {
     check_body(around, kind, &want);
     let many = "--X\r\n\r\n1\r\n".repeat(10_050);
     let (leaves, notes) = body_leaves(many.as_bytes(), kind);
-    assert_eq!((leaves.len(), leaves.last().map(|leaf| leaf.name.path.as_str())), (10_000, Some("{rest}")));
+    assert_eq!((leaves.len(), leaves.last().map(|leaf| leaf.name.path.as_str())), (9_999, Some("part")));
     assert!(notes.iter().any(|note| note.kind == BlindSpotKind::LimitReached && note.sentence.contains("10,000 parts")), "{notes:?}");
 }
 
@@ -630,6 +696,20 @@ fn headers_and_cookies_are_fields_and_h2_gives_the_same() {
 }
 
 #[test]
+fn a_transport_header_and_a_method_hide_nothing() {
+    let (mut random, app, provenance) = (fastrand::Rng::with_seed(3), app(), provenance(1));
+    let mut noise = |count: usize| STANDARD.encode((0..count).map(|_| random.u8(..)).collect::<Vec<u8>>());
+    let data = noise(90);
+    let seen = observe_one("new.test/a", &[("If-None-Match", &data), ("Accept", "text/html, application/xhtml+xml;q=0.9")], b"");
+    assert_eq!(unexplained(&seen, "/a"), data.len() as u64);
+    let mut observer = Observer::new(&app, &provenance);
+    observer.absorb(&RunEvent::Exchange(Box::new(exchange(1, "start", "QUILLON", "new.test/a", &[], Vec::new()))), &NoBodies);
+    let seen = observer.finish();
+    assert_eq!(seen.planted["profile.nickname"].found_in, 1);
+    assert!(seen.endpoints.keys().all(|key| key.method == "{id}"), "{:?}", seen.endpoints.keys());
+}
+
+#[test]
 fn the_leak_gate_knows_the_values_and_lets_a_report_pass() {
     let seen = observe(1, &[complete()]);
     for secret in [
@@ -669,6 +749,7 @@ fn a_planted_text_is_found_wherever_it_stands() {
         ("new.test/a?Quillon=1", &[], b"", "query {id}"),
         ("new.test/a", &[("user-agent", "App (Quillon's phone)")], b"", "header user-agent"),
         ("new.test/a", &[("cookie", "a=1; who=Quillon")], b"", "cookie who"),
+        ("new.test/a", &[("Sec-WebSocket-Protocol", "chat, Quillon")], b"", "header sec-websocket-protocol"),
         ("new.test/a", &[JSON], br#"{"a":["hello Quillon!"]}"#, "json a[]"),
         ("new.test/a", &[JSON], br#"{"a":{"Quillon":1}}"#, "json a.{id}"),
         ("new.test/a", &[MULTIPART], file, "form photo.{filename}"),

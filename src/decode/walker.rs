@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::model::{Encoding, Ledger, Part, Standing};
 
 use super::{
+    dark::holds_noise,
     format::{DECODERS, Inflated},
     leaf::{Expectation, RawLeaf, Sink, Standings, Value},
     looks::Looks,
@@ -58,6 +59,8 @@ pub(super) enum Surface {
 pub(super) enum Limit {
     /// [`MOST_DECODED`] bytes came out of compressed or encoded layers.
     Decoded,
+    /// [`MOST_PER_LAYER`] bytes came out of one layer.
+    Layer,
     /// [`DEEPEST`] layers lay within each other.
     Layers,
     /// [`MOST_LEAVES`] leaves were read.
@@ -74,7 +77,8 @@ impl Limit {
     /// A sentence for a reader.
     pub(super) const fn sentence(self) -> &'static str {
         match self {
-            Self::Decoded => "a body decodes to more than 64 MiB: the rest was not read",
+            Self::Decoded => "a request decodes to more than 64 MiB, all its layers together: the rest was not read",
+            Self::Layer => "one layer of a request decodes to more than 16 MiB: what follows in it was not read",
             Self::Layers => "a body has more than 24 layers of encoding within each other: the inner ones were not peeled",
             Self::Leaves => "a request has more than 100,000 leaves: the rest was not read",
             Self::Nesting => "a document is nested deeper than 128 levels: what follows there was not read",
@@ -82,6 +86,26 @@ impl Limit {
             Self::Work => "a request would take too long to decode to its end: the rest was only searched",
         }
     }
+}
+
+/// What became of bytes that decoders were asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peeled {
+    /// A layer came off.
+    Layer,
+    /// No decoder knows them: they are a leaf.
+    Leaf,
+    /// A limit kept decoders from looking: nobody knows what they are.
+    Unseen,
+}
+
+/// What came out of a compressed layer.
+#[derive(Debug)]
+pub(super) struct Inflation {
+    /// As much as the limit let out.
+    pub(super) bytes: Vec<u8>,
+    /// How many more bytes there would have been, by the share of the layer that was not inflated.
+    beyond: u64,
 }
 
 /// One walk through one request.
@@ -97,6 +121,8 @@ pub(super) struct Walker<'s> {
     /// Bytes looked at so far, in every layer and by every decoder that reads a value to its end.
     work: usize,
     limits: BTreeSet<Limit>,
+    /// How often a decoder was kept from looking.
+    refused: u64,
     /// Whether bytes without a name were a leaf: all that could be said of a whole part.
     nameless: bool,
     /// Layers that are open, innermost last; the first stands for the request as a whole.
@@ -110,6 +136,8 @@ struct Frame {
     all: Ledger,
     /// Without what adapters and the app file say.
     unaided: Ledger,
+    /// Bytes that a limit kept from coming out of the layer: it is longer by them than what was read of it.
+    beyond: u64,
 }
 
 impl Frame {
@@ -120,13 +148,14 @@ impl Frame {
 
     /// The layer has so many bytes, and took so many in the layer around it: what is in no leaf is structure.
     fn closed(self, bytes: u64, taken: u64) -> Self {
+        let bytes = bytes + self.beyond;
         let close = |ledger: Ledger| {
             let known = ledger.total();
             // Leaves that overlap (a name that is a value too) cannot make a layer longer than it is.
             if known > bytes { ledger.scaled_to(bytes) } else { Ledger { structure: ledger.structure + (bytes - known), ..ledger } }
                 .scaled_to(taken)
         };
-        Self { all: close(self.all), unaided: close(self.unaided) }
+        Self { all: close(self.all), unaided: close(self.unaided), beyond: 0 }
     }
 }
 
@@ -143,6 +172,7 @@ impl<'s> Walker<'s> {
             decoded: 0,
             work: 0,
             limits: BTreeSet::new(),
+            refused: 0,
             nameless: false,
             frames: vec![Frame::default()],
         }
@@ -190,8 +220,26 @@ impl<'s> Walker<'s> {
         }
     }
 
-    /// Counts bytes of the layer at hand that were not read: nobody knows what they are.
+    /// Counts bytes of the layer at hand that were not read: nobody knows what they are. Why not, a limit or a gap tells.
     pub(super) fn unread(&mut self, bytes: u64) {
+        self.rest(bytes, &[]);
+    }
+
+    /// Counts bytes of the layer at hand that are no value, but data all the same: a long name of random digits.
+    pub(super) fn unexplained(&mut self, bytes: &[u8]) {
+        self.rest(bytes.len() as u64, bytes);
+    }
+
+    fn rest(&mut self, bytes: u64, seen: &[u8]) {
+        if bytes == 0 {
+            return;
+        }
+        let mark = self.path.len();
+        if !self.path.ends_with(REST) {
+            name::push_own(&mut self.path, REST);
+        }
+        self.sink.rest(self.part, &self.path, bytes, seen);
+        self.path.truncate(mark);
         self.account(&Standings::both(Standing::Unexplained), bytes);
     }
 
@@ -243,6 +291,10 @@ impl<'s> Walker<'s> {
         let placeholder = name::push_key(&mut self.path, key, planted);
         if placeholder != name::Placeholder::None {
             self.sink.replaced_key(placeholder, key, self.part, &self.path);
+            if holds_noise(key) {
+                // A name that is data: nobody would see it among the values.
+                self.unexplained(key.as_bytes());
+            }
         }
         mark
     }
@@ -290,6 +342,17 @@ impl<'s> Walker<'s> {
         self.document(encoding, inner, Place { exact: false, clean: false, ..place }, walk);
     }
 
+    /// Walks what came out of a compressed layer; what a limit kept in it is unexplained.
+    pub(super) fn unpacked(&mut self, encoding: Encoding, inner: &Inflation, place: Place, walk: impl FnOnce(&mut Self, Place)) {
+        self.decoded(encoding, &inner.bytes, place, |walker, place| {
+            walk(walker, place);
+            if let Some(frame) = walker.frames.last_mut() {
+                frame.beyond = inner.beyond;
+            }
+            walker.unread(inner.beyond);
+        });
+    }
+
     /// How many bytes a layer may still decode to. Zero: nothing is peeled that grows.
     pub(super) fn allowance(&self) -> usize {
         (MOST_DECODED - self.decoded).min(MOST_PER_LAYER)
@@ -297,10 +360,10 @@ impl<'s> Walker<'s> {
 
     /// Counts what a layer decoded to; `cut` when there was more.
     pub(super) fn charge(&mut self, bytes: usize, cut: bool) {
-        self.decoded = (self.decoded + bytes).min(MOST_DECODED);
         if cut {
-            self.limits.insert(Limit::Decoded);
+            self.limits.insert(if MOST_DECODED - self.decoded < MOST_PER_LAYER { Limit::Decoded } else { Limit::Layer });
         }
+        self.decoded = (self.decoded + bytes).min(MOST_DECODED);
     }
 
     /// Counts a value that had to be copied to undo its escapes; false when it is more than may be held, and the value is to
@@ -308,17 +371,19 @@ impl<'s> Walker<'s> {
     pub(super) fn may_copy(&mut self, bytes: usize) -> bool {
         let may = bytes <= self.allowance();
         self.charge(if may { bytes } else { 0 }, !may);
+        self.refused += u64::from(!may);
         may
     }
 
     /// Counts what inflating came to, and gives what is inside.
-    pub(super) fn inflated(&mut self, inflated: Inflated) -> Option<Vec<u8>> {
+    pub(super) fn inflated(&mut self, inflated: Inflated) -> Option<Inflation> {
         match inflated {
-            Ok((inner, cut)) => {
-                self.charge(inner.len(), cut);
-                Some(inner)
+            Ok((bytes, beyond)) => {
+                self.charge(bytes.len(), beyond > 0);
+                Some(Inflation { bytes, beyond })
             }
             Err(spent) => {
+                self.refused += u64::from(self.decoded == MOST_DECODED);
                 self.charge(spent, false);
                 None
             }
@@ -333,6 +398,7 @@ impl<'s> Walker<'s> {
             self.work += bytes;
         } else {
             self.limits.insert(Limit::Work);
+            self.refused += 1;
         }
         may
     }
@@ -369,44 +435,59 @@ impl<'s> Walker<'s> {
 
     /// A text value: peeled as far as it goes.
     pub(super) fn text(&mut self, text: &str, place: Place, surface: Surface) {
-        if !self.peel(text.as_bytes(), place, surface) {
-            self.leaf(Value::Text(text), place);
+        match self.peel(text.as_bytes(), place, surface) {
+            Peeled::Layer => {}
+            peeled => self.settle(Value::Text(text), place, peeled),
         }
     }
 
     /// Bytes that came out of a layer, or a value that is no text: peeled as far as they go. `text` is what they were decoded from.
     pub(super) fn bytes(&mut self, bytes: &[u8], text: Option<&str>, place: Place) {
-        if self.peel(bytes, place, Surface::Value) {
+        let peeled = self.peel(bytes, place, Surface::Value);
+        if peeled == Peeled::Layer {
             return;
         }
         match std::str::from_utf8(bytes) {
-            Ok(plain) if is_readable(plain) => self.leaf(Value::Text(plain), place),
-            _ => self.leaf(Value::Bytes { bytes, text }, place),
+            Ok(plain) if is_readable(plain) => self.settle(Value::Text(plain), place, peeled),
+            _ => self.settle(Value::Bytes { bytes, text }, place, peeled),
         }
     }
 
-    /// Tries every decoder; false when the bytes are a leaf.
-    pub(super) fn peel(&mut self, bytes: &[u8], place: Place, surface: Surface) -> bool {
+    /// Tries every decoder.
+    pub(super) fn peel(&mut self, bytes: &[u8], place: Place, surface: Surface) -> Peeled {
         if bytes.len() < SHORTEST_LAYER {
-            return false;
+            return Peeled::Leaf;
         }
         if self.is_deepest() {
             self.limits.insert(Limit::Layers);
-            return false;
+            return Peeled::Unseen;
         }
+        let refused = self.refused;
         if self.is_full() || !self.may_look(bytes.len() + EACH_VALUE) {
-            return false;
+            return Peeled::Unseen;
         }
         if self.decoded == MOST_DECODED {
             // Layers that grow stay shut from here on; that is to be told even where none of them was cut in its middle.
             self.limits.insert(Limit::Decoded);
         }
         let (looks, first) = (Looks::of(bytes), bytes.first().copied().unwrap_or_default());
-        DECODERS.iter().any(|entry| entry.may_be(looks, first) && entry.decoder.peel(bytes, place, surface, self))
+        if DECODERS.iter().any(|entry| entry.may_be(looks, first) && entry.decoder.peel(bytes, place, surface, self)) {
+            Peeled::Layer
+        } else if self.refused == refused {
+            Peeled::Leaf
+        } else {
+            Peeled::Unseen
+        }
     }
 
     /// A leaf.
     pub(super) fn leaf(&mut self, value: Value<'_>, place: Place) {
+        self.settle(value, place, Peeled::Leaf);
+    }
+
+    /// A leaf, or what has to be taken for one because a limit kept decoders from looking: that is searched like any other, but
+    /// what it seems to be explains none of its bytes.
+    fn settle(&mut self, value: Value<'_>, place: Place, peeled: Peeled) {
         if self.is_full() {
             self.limits.insert(Limit::Leaves);
             self.unread(place.taken);
@@ -425,7 +506,11 @@ impl<'s> Walker<'s> {
             group: self.group,
         };
         let standings = self.sink.leaf(&leaf);
-        self.account(&standings, place.taken);
+        if peeled == Peeled::Unseen && standings.all != Standing::Unexplained {
+            self.unread(place.taken);
+        } else {
+            self.account(&standings, place.taken);
+        }
     }
 }
 
@@ -434,6 +519,8 @@ pub(super) fn is_readable(text: &str) -> bool {
     !text.chars().any(|c| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || c == char::REPLACEMENT_CHARACTER)
 }
 
+/// Stands for what is no leaf, and was not read.
+const REST: &str = "{rest}";
 /// Nothing shorter is peeled: `{}` and `[]` are the shortest documents.
 const SHORTEST_LAYER: usize = 2;
 /// Most layers within each other.

@@ -140,8 +140,31 @@ fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-const NAMES: &[&str] =
-    &["state", "count", "level", "price", "total", "index", "page", "score", "width", "left", "top", "size", "code", "kind"];
+/// Some have a word of a planted value's name, and speak of something else.
+const NAMES: &[&str] = &[
+    "state",
+    "count",
+    "level",
+    "price",
+    "total",
+    "index",
+    "page",
+    "score",
+    "width",
+    "left",
+    "top",
+    "size",
+    "code",
+    "kind",
+    "screen_height",
+    "img.height",
+    "font_weight",
+    "edge_weight",
+    "birthday_reminder_days",
+    "year",
+    "nickname_max",
+    "viewHeight",
+];
 
 const WORDS: &[&str] = &[
     "the",

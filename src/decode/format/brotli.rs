@@ -8,7 +8,7 @@ use crate::model::Encoding;
 use super::{
     super::walker::{Place, Surface, Walker},
     Decoder, Inflated,
-    deflate::drain,
+    deflate::{beyond, drain},
     known::{is_known, looks_binary},
 };
 
@@ -21,25 +21,29 @@ impl Decoder for Brotli {
             return false;
         }
         let Some(inner) = walker.inflated(unbrotli(bytes, walker.allowance())) else { return false };
-        if !walker.may_look(inner.len()) || !is_known(&inner, walker.allowance()) {
+        if !walker.may_look(inner.bytes.len()) || !is_known(&inner.bytes, walker.allowance()) {
             return false;
         }
-        walker.decoded(Encoding::Brotli, &inner, place, |walker, place| walker.bytes(&inner, None, place));
+        walker.unpacked(Encoding::Brotli, &inner, place, |walker, place| walker.bytes(&inner.bytes, None, place));
         true
     }
 }
 
-/// What is inside a Brotli stream, and whether it was cut at `limit` bytes.
+/// What is inside a Brotli stream, at most `limit` bytes of it.
 pub(in super::super) fn unbrotli(bytes: &[u8], limit: usize) -> Inflated {
     let mut decoder = brotli_decompressor::Decompressor::new(bytes, BUFFER);
     let (out, cut) = drain(&mut decoder, limit)?;
+    if cut {
+        let beyond = beyond(out.len(), decoder.get_ref().len(), bytes.len());
+        return Ok((out, beyond));
+    }
     // Bytes after the end of the stream: those in the buffer make the next read fail, the others are still there.
-    let whole = cut || (matches!(decoder.read(&mut [0]), Ok(0)) && decoder.get_ref().is_empty());
-    if whole { Ok((out, cut)) } else { Err(out.len()) }
+    let whole = matches!(decoder.read(&mut [0]), Ok(0)) && decoder.get_ref().is_empty();
+    if whole { Ok((out, 0)) } else { Err(out.len()) }
 }
 
 /// No document is shorter.
 const SHORTEST: usize = 8;
 const BUFFER: usize = 4 << 10;
 /// What setting up a decoder costs, in bytes looked at.
-const SET_UP: usize = 16 << 10;
+const SET_UP: usize = 4 << 10;

@@ -22,10 +22,10 @@ impl Decoder for Deflate {
             return false;
         }
         let Some(inner) = walker.inflated(inflate_raw(bytes, walker.allowance())) else { return false };
-        if !walker.may_look(inner.len()) || !is_believed(&inner, walker.allowance()) {
+        if !walker.may_look(inner.bytes.len()) || !is_believed(&inner.bytes, walker.allowance()) {
             return false;
         }
-        walker.decoded(Encoding::Deflate, &inner, place, |walker, place| walker.bytes(&inner, None, place));
+        walker.unpacked(Encoding::Deflate, &inner, place, |walker, place| walker.bytes(&inner.bytes, None, place));
         true
     }
 }
@@ -33,7 +33,7 @@ impl Decoder for Deflate {
 /// Whether bytes are a short deflated document or text, for a decoder that has nothing else to go by.
 pub(super) fn is_deflated(bytes: &[u8]) -> bool {
     let short = (SHORTEST..=LONGEST_GLIMPSE).contains(&bytes.len()) && looks_binary(bytes);
-    short && matches!(inflate_raw(bytes, LONGEST_GLIMPSE * 4), Ok((inner, false)) if is_believed(&inner, LONGEST_GLIMPSE))
+    short && matches!(inflate_raw(bytes, LONGEST_GLIMPSE * 4), Ok((inner, 0)) if is_believed(&inner, LONGEST_GLIMPSE))
 }
 
 fn is_believed(inner: &[u8], limit: usize) -> bool {
@@ -52,17 +52,22 @@ const LONGEST_GLIMPSE: usize = 1 << 10;
 /// Random bytes inflate to so much text in fewer than one of 10^8 cases.
 const SHORTEST_TEXT: usize = 16;
 
-/// What came out and whether the limit cut it; for what is no such stream, how many bytes were inflated in vain. They count,
-/// or broken streams could cost time without bound.
-pub(in super::super) type Inflated = Result<(Vec<u8>, bool), usize>;
+/// What came out, and about how many bytes more there would be where the limit cut it (0: it came to its end); for what is no such
+/// stream, how many bytes were inflated in vain. They count, or broken streams could cost time without bound.
+pub(in super::super) type Inflated = Result<(Vec<u8>, u64), usize>;
 
-/// What is inside a gzip stream of one or more members, and whether it was cut at `limit` bytes.
+/// What is inside a gzip stream of one or more members, at most `limit` bytes of it.
 pub(in super::super) fn gunzip(bytes: &[u8], limit: usize) -> Inflated {
     // RFC 1952 section 2.3.1: ID1, ID2, and 8 for deflate.
-    if !bytes.starts_with(&[0x1f, 0x8b, 8]) { Err(0) } else { drain(MultiGzDecoder::new(bytes), limit) }
+    if !bytes.starts_with(&[0x1f, 0x8b, 8]) {
+        return Err(0);
+    }
+    let mut decoder = MultiGzDecoder::new(bytes);
+    let inflated = drain(&mut decoder, limit);
+    so_far(inflated, decoder.get_ref().len(), bytes)
 }
 
-/// What is inside a zlib stream, and whether it was cut at `limit` bytes.
+/// What is inside a zlib stream, at most `limit` bytes of it.
 pub(in super::super) fn inflate_zlib(bytes: &[u8], limit: usize) -> Inflated {
     // RFC 1950 section 2.2: compression method 8 with a window of at most 32 KiB, and a multiple of 31.
     let &[method, flags, ..] = bytes else { return Err(0) };
@@ -72,26 +77,40 @@ pub(in super::super) fn inflate_zlib(bytes: &[u8], limit: usize) -> Inflated {
     }
     let mut decoder = ZlibDecoder::new(bytes);
     let inflated = drain(&mut decoder, limit);
-    to_the_end(inflated, decoder.total_in(), bytes)
+    to_the_end(inflated, decoder.get_ref().len(), bytes)
 }
 
-/// What is inside a raw deflate stream (some servers' `deflate`), and whether it was cut at `limit` bytes.
+/// What is inside a raw deflate stream (some servers' `deflate`), at most `limit` bytes of it.
 pub(in super::super) fn inflate_raw(bytes: &[u8], limit: usize) -> Inflated {
     let mut decoder = DeflateDecoder::new(bytes);
     let inflated = drain(&mut decoder, limit);
-    to_the_end(inflated, decoder.total_in(), bytes)
+    to_the_end(inflated, decoder.get_ref().len(), bytes)
 }
 
 /// A stream after which other bytes follow is none: nobody would look at them.
-fn to_the_end(inflated: Inflated, taken: u64, bytes: &[u8]) -> Inflated {
-    match inflated {
-        Ok((out, false)) if taken != bytes.len() as u64 => Err(out.len()),
-        other => other,
+fn to_the_end(drained: Result<(Vec<u8>, bool), usize>, left: usize, bytes: &[u8]) -> Inflated {
+    match drained {
+        Ok((out, false)) if left > 0 => Err(out.len()),
+        other => so_far(other, left, bytes),
     }
 }
 
-/// Reads to the end or to the limit; a stream that breaks off is none.
-pub(super) fn drain(mut reader: impl Read, limit: usize) -> Inflated {
+/// A stream of these bytes of which so many are left.
+pub(super) fn so_far(drained: Result<(Vec<u8>, bool), usize>, left: usize, bytes: &[u8]) -> Inflated {
+    drained.map(|(out, cut)| {
+        let more = if cut { beyond(out.len(), left, bytes.len()) } else { 0 };
+        (out, more)
+    })
+}
+
+/// How many bytes are likely to follow after those that came out of a stream of `all` bytes, of which `left` are left; never 0.
+pub(super) fn beyond(out: usize, left: usize, all: usize) -> u64 {
+    let taken = all.saturating_sub(left).max(1) as u128;
+    u64::try_from(out as u128 * left as u128 / taken).unwrap_or(u64::MAX / 4).clamp(1, u64::MAX / 4)
+}
+
+/// Reads to the end or to the limit, and tells whether it was the limit; a stream that breaks off is none.
+pub(super) fn drain(mut reader: impl Read, limit: usize) -> Result<(Vec<u8>, bool), usize> {
     if limit == 0 {
         return Err(0);
     }

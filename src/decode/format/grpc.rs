@@ -69,7 +69,7 @@ fn one_frame(message: &[u8], flag: u8, descriptor: Option<&MessageDescriptor>, p
         && let Some((encoding, inflated)) = decompress(message, walker.allowance())
         && let Some(inner) = walker.inflated(inflated)
     {
-        walker.decoded(encoding, &inner, place, |walker, place| plain(&inner, descriptor, place, walker));
+        walker.unpacked(encoding, &inner, place, |walker, place| plain(&inner.bytes, descriptor, place, walker));
     } else {
         plain(message, descriptor, place, walker);
     }

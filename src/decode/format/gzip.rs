@@ -16,7 +16,7 @@ impl Decoder for Gzip {
             return false;
         }
         let Some(inner) = walker.inflated(gunzip(bytes, walker.allowance())) else { return false };
-        walker.decoded(Encoding::Gzip, &inner, place, |walker, place| walker.bytes(&inner, None, place));
+        walker.unpacked(Encoding::Gzip, &inner, place, |walker, place| walker.bytes(&inner.bytes, None, place));
         true
     }
 }

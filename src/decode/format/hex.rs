@@ -17,7 +17,7 @@ pub(super) struct Hex;
 
 impl Decoder for Hex {
     fn peel(&self, bytes: &[u8], place: Place, _surface: Surface, walker: &mut Walker<'_>) -> bool {
-        let Some(decoded) = decode(bytes, walker.allowance()) else { return false };
+        let Some(decoded) = decode(bytes, usize::MAX) else { return false };
         let letters = bytes.iter().any(u8::is_ascii_alphabetic) && bytes.iter().any(u8::is_ascii_digit) || bytes.len() >= SHORTEST_DIGITS;
         let letters = letters && !(walker.is_unpacked() && is_one_kind(bytes));
         let believed = walker.may_look(bytes.len())

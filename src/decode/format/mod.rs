@@ -4,6 +4,7 @@ mod base64;
 mod base64url;
 mod brotli;
 mod cbor;
+mod data_url;
 mod deflate;
 mod fit;
 mod form;
@@ -109,12 +110,14 @@ pub(super) const DECODERS: &[Entry] = &[
     Entry::new(&sse::Sse, Looks::LINE_END, Looks::NONE, b":deir"),
     Entry::new(&form::Form, Looks::AMPERSAND, BINARY.or(Looks::SPACE).or(Looks::LINE_END), &[]),
     Entry::new(&percent::Percent, Looks::PERCENT, BINARY.or(Looks::SPACE).or(Looks::LINE_END), &[]),
+    Entry::new(&data_url::DataUrl, Looks::MARK, BINARY, b"dD"),
     Entry::new(&grpc::Grpc, BINARY, Looks::NONE, b"\0\x01"),
     Entry::new(&msgpack::MessagePack, BINARY, Looks::NONE, &[]),
     Entry::new(&cbor::Cbor, BINARY, Looks::NONE, &[]),
     Entry::new(&hex::Hex, Looks::WORD, Looks::OF_TEXT.or(Looks::LETTER).or(Looks::DASH).or(Looks::DOT), &[]),
     Entry::new(&base64::Base64, Looks::WORD, Looks::OF_TEXT.or(Looks::DASH).or(Looks::DOT), &[]),
     Entry::new(&base64url::Base64Url, Looks::DASH, Looks::OF_TEXT.or(Looks::PLUS_SLASH).or(Looks::DOT), &[]),
+    Entry::new(&data_url::Blanks, Looks::SPACE, BINARY.or(Looks::MARK).or(Looks::PERCENT).or(Looks::AMPERSAND).or(Looks::DOT), &[]),
     Entry::new(&protobuf::Protobuf, BINARY.or(Looks::SPACE).or(Looks::LINE_END), Looks::NONE, &[]),
     Entry::new(&deflate::Deflate, BINARY, Looks::NONE, &[]),
     Entry::new(&brotli::Brotli, BINARY, Looks::NONE, &[]),

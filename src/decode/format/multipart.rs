@@ -76,7 +76,8 @@ fn parts(bytes: &[u8], delimiter: &[u8], cuts: &[usize], place: Place, walker: &
         let part = &bytes[from..end];
         if number + 1 == MOST_PARTS {
             walker.cut(Limit::Parts);
-            outside_parts("{rest}", bytes, from..end, place, walker);
+            // The layer that it lies in was searched for planted values.
+            walker.unread((end - from) as u64);
             break;
         }
         if part.starts_with(b"--") {

@@ -13,10 +13,9 @@ pub(super) struct Percent;
 impl Decoder for Percent {
     fn peel(&self, bytes: &[u8], place: Place, _surface: Surface, walker: &mut Walker<'_>) -> bool {
         let Some(plain) = decode_whole(bytes) else { return false };
-        if plain.len() > walker.allowance() {
+        if !walker.may_copy(plain.len()) {
             return false;
         }
-        walker.charge(plain.len(), false);
         walker.decoded(Encoding::Percent, plain.as_bytes(), place, |walker, place| walker.text(&plain, place, Surface::Value));
         true
     }

@@ -13,7 +13,7 @@ pub(super) struct Zlib;
 impl Decoder for Zlib {
     fn peel(&self, bytes: &[u8], place: Place, _surface: Surface, walker: &mut Walker<'_>) -> bool {
         let Some(inner) = walker.inflated(inflate_zlib(bytes, walker.allowance())) else { return false };
-        walker.decoded(Encoding::Zlib, &inner, place, |walker, place| walker.bytes(&inner, None, place));
+        walker.unpacked(Encoding::Zlib, &inner, place, |walker, place| walker.bytes(&inner.bytes, None, place));
         true
     }
 }

@@ -5,7 +5,7 @@ use crate::model::Encoding;
 use super::{
     super::walker::{Place, Surface, Walker},
     Decoder, Inflated,
-    deflate::drain,
+    deflate::{drain, so_far},
 };
 
 /// Zstandard, RFC 8878.
@@ -17,12 +17,12 @@ impl Decoder for Zstd {
             return false;
         }
         let Some(inner) = walker.inflated(unzstd(bytes, walker.allowance())) else { return false };
-        walker.decoded(Encoding::Zstd, &inner, place, |walker, place| walker.bytes(&inner, None, place));
+        walker.unpacked(Encoding::Zstd, &inner, place, |walker, place| walker.bytes(&inner.bytes, None, place));
         true
     }
 }
 
-/// What is inside one or more Zstandard frames, and whether it was cut at `limit` bytes.
+/// What is inside one or more Zstandard frames, at most `limit` bytes of it.
 pub(in super::super) fn unzstd(bytes: &[u8], limit: usize) -> Inflated {
     if !bytes.starts_with(MAGIC) {
         return Err(0);
@@ -32,7 +32,8 @@ pub(in super::super) fn unzstd(bytes: &[u8], limit: usize) -> Inflated {
     if decoder.window_log_max(LARGEST_WINDOW).is_err() {
         return Err(0);
     }
-    drain(decoder, limit)
+    let inflated = drain(&mut decoder, limit);
+    so_far(inflated, decoder.get_ref().len(), bytes)
 }
 
 /// RFC 8878 section 3.1.1: 0xFD2FB528, little-endian.

@@ -52,6 +52,11 @@ pub(super) fn judge(by_chance: f64, alike: u32) -> Option<Certainty> {
     }
 }
 
+/// Whether a form that says so many bits may be chance even alone in a request.
+pub(super) fn is_short(bits: f32) -> bool {
+    judge(expected(bits, 1.0), 1).is_none()
+}
+
 /// How often a form that says so many bits is found by chance in so many places.
 pub(super) fn expected(bits: f32, places: f64) -> f64 {
     places.max(1.0) * f64::from(-bits).exp2()
@@ -78,6 +83,8 @@ pub(super) fn text_bytes(bytes: &[u8]) -> f64 {
 pub(super) const CERTAIN: f64 = 1e-9;
 /// [`Certainty::Likely`] promises 10^-4 for a whole request, in which forms of some ten kinds are searched for.
 pub(super) const LIKELY: f64 = 1e-5;
+/// Under a name that speaks of the value, in a field that there are many of.
+pub(super) const UNDER_A_NAME: f64 = 0.1;
 /// A request of 64 MiB has no more places than bytes.
 const MOST_PLACES: f64 = 67_108_864.0;
 

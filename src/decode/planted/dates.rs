@@ -51,6 +51,28 @@ pub(super) fn epochs(date: Date) -> Vec<(i64, &'static str)> {
     vec![(days * 86_400, "seconds since 1970"), (days * 86_400_000, "milliseconds since 1970"), (days, "days since 1970")]
 }
 
+/// The date's midnight elsewhere, in whole hours west and east of universal time, as a number since 1970: value, name.
+pub(super) fn local_midnights(date: Date) -> Vec<(i64, &'static str)> {
+    let midnight = days_since_1970(date) * 86_400;
+    let elsewhere = (-12..=14).filter(|hours| *hours != 0).map(|hours| midnight - hours * 3_600);
+    elsewhere
+        .flat_map(|at| [(at, "seconds since 1970, at local midnight"), (at * 1_000, "milliseconds since 1970, at local midnight")])
+        .collect()
+}
+
+/// Year and month.
+pub(super) fn months(date: Date) -> [String; 6] {
+    let (y, m) = (date.year(), date.month());
+    [
+        format!("{y:04}-{m:02}"),
+        format!("{y:04}/{m:02}"),
+        format!("{y:04}.{m:02}"),
+        format!("{y:04}-{m}"),
+        format!("{m:02}/{y:04}"),
+        format!("{m:02}.{y:04}"),
+    ]
+}
+
 /// Spellings that are hashed.
 pub(super) fn hashed(date: Date) -> Vec<(String, &'static str)> {
     let (y, m, d) = (date.year(), date.month(), date.day());
@@ -119,6 +141,8 @@ mod tests {
             let date = jiff::civil::date(date.0, date.1, date.2);
             assert_eq!(days_since_1970(date), days, "{date}");
             assert_eq!(epochs(date)[0].0, days * 86_400);
+            // Berlin's midnight is an hour before that of universal time.
+            assert!(local_midnights(date).contains(&(days * 86_400_000 - 3_600_000, "milliseconds since 1970, at local midnight")));
         }
     }
 }

@@ -43,7 +43,7 @@ impl Algorithm {
         Self::Crc32,
     ];
     /// Those that are used with a key or a salt.
-    pub(super) const KEYED: [Self; 4] = [Self::Md5, Self::Sha1, Self::Sha256, Self::Sha512];
+    pub(super) const KEYED: [Self; 6] = [Self::Md5, Self::Sha1, Self::Sha256, Self::Sha512, Self::Sha224, Self::Sha384];
 
     /// Its name, as reports write it.
     pub(super) const fn word(self) -> &'static str {
@@ -108,7 +108,9 @@ impl Algorithm {
         match self {
             Self::Md5 => run::<Hmac<Md5>>(key, bytes),
             Self::Sha1 => run::<Hmac<Sha1>>(key, bytes),
+            Self::Sha224 => run::<Hmac<Sha224>>(key, bytes),
             Self::Sha256 => run::<Hmac<Sha256>>(key, bytes),
+            Self::Sha384 => run::<Hmac<Sha384>>(key, bytes),
             Self::Sha512 => run::<Hmac<Sha512>>(key, bytes),
             _ => None,
         }
@@ -172,7 +174,10 @@ pub(super) fn written(algorithm: Algorithm, digest: &[u8]) -> Vec<Written> {
             all.push(Written::Raw(reversed(digest)));
             all.push(Written::Decimal(number.to_string()));
             if number > i32::MAX as u32 {
-                all.push(Written::Decimal(number.cast_signed().to_string()));
+                let signed = number.cast_signed();
+                all.push(Written::Decimal(signed.to_string()));
+                // As Protocol Buffers write a negative number of 32 bits.
+                all.push(Written::Decimal(i64::from(signed).cast_unsigned().to_string()));
             }
         }
         Algorithm::Xx64 | Algorithm::Xx3 => {
@@ -202,6 +207,12 @@ pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     text.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
+/// The bytes that base64 of either alphabet stands for, padded or not; `None` for anything else.
+pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_end_matches('=');
+    general_purpose::STANDARD_NO_PAD.decode(text).or_else(|_| general_purpose::URL_SAFE_NO_PAD.decode(text)).ok()
 }
 
 fn uuid(bytes: &[u8]) -> String {

@@ -8,7 +8,10 @@ use base64::{Engine, engine::general_purpose};
 use crate::model::Planted;
 
 use super::{
-    super::kind::{self, Number},
+    super::{
+        kind::{self, Number},
+        name,
+    },
     chance::{self, Alphabet},
     dates,
     digest::{self, Algorithm, Written, hex},
@@ -65,43 +68,53 @@ pub(super) struct NumberForm {
 
 /// All forms of one value, none twice.
 pub(super) fn forms(value: &Planted) -> Vec<Form> {
-    let mut all = Forms { with_digests: true, ..Forms::default() };
+    let mut all = Forms::of(value, true);
     all.add(value);
     all.all
 }
 
 /// Those from which the value can be known: all but digests.
 pub(super) fn readable_forms(value: &Planted) -> Vec<Form> {
-    let mut all = Forms::default();
+    let mut all = Forms::of(value, false);
     all.add(value);
     all.all
 }
 
-/// Numbers that a value may be sent as, alone in a leaf.
-pub(super) fn numbers(value: &Planted) -> Vec<NumberForm> {
+/// Numbers that a value may be sent as, alone in a leaf: itself, and in the units that a length in centimetres or a weight in
+/// kilograms has beside its own. What its name says (`height_cm`, `weight`) tells the unit; another number has none.
+pub(super) fn numbers(name: &str, value: &Planted) -> Vec<NumberForm> {
+    let words = name::words(name.rsplit('.').next().unwrap_or_default());
+    let says = |any: &[&str]| words.iter().any(|word| any.contains(&word.as_str()));
+    let units: &[(i32, &'static str)] = if says(&["cm"]) || (says(&["height"]) && !says(LENGTHS)) {
+        &[(1, "in millimetres"), (-2, "in metres")]
+    } else if says(&["kg"]) || (says(&["weight"]) && !says(WEIGHTS)) {
+        &[(3, "in grams")]
+    } else {
+        &[]
+    };
     let scaled = |text: &str| -> Vec<NumberForm> {
         let Some(number) = Number::parse(text) else { return Vec::new() };
         let bits = chance::bits(text.bytes().filter(u8::is_ascii_digit).collect::<Vec<_>>().as_slice(), Alphabet::Text);
-        // Parsed from text, so that 63.4 times ten is 634 and not a hair beside it.
-        let times = |power: i32, spelling| {
+        let plain = NumberForm { value: number.value, spelling: "whole value", bits };
+        // Parsed from text, so that 63.4 kg are 63,400 g and not a hair beside them.
+        let others = units.iter().filter_map(|(power, spelling)| {
             let value = format!("{text}e{power}").parse().ok()?;
             Some(NumberForm { value, spelling, bits })
-        };
-        let plain = NumberForm { value: number.value, spelling: "whole value", bits };
-        let others = [times(1, "times 10"), times(2, "times 100"), times(3, "times 1,000"), times(-2, "divided by 100")];
-        [plain].into_iter().chain(others.into_iter().flatten().filter(|form| form.value != 0.0)).collect()
+        });
+        [plain].into_iter().chain(others.filter(|form| form.value != 0.0)).collect()
     };
     match value {
         Planted::Integer(number) => scaled(&number.to_string()),
         Planted::Decimal(text) => scaled(text),
-        Planted::Date(date) => dates::epochs(*date)
-            .into_iter()
-            .map(|(number, spelling)| NumberForm {
+        Planted::Date(date) => {
+            let form = |(number, spelling): (i64, &'static str), less: f32| NumberForm {
                 value: number as f64,
                 spelling,
-                bits: chance::bits(number.unsigned_abs().to_string().as_bytes(), Alphabet::Text),
-            })
-            .collect(),
+                bits: chance::bits(number.unsigned_abs().to_string().as_bytes(), Alphabet::Text) - less,
+            };
+            let local = dates::local_midnights(*date).into_iter().map(|number| form(number, BITS_OF_AN_HOUR));
+            dates::epochs(*date).into_iter().map(|number| form(number, 0.0)).chain(local).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -154,14 +167,43 @@ fn two_decimals(text: &str) -> Option<String> {
     text.split_once('.').filter(|(_, fraction)| fraction.len() == 1).map(|_| format!("{text}0"))
 }
 
-#[derive(Default)]
+/// Whether a value is one character repeated, whatever separates it: the advertising id that a phone gives when it gives none, an
+/// address that is not there. Nothing that looks like it, and no digest of it, speaks of anybody.
+pub(super) fn is_dull(value: &Planted) -> bool {
+    match value {
+        Planted::Text(text) => {
+            let bare = without_separators(text).to_lowercase();
+            let mut characters = bare.chars();
+            characters.next().is_none_or(|first| characters.all(|other| other == first))
+        }
+        Planted::Mac(mac) => mac.iter().all(|byte| *byte == mac[0] && byte >> 4 == byte & 15),
+        _ => false,
+    }
+}
+
 struct Forms {
     with_digests: bool,
+    /// No form that can be read says more: a value that repeats itself says little, however it is spelled.
+    most_bits: f32,
+    dull: bool,
     all: Vec<Form>,
     seen: HashSet<(Vec<u8>, bool)>,
 }
 
 impl Forms {
+    fn of(value: &Planted, with_digests: bool) -> Self {
+        let bare = match value {
+            Planted::Text(text) => without_separators(text),
+            Planted::Mac(mac) => mac_text(mac, ""),
+            _ => String::new(),
+        };
+        // Separators say something only between characters that do.
+        let bits = chance::bits(bare.as_bytes(), Alphabet::Text);
+        let repeats = bare.len() >= SHORTEST_WITHOUT_EDGES && bits < LEAST_OF_A_CHARACTER * bare.len() as f32;
+        let most_bits = if repeats { bits } else { f32::INFINITY };
+        Self { with_digests, most_bits, dull: is_dull(value), all: Vec::new(), seen: HashSet::new() }
+    }
+
     fn add(&mut self, value: &Planted) {
         match value {
             Planted::Text(text) => self.text(text.trim()),
@@ -213,7 +255,12 @@ impl Forms {
         }
     }
 
-    fn push(&mut self, form: Form) {
+    fn push(&mut self, mut form: Form) {
+        if self.dull {
+            form.bits = 0.0;
+        } else if form.readable {
+            form.bits = form.bits.min(self.most_bits);
+        }
         let exact = form.case == Case::Exact;
         let key = if exact { form.bytes.clone() } else { form.bytes.to_ascii_lowercase() };
         if !form.bytes.is_empty() && form.bytes.len() <= LONGEST_FORM && self.seen.insert((key, exact)) {
@@ -512,8 +559,15 @@ impl Forms {
     }
 }
 
+/// Any of 26 hours would do.
+const BITS_OF_AN_HOUR: f32 = 4.7;
+/// Units of a height or a weight that is not in centimetres or kilograms.
+const LENGTHS: &[&str] = &["mm", "m", "in", "inch", "inches", "ft", "feet"];
+const WEIGHTS: &[&str] = &["g", "lb", "lbs", "pounds", "st", "stone"];
 /// A text of so many bytes is looked for inside others whatever stands beside it.
 const SHORTEST_WITHOUT_EDGES: usize = 8;
+/// Bits of a character below which a text mostly repeats itself: half a digit's.
+const LEAST_OF_A_CHARACTER: f32 = 1.66;
 /// Shorter variants of a text would be found everywhere.
 const SHORTEST_TEXT: usize = 4;
 /// What says less is not looked for in disguise: `30` is hex for `0`, and nearly always a thirty.

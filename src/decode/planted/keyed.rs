@@ -7,13 +7,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use base64::{Engine, engine::general_purpose};
-
 use crate::model::{Part, PlantedValue};
 
 use super::{
     super::leaf::{RawLeaf, Value},
-    digest::{Algorithm, from_hex},
+    digest::{Algorithm, from_base64, from_hex},
     forms::keyed_inputs,
 };
 
@@ -43,6 +41,13 @@ pub(super) struct Material {
     /// Texts and bytes that could be keys, one after the other.
     pool: Vec<u8>,
     keys: Vec<Key>,
+    /// Digests of each field, and those already noted, by hash.
+    of_a_field: HashMap<u64, usize>,
+    known: HashSet<u64>,
+    /// Keys that are called so, of `keys`.
+    named: usize,
+    /// Whether there were more digests or keys than are kept.
+    cut: bool,
 }
 
 #[derive(Debug)]
@@ -80,7 +85,7 @@ impl Material {
             Value::Number(text) | Value::Text(text) => {
                 self.note_key(text.as_bytes(), leaf.group, words, true);
                 if let Some((bytes, written)) = digest_in(text) {
-                    self.note_digest(leaf, &bytes, written);
+                    self.note_digest((leaf.part, leaf.path, leaf.group), &bytes, written);
                 }
             }
             Value::Bytes { bytes, text } => {
@@ -90,43 +95,51 @@ impl Material {
                     Some(_) => "as base64",
                     None => "as raw bytes",
                 };
-                self.note_digest(leaf, bytes, written);
+                self.note_digest((leaf.part, leaf.path, leaf.group), bytes, written);
             }
             Value::Opaque(bytes) => {
                 self.note_key(bytes, leaf.group, words, false);
-                self.note_digest(leaf, bytes, "as raw bytes");
+                self.note_digest((leaf.part, leaf.path, leaf.group), bytes, "as raw bytes");
             }
             Value::Null | Value::Boolean(_) => {}
         }
     }
 
-    fn note_key(&mut self, bytes: &[u8], group: u32, words: &[String], text: bool) {
-        if bytes.is_empty() || bytes.len() > LONGEST_KEY {
-            return;
-        }
-        let named = words.iter().any(|word| KEY_WORDS.contains(&word.as_str()));
-        let known = self.keys.len();
-        if known < if named { MOST_KEYS + MOST_NAMED_KEYS } else { MOST_KEYS } {
-            self.keys.push(Key { start: self.pool.len() as u32, length: bytes.len() as u32, group, named, text });
-            self.pool.extend_from_slice(bytes);
+    /// Looks at a map key: the digest of somebody's id may be one.
+    pub(super) fn note_name(&mut self, part: Part, path: &str, name: &str) {
+        if let Some((bytes, written)) = digest_in(name) {
+            let written = if written == "as hex" { "as hex, in a name" } else { "as base64, in a name" };
+            self.note_digest((part, path, u32::MAX), &bytes, written);
         }
     }
 
-    fn note_digest(&mut self, leaf: &RawLeaf<'_>, bytes: &[u8], written: &'static str) {
-        if !LENGTHS.contains(&bytes.len()) {
+    fn note_key(&mut self, bytes: &[u8], group: u32, words: &[String], text: bool) {
+        let named = words.iter().any(|word| KEY_WORDS.contains(&word.as_str()));
+        if bytes.is_empty() || (!named && bytes.len() > LONGEST_KEY) {
             return;
         }
-        let same_field = self.digests.iter().filter(|digest| digest.part == leaf.part && digest.path == leaf.path);
-        let mut others = 0;
-        for digest in same_field {
-            if digest.bytes == bytes {
-                return;
-            }
-            others += 1;
+        let full = if named { self.named >= MOST_NAMED_KEYS } else { self.keys.len() - self.named >= MOST_KEYS };
+        if full || bytes.len() > LONGEST_NAMED_KEY {
+            self.cut = true;
+            return;
         }
-        if others < MOST_DIGESTS_OF_A_FIELD && self.digests.len() < MOST_DIGESTS {
-            self.digests.push(Digest { part: leaf.part, path: leaf.path.to_owned(), group: leaf.group, bytes: bytes.to_vec(), written });
+        self.named += usize::from(named);
+        self.keys.push(Key { start: self.pool.len() as u32, length: bytes.len() as u32, group, named, text });
+        self.pool.extend_from_slice(bytes);
+    }
+
+    fn note_digest(&mut self, (part, path, group): (Part, &str, u32), bytes: &[u8], written: &'static str) {
+        if !LENGTHS.contains(&bytes.len()) || self.known.contains(&hash(&(part, path, bytes))) {
+            return;
         }
+        let others = self.of_a_field.entry(hash(&(part, path))).or_default();
+        if *others >= MOST_DIGESTS_OF_A_FIELD || self.digests.len() >= MOST_DIGESTS {
+            self.cut = true;
+            return;
+        }
+        *others += 1;
+        self.known.insert(hash(&(part, path, bytes)));
+        self.digests.push(Digest { part, path: path.to_owned(), group, bytes: bytes.to_vec(), written });
     }
 
     /// Keys, the likeliest first, each as it is and as what its hex or base64 stands for; and how many of them have a name that
@@ -166,27 +179,23 @@ impl Keyed {
         self.inputs.is_empty()
     }
 
-    /// Explains digests of an exchange, and says whether keys that are called so were left untried.
+    /// Explains digests of an exchange, and says whether a digest or a key was left untried. Keys that are called so are tried on
+    /// every digest of every request; what only happens to stand there, on a field's first ones and on the likeliest inputs.
     pub(super) fn explain(&self, material: &Material, found: &mut dyn FnMut(KeyedHit)) -> bool {
         if self.inputs.is_empty() || material.digests.is_empty() {
             return false;
         }
-        let named = material.keys.iter().any(|key| key.named);
-        let most_tries = if named { MOST_TRIES_WITH_KEYS } else { MOST_TRIES };
         // A thread that panicked while it counted has counted: the counts are only a budget.
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        let digests: Vec<(u64, &Digest)> = material
-            .digests
-            .iter()
-            .map(|digest| (field(material.endpoint, digest), digest))
-            .filter(|(field, _)| tries.get(field).is_none_or(|tries| *tries < most_tries))
-            .collect();
-        if digests.is_empty() {
-            return false;
-        }
-        for (field, _) in &digests {
-            if tries.len() < MOST_FIELDS || tries.contains_key(field) {
-                *tries.entry(*field).or_default() += 1;
+        let digests: Vec<(u64, &Digest)> = material.digests.iter().map(|digest| (field(material.endpoint, digest), digest)).collect();
+        let fields: HashSet<u64> = digests.iter().map(|(field, _)| *field).collect();
+        let mut fresh = 0;
+        for field in &fields {
+            if tries.get(field).is_none_or(|tries| *tries < MOST_TRIES) {
+                fresh += 1;
+                if tries.len() < MOST_FIELDS || tries.contains_key(field) {
+                    *tries.entry(*field).or_default() += 1;
+                }
             }
         }
         let groups: HashSet<u32> = digests.iter().map(|(_, digest)| digest.group).collect();
@@ -201,10 +210,14 @@ impl Keyed {
             .collect();
         let mut tried = Trial { algorithms: &algorithms, by_bytes: &by_bytes, hashes: 0, most: MOST_HASHES, hits: Vec::new() };
         let (named, others) = keys.split_at(named);
-        let done = tried.all(self, named, false) && tried.all(self, named, true);
+        let mut done = tried.all(self, named, false) && tried.all(self, named, true);
         // Of keys that only happen to stand there, fewer are tried.
-        tried.most = MOST_HASHES.min(tried.hashes + MOST_HASHES_WITHOUT_NAME);
-        let _ = tried.all(self, others, false) && tried.all(self, others, true);
+        if fresh > 0 {
+            tried.most = tried.hashes + MOST_HASHES_WITHOUT_NAME;
+            done &= tried.all(self, others, false);
+            let _ = tried.all(self, others, true);
+        }
+        done &= fresh == fields.len() || others.is_empty();
         for (at, input, how) in tried.hits {
             let (field, digest) = digests[at];
             // It is one, so it is one in the next request.
@@ -212,7 +225,7 @@ impl Keyed {
             let spelling = format!("{how}, {}", digest.written).replace("{}", self.inputs[input].name);
             found(KeyedHit { part: digest.part, path: digest.path.clone(), value: self.inputs[input].value, spelling });
         }
-        !done
+        !done || material.cut
     }
 }
 
@@ -276,25 +289,35 @@ impl Trial<'_> {
     }
 }
 
-/// The bytes of a text that is written like a digest, and how it is written.
+/// The bytes of a text that is written like a digest (`sha256:…` too), and how it is written.
 fn digest_in(text: &str) -> Option<(Vec<u8>, &'static str)> {
+    let text = match text.split_once([':', '=', '$']) {
+        Some((word, rest)) if is_algorithm(word) => rest,
+        _ => text,
+    };
     match text.len() {
-        32 | 40 | 64 | 128 if text.bytes().all(|byte| byte.is_ascii_hexdigit()) => from_hex(text).map(|bytes| (bytes, "as hex")),
-        22 | 24 | 27 | 28 | 43 | 44 | 86 | 88 => {
+        32 | 40 | 56 | 64 | 96 | 128 if text.bytes().all(|byte| byte.is_ascii_hexdigit()) => from_hex(text).map(|bytes| (bytes, "as hex")),
+        22 | 24 | 27 | 28 | 38 | 40 | 43 | 44 | 64 | 86 | 88 => {
             from_base64(text).filter(|bytes| LENGTHS.contains(&bytes.len())).map(|bytes| (bytes, "as base64"))
         }
         _ => None,
     }
 }
 
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=');
-    general_purpose::STANDARD_NO_PAD.decode(text).or_else(|_| general_purpose::URL_SAFE_NO_PAD.decode(text)).ok()
+/// Whether a word is a hash function's name: `sha256`, `HMAC-SHA-1`.
+fn is_algorithm(word: &str) -> bool {
+    let bare: String = word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let function = bare.strip_prefix("hmac").unwrap_or(&bare);
+    word.len() <= 16 && Algorithm::KEYED.into_iter().any(|algorithm| algorithm.word() == function)
 }
 
 fn field(endpoint: u64, digest: &Digest) -> u64 {
+    hash(&(endpoint, digest.part, &digest.path, digest.bytes.len()))
+}
+
+fn hash(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (endpoint, digest.part, &digest.path, digest.bytes.len()).hash(&mut hasher);
+    what.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -303,22 +326,23 @@ const KEY_WORDS: [&str; 14] =
     ["challenge", "hmac", "iv", "key", "nonce", "pepper", "rand", "random", "salt", "secret", "seed", "sign", "signature", "token"];
 /// Between a salt and a value.
 const SEPARATORS: [&[u8]; 5] = [b"", b":", b"-", b"_", b"|"];
-/// Bytes of md5, sha1, sha256 and sha512.
-const LENGTHS: [usize; 4] = [16, 20, 32, 64];
+/// Bytes of md5, sha1, sha224, sha256, sha384 and sha512.
+const LENGTHS: [usize; 6] = [16, 20, 28, 32, 48, 64];
 /// Inputs of a value that are tried before all others.
 const LIKELY_INPUTS: usize = 2;
-const LONGEST_KEY: usize = 128;
+/// What is longer, and not called a key, is none.
+const LONGEST_KEY: usize = 512;
+const LONGEST_NAMED_KEY: usize = 8192;
 /// Shorter keys are taken as they are.
 const SHORTEST_ENCODED_KEY: usize = 8;
-const MOST_KEYS: usize = 200;
-const MOST_NAMED_KEYS: usize = 50;
-const MOST_DIGESTS: usize = 64;
+const MOST_KEYS: usize = 400;
+const MOST_NAMED_KEYS: usize = 100;
+const MOST_DIGESTS: usize = 1024;
 /// A field with more of them in one request has ids.
-const MOST_DIGESTS_OF_A_FIELD: usize = 8;
-/// Hashes for one exchange.
+const MOST_DIGESTS_OF_A_FIELD: usize = 64;
+/// Hashes for one exchange, with keys that are called so.
 const MOST_HASHES: usize = 20_000;
-const MOST_HASHES_WITHOUT_NAME: usize = 8_000;
-/// Requests in which a field is tried in vain.
+const MOST_HASHES_WITHOUT_NAME: usize = 40_000;
+/// Requests in which a field is tried in vain with keys that are not called so.
 const MOST_TRIES: u32 = 4;
-const MOST_TRIES_WITH_KEYS: u32 = 16;
 const MOST_FIELDS: usize = 20_000;

@@ -22,11 +22,13 @@ use std::{
     ops::Range,
 };
 
+use jiff::civil::Date;
+
 use crate::model::{Category, Certainty, LeakGate, Planted, PlantedValue, Reason};
 
 use self::{
     chance::{Alphabet, always_certain, judge},
-    forms::{Case, Form, forms, numbers, readable_forms},
+    forms::{Case, Form, forms, is_dull, numbers, readable_forms},
     keyed::Keyed,
     matcher::{Hit, Matcher, SHORTEST},
     search::{Open, Place},
@@ -52,6 +54,8 @@ pub(super) struct Index {
     whole: HashMap<u64, Vec<WholeForm>>,
     /// Planted numbers by the bits of their value.
     numbers: HashMap<u64, Vec<NumberFacts>>,
+    /// Planted dates, with the numbers of their values.
+    dates: Vec<(usize, Date)>,
     spellings: Vec<String>,
     series: AllSeries,
     keyed: Keyed,
@@ -149,6 +153,15 @@ impl Index {
             index.spellings[number] = spelling;
         }
         index.add_numbers();
+        index.dates = index
+            .values
+            .iter()
+            .enumerate()
+            .filter_map(|(number, value)| match value.value {
+                Planted::Date(date) => Some((number, date)),
+                _ => None,
+            })
+            .collect();
         index.series = AllSeries::new(index.values.iter().enumerate().filter_map(|(number, value)| match &value.value {
             Planted::Series(series) => Some((number, series.as_slice())),
             _ => None,
@@ -162,7 +175,7 @@ impl Index {
             .values
             .iter()
             .enumerate()
-            .flat_map(|(value, planted)| numbers(&planted.value).into_iter().map(move |form| (value, form)))
+            .flat_map(|(value, planted)| numbers(&planted.name, &planted.value).into_iter().map(move |form| (value, form)))
             .collect();
         // Of so many digits.
         let digits = |bits: f32| (bits / 3.3) as u32;
@@ -228,7 +241,7 @@ impl Index {
         if !self.keyed.is_empty() {
             search.material.note(leaf, &name.words);
         }
-        let mut taker = Taker { index: self, name, leaf, search, reasons, found };
+        let mut taker = Taker { index: self, name, leaf, search, reasons, found, within: "" };
         match leaf.value {
             Value::Number(text) | Value::Text(text) => {
                 taker.search.text_bytes += text.len() as u64;
@@ -238,7 +251,7 @@ impl Index {
                 taker.whole(text.as_bytes());
                 taker.number(text);
                 taker.list_of_numbers(text);
-                taker.series_in_hex(text);
+                taker.encoded(text);
             }
             Value::Bytes { bytes, text } => {
                 taker.search.binary_bytes += bytes.len() as u64;
@@ -259,6 +272,10 @@ impl Index {
                 }
                 taker.whole(bytes);
                 taker.series_in(bytes);
+                // Lines of text that no format takes.
+                if let Ok(text) = std::str::from_utf8(bytes) {
+                    taker.list_of_numbers(text);
+                }
             }
             Value::Null | Value::Boolean(_) => {}
         }
@@ -278,6 +295,8 @@ struct Taker<'t, 'l> {
     search: &'t mut Search,
     reasons: &'t mut Vec<(Category, Reason)>,
     found: &'t mut BTreeSet<usize>,
+    /// What is said of the encoding that is being looked into.
+    within: &'static str,
 }
 
 impl Taker<'_, '_> {
@@ -299,6 +318,10 @@ impl Taker<'_, '_> {
         });
         let mut text_bytes = None;
         for (hit, facts) in best {
+            if !self.within.is_empty() && self.found.contains(&facts.value) {
+                // It was seen in the text around it.
+                continue;
+            }
             let there = &bytes[hit.start..hit.end];
             let place = match place_of(facts, &hit, bytes, &mut text_bytes) {
                 Place::Binary { word, .. } if text => Place::Text(word),
@@ -324,18 +347,54 @@ impl Taker<'_, '_> {
 
     fn number(&mut self, text: &str) {
         let index = self.index;
-        let in_array = !index.series.is_empty() && self.leaf.path.contains("[]");
-        if index.numbers.is_empty() && !in_array {
+        let minutes = !index.series.is_empty();
+        if index.numbers.is_empty() && index.dates.is_empty() && !minutes {
             return;
         }
         let number = Number::parse(text);
         for facts in number.and_then(|number| index.numbers.get(&key(number.value))).into_iter().flatten() {
             self.judge(facts.value, facts.spelling, (facts.bits, Alphabet::Text, facts.alike), Place::Whole);
         }
-        if in_array && let Some(number) = number {
+        match number {
+            // A float of 32 bits, written as one of 64: 63.400001525878906.
+            Some(number) if number.decimals > DECIMALS_OF_A_FLOAT && f64::from(number.value as f32) == number.value => {
+                let short = (number.value as f32).to_string().parse().unwrap_or(number.value);
+                self.rewritten_number(short, "a float of 32 bits", false);
+            }
+            Some(_) => {}
+            None => {
+                if let Some(value) = number_with_unit(text) {
+                    self.rewritten_number(value, "as people write it", true);
+                }
+                self.month_of_date(text);
+            }
+        }
+        if minutes && let Some(number) = number {
             // Times and ids are no readings, whatever their last digits.
             let reading = if number.value.abs() <= MOST_READING && number.value.fract() == 0.0 { number.value as i32 } else { i32::MAX };
             self.search.columns.add(self.leaf.part, self.leaf.path, reading);
+        }
+    }
+
+    /// A number that is not written as numbers are; `under_a_name` where only a name that speaks of it makes it a hit.
+    fn rewritten_number(&mut self, value: f64, how: &str, under_a_name: bool) {
+        let index = self.index;
+        for facts in index.numbers.get(&key(value)).into_iter().flatten() {
+            if !under_a_name || name_fits(self.name, self.leaf.path, &index.values[facts.value], facts.bits) {
+                let says = (facts.bits, Alphabet::Text, facts.alike);
+                self.judge(facts.value, &format!("{}, {how}", facts.spelling), says, Place::Whole);
+            }
+        }
+    }
+
+    /// Year and month of a date, under a name that speaks of it: it is one of a few hundred.
+    fn month_of_date(&mut self, text: &str) {
+        let index = self.index;
+        for &(value, date) in &index.dates {
+            let is = (6..=7).contains(&text.len()) && dates::months(date).iter().any(|month| month == text);
+            if is && name_fits(self.name, self.leaf.path, &index.values[value], TELLING) {
+                self.judge(value, "year and month", (BITS_OF_A_MONTH, Alphabet::Text, 1), Place::Whole);
+            }
         }
     }
 
@@ -345,23 +404,24 @@ impl Taker<'_, '_> {
         }
         if let Some(numbers) = numbers_of_list(text) {
             self.tell_series(|series, found| series.find_in_numbers(&numbers, "in a list", found));
+        } else if text.len() <= LONGEST_ENCODED && text.bytes().filter(|byte| *byte == b'\n').count() >= FEWEST_LINES {
+            self.tell_series(|series, found| series.find_in_lines(text, found));
         }
     }
 
-    /// Hex digits that nothing says are data stay a text; a series in them says so.
-    fn series_in_hex(&mut self, text: &str) {
-        if self.index.series.is_empty() || text.len() < SHORTEST_HEX {
+    /// Hex digits and base64 that nothing says are data stay a text; what is in them says so: bytes of a value, a digest, a series.
+    fn encoded(&mut self, text: &str) {
+        if !(SHORTEST_ENCODED..=LONGEST_ENCODED).contains(&text.len()) {
             return;
         }
-        let Some(bytes) = digest::from_hex(text) else { return };
-        let mut cut = false;
-        self.tell_series(|series, found| {
-            cut = series.find_in_bytes(&bytes, &mut |hit| {
-                let spelling = format!("{}, as hex", hit.spelling);
-                found(series::SeriesHit { spelling, ..hit });
-            });
-        });
-        self.search.cut |= cut;
+        let hex = digest::from_hex(text);
+        self.within = if hex.is_some() { ", as hex" } else { ", as base64" };
+        if let Some(bytes) = hex.or_else(|| digest::from_base64(text)) {
+            self.search.binary_bytes += bytes.len() as u64;
+            self.forms_in(&bytes, false);
+            self.series_in(&bytes);
+        }
+        self.within = "";
     }
 
     fn series_in(&mut self, bytes: &[u8]) {
@@ -394,17 +454,23 @@ impl Taker<'_, '_> {
             self.tell(value, spelling.to_owned(), Certainty::Certain);
             return;
         }
-        let named = name_fits(self.name, &self.index.values[value], bits);
+        let planted = &self.index.values[value];
+        // One character repeated says nothing, but that a field of its name holds it.
+        let says = if is_dull(&planted.value) && place == Place::Whole { LEAST_NAMED } else { bits };
+        let named = name_fits(self.name, self.leaf.path, planted, says);
         if named || judge(chance::expected(bits * MOST_IN_NOISE, 1.0), alike).is_some() {
-            if named {
+            // Of many fields with such a name, one has any short value.
+            let one_of_many = self.leaf.path.contains("[]");
+            if named && !one_of_many {
                 self.found.insert(value);
             }
-            let (part, path, spelling) = (self.leaf.part, self.leaf.path.to_owned(), spelling.to_owned());
-            self.search.open(Open { part, path, value, spelling, bits, alike, alphabet, place, named });
+            let (part, path, spelling) = (self.leaf.part, self.leaf.path.to_owned(), format!("{spelling}{}", self.within));
+            self.search.open(Open { part, path, value, spelling, bits, alike, alphabet, place, named, one_of_many });
         }
     }
 
-    fn tell(&mut self, value: usize, spelling: String, certainty: Certainty) {
+    fn tell(&mut self, value: usize, mut spelling: String, certainty: Certainty) {
+        spelling.push_str(self.within);
         self.found.insert(value);
         self.reasons.push((self.index.values[value].category, self.index.reason(value, spelling, certainty)));
     }
@@ -471,6 +537,31 @@ fn numbers_of_list(text: &str) -> Option<Vec<i32>> {
     Some(numbers)
 }
 
+/// A number as people write it: with a comma, or with its unit behind it (`63,4`, `63.4kg`, `171 cm`).
+fn number_with_unit(text: &str) -> Option<f64> {
+    let text = text.trim();
+    if text.len() > LONGEST_WITH_UNIT || !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let known = unit.is_empty() || UNITS.contains(&unit.trim().to_ascii_lowercase().as_str());
+    Number::parse(&number.replacen(',', ".", 1)).filter(|_| known).map(|number| number.value)
+}
+
+/// Whether a value is too short to be told from chance where the name of the field does not speak of it. Reports say so with
+/// [`NEEDS_A_NAME`], so that "not found" is not read as "not sent".
+pub fn needs_a_name(value: &Planted) -> bool {
+    match value {
+        Planted::Integer(_) | Planted::Decimal(_) => numbers("", value).first().is_none_or(|form| chance::is_short(form.bits)),
+        Planted::Text(text) => is_dull(value) || chance::is_short(chance::bits(forms::without_separators(text).as_bytes(), Alphabet::Text)),
+        Planted::Date(_) | Planted::Mac(_) | Planted::Position(_) | Planted::Series(_) => is_dull(value),
+    }
+}
+
+/// What reports say of a value that [`needs_a_name`].
+pub const NEEDS_A_NAME: &str = "too short to be told from chance: found only in fields whose name speaks of it, and as digests; elsewhere it may have been sent unseen";
+
 /// Whether a form is compared with whole leaves only: shorter ones are found everywhere in what they are written in.
 fn only_whole(form: &Form) -> bool {
     form.bytes.len()
@@ -521,25 +612,103 @@ fn key(value: f64) -> u64 {
 }
 
 /// Whether a leaf's name speaks of what was planted: a word of its category, unless the form says so little that any number of
-/// that category could be it; or a word of the planted value's own name (`birthday` of `profile.birth`).
-fn name_fits(name: &NameFacts, planted: &PlantedValue, bits: f32) -> bool {
+/// that category could be it; or a word of the planted value's own name (`birthday` of `profile.birth`). Of a picture's height or
+/// the weight of a font it does not speak, and what one in some hundred such fields holds says nothing under any name.
+fn name_fits(name: &NameFacts, path: &str, planted: &PlantedValue, bits: f32) -> bool {
+    if bits < LEAST_NAMED {
+        return false;
+    }
     let of_category = || name.may_be(planted.category);
-    let own = || name::words(planted.name.rsplit('.').next().unwrap_or_default());
-    let speaks =
-        |own: &String| own.len() >= 3 && name.words.iter().any(|word| word == own || (own.len() >= 4 && word.starts_with(own.as_str())));
-    (bits >= TELLING && of_category()) || own().iter().any(speaks)
+    let own = name::words(planted.name.rsplit('.').next().unwrap_or_default());
+    let tells = |own: &&String| own.len() >= 3 && !ANY_NAME.contains(&own.as_str());
+    let is = |own: &String, word: &String| word == own || (own.len() >= 4 && word.starts_with(own.as_str()));
+    let speaks = || own.iter().filter(tells).any(|own| name.words.iter().any(|word| is(own, word)));
+    let of_something_else = || {
+        let words = name::segments(path).flat_map(name::words);
+        words.into_iter().any(|word| SOMETHING_ELSE.contains(&word.as_str()) && !own.contains(&word))
+    };
+    ((bits >= TELLING && of_category()) || speaks()) && !of_something_else()
 }
 
 /// Forms that are compared with whole leaves only are no longer.
 const LONGEST_WHOLE: usize = 7;
 /// A form of so many bits is not just any number of its category.
 const TELLING: f32 = 16.0;
+/// A form that says less is one of a few hundred values: three digits.
+const LEAST_NAMED: f32 = 9.0;
+/// Words of a planted value's name that any other field may have too.
+const ANY_NAME: &[&str] = &["code", "count", "date", "day", "level", "name", "number", "time", "type", "value", "year"];
+/// Words of names of things that have a height, a weight or an age as people do, and of settings.
+const SOMETHING_ELSE: &[&str] = &[
+    "avatar",
+    "banner",
+    "border",
+    "bounds",
+    "button",
+    "canvas",
+    "cell",
+    "count",
+    "device",
+    "display",
+    "edge",
+    "edges",
+    "font",
+    "footer",
+    "frame",
+    "header",
+    "icon",
+    "image",
+    "images",
+    "img",
+    "keyboard",
+    "layout",
+    "level",
+    "limit",
+    "line",
+    "logo",
+    "max",
+    "maximum",
+    "min",
+    "minimum",
+    "page",
+    "photo",
+    "picture",
+    "pixel",
+    "pixels",
+    "px",
+    "reminder",
+    "reminders",
+    "resolution",
+    "row",
+    "screen",
+    "scroll",
+    "stroke",
+    "text",
+    "thumb",
+    "thumbnail",
+    "video",
+    "view",
+    "viewport",
+    "widget",
+    "window",
+    "zoom",
+];
 /// No place makes a form say more than so many times its bits.
 const MOST_IN_NOISE: f32 = 1.4;
 /// Readings and their differences are smaller.
 const MOST_READING: f64 = 65_536.0;
 /// Twenty numbers with separators between.
 const SHORTEST_LIST: usize = 39;
-/// Hex digits of the fewest minutes.
-const SHORTEST_HEX: usize = 40;
+/// A float of 32 bits that is written shortest has no more.
+const DECIMALS_OF_A_FLOAT: u8 = 9;
+const LONGEST_WITH_UNIT: usize = 24;
+/// Behind a number, lower case.
+const UNITS: &[&str] = &["cm", "g", "gr", "gram", "grams", "kg", "kgs", "m", "mm"];
+/// Of a month in fifty years.
+const BITS_OF_A_MONTH: f32 = 9.2;
+/// One of a text in which a series is looked for has a minute each.
+const FEWEST_LINES: usize = 19;
+/// Base64 of sixteen bytes.
+const SHORTEST_ENCODED: usize = 22;
+const LONGEST_ENCODED: usize = 1 << 21;
 const MOST_OF_A_LIST: usize = 1 << 19;

@@ -1,7 +1,10 @@
 //! What is known only at the end of an exchange: how many places were searched, so how unlikely a short value is; arrays of
 //! numbers, which come one by one; digests and the keys that may have made them.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use crate::model::{Certainty, Part, Reason};
 
@@ -41,6 +44,8 @@ pub(super) struct Open {
     pub(super) place: Place,
     /// The name of the leaf speaks of the value: it is likely at least.
     pub(super) named: bool,
+    /// It is in an array, whose other elements have the same name.
+    pub(super) one_of_many: bool,
 }
 
 /// Where a form stands, so where else it could.
@@ -79,6 +84,11 @@ impl Search {
         }
     }
 
+    /// A map key that is a value: what it holds in plain text is found elsewhere, but it may be a digest with a key.
+    pub(in super::super) fn note_name(&mut self, part: Part, path: &str, name: &str) {
+        self.material.note_name(part, path, name);
+    }
+
     pub(super) fn open(&mut self, open: Open) {
         let same = |known: &&mut Open| {
             (known.part, known.value, &known.path, &known.spelling) == (open.part, open.value, &open.path, &open.spelling)
@@ -100,7 +110,8 @@ impl Search {
         let mut cut = self.cut;
         for open in &self.open {
             let judged = chance::judge(self.by_chance(open.place, open.bits, open.alphabet), open.alike);
-            if let Some(certainty) = judged.or(open.named.then_some(Certainty::Likely)) {
+            let named = open.named && (!open.one_of_many || chance::expected(open.bits, self.leaves as f64) < chance::UNDER_A_NAME);
+            if let Some(certainty) = judged.or(named.then_some(Certainty::Likely)) {
                 tell(open.part, &open.path, open.value, index.reason(open.value, open.spelling.clone(), certainty));
             }
         }
@@ -115,10 +126,12 @@ impl Search {
     }
 }
 
-/// Numbers of arrays, by the field that they are of.
+/// Numbers by the field that they are of: of arrays, of objects whose keys are values, of whatever comes more than once.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
     all: Vec<Column>,
+    /// By a hash of part and path.
+    by_field: HashMap<u64, usize>,
     /// The column of the last number.
     last: usize,
     numbers: usize,
@@ -133,7 +146,7 @@ struct Column {
 }
 
 impl Columns {
-    /// A number of an array.
+    /// A number of a field.
     pub(super) fn add(&mut self, part: Part, path: &str, number: i32) {
         if self.numbers >= MOST_NUMBERS {
             self.cut = true;
@@ -143,17 +156,14 @@ impl Columns {
         // An array goes on, or its objects come back to the field after the last one.
         let next = (self.last + 1) % self.all.len().max(1);
         let known = [self.last, next].into_iter().find(|at| self.all.get(*at).is_some_and(is));
-        let at = match known.or_else(|| self.all.iter().position(is)) {
-            Some(at) => at,
-            None if self.all.len() < MOST_COLUMNS => {
-                self.all.push(Column { part, path: path.to_owned(), numbers: Vec::new() });
-                self.all.len() - 1
-            }
-            None => {
-                self.cut = true;
-                return;
-            }
-        };
+        let at = known.unwrap_or_else(|| {
+            let mut hasher = DefaultHasher::new();
+            (part, path).hash(&mut hasher);
+            *self.by_field.entry(hasher.finish()).or_insert(self.all.len())
+        });
+        if at == self.all.len() {
+            self.all.push(Column { part, path: path.to_owned(), numbers: Vec::new() });
+        }
         self.all[at].numbers.push(number);
         self.last = at;
         self.numbers += 1;
@@ -161,7 +171,8 @@ impl Columns {
 
     fn search(&self, series: &AllSeries, found: &mut dyn FnMut(Part, &str, usize, String, Certainty)) {
         for column in &self.all {
-            series.find_in_numbers(&column.numbers, "in an array", &mut |hit| {
+            let place = if column.path.contains("[]") { "in an array" } else { "in fields of one name" };
+            series.find_in_numbers(&column.numbers, place, &mut |hit| {
                 found(column.part, &column.path, hit.number, hit.spelling, hit.certainty);
             });
         }
@@ -170,6 +181,5 @@ impl Columns {
 
 /// More short hits of one exchange say nothing more.
 const MOST_OPEN: usize = 1_000;
-const MOST_COLUMNS: usize = 256;
 /// Four megabytes.
 const MOST_NUMBERS: usize = 1 << 20;

@@ -98,8 +98,76 @@ impl AllSeries {
         // Protocol Buffers' sint32: the sign in the lowest bit.
         let unfolded: Vec<u8> = head.iter().map(|byte| byte >> 1 ^ (byte & 1).wrapping_neg()).collect();
         self.search(&unfolded, Kind::Differences, 1, &mut best, &|_, _, _| ", one byte each, as differences in zigzag".to_owned());
+        self.in_varints(head, &mut best);
+        let readers: [(&dyn Fn(&[u8]) -> u8, usize, &str); 4] = [
+            (&float_at(f32_of, true), 4, "little-endian"),
+            (&float_at(f32_of, false), 4, "big-endian"),
+            (&float_at(f64_of, true), 8, "little-endian"),
+            (&float_at(f64_of, false), 8, "big-endian"),
+        ];
+        // Floats of whole numbers have zeros in their lower bytes.
+        let zeros = head.windows(2).filter(|pair| *pair == [0, 0]).count();
+        for (read, width, order) in readers.into_iter().filter(|_| zeros >= LEAST_MINUTES) {
+            // The value of the float that begins at each byte, none where that is no reading.
+            let floats: Vec<u8> = (0..head.len()).map(|at| head.get(at..at + width).map_or(0, read)).collect();
+            self.search(&floats, Kind::Values, MOST_STRIDE, &mut best, &|layout, _, _| match layout.stride {
+                stride if stride == width => format!(", floats of {width} bytes, {order}"),
+                stride => format!(", floats of {width} bytes of {stride}, {order}"),
+            });
+        }
         best.tell(self, found);
         bytes.len() > head.len()
+    }
+
+    /// Protocol Buffers' packed numbers: one byte for some, two for others, so that no stride fits them.
+    fn in_varints(&self, bytes: &[u8], best: &mut Best) {
+        if !bytes.iter().any(|byte| byte & 0x80 != 0) {
+            return;
+        }
+        let (mut values, mut unfolded) = (Vec::with_capacity(bytes.len()), Vec::with_capacity(bytes.len()));
+        let mut number = 0_u64;
+        let mut shift = 0;
+        for byte in bytes {
+            number |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+            if byte & 0x80 != 0 {
+                shift += 7;
+                continue;
+            }
+            values.push(u8::try_from(number).unwrap_or(0));
+            let difference = (number >> 1) as i64 ^ -((number & 1) as i64);
+            unfolded.push(i8::try_from(difference).map_or(0, i8::cast_unsigned));
+            (number, shift) = (0, 0);
+        }
+        self.search(&values, Kind::Values, MOST_STRIDE_OF_NUMBERS, best, &|layout, _, _| match layout.stride {
+            1 => ", as varints".to_owned(),
+            stride => format!(", as varints, one number of {stride}"),
+        });
+        self.search(&unfolded, Kind::Differences, 1, best, &|_, _, _| ", as varints, as differences in zigzag".to_owned());
+    }
+
+    /// Every series that a text holds in its lines: the first, second, … number of each (`480,62`, `08:00,62`, `{"t":480,"hr":62}`).
+    pub(super) fn find_in_lines(&self, text: &str, found: &mut dyn FnMut(SeriesHit)) {
+        if self.is_empty() {
+            return;
+        }
+        let mut columns: [Vec<i32>; MOST_NUMBERS_OF_A_LINE] = Default::default();
+        for line in text.lines() {
+            let numbers =
+                line.split(|c: char| !c.is_ascii_digit() && c != '.').filter(|piece| piece.starts_with(|c: char| c.is_ascii_digit()));
+            for (column, piece) in columns.iter_mut().zip(numbers) {
+                let piece = piece.trim_end_matches('.');
+                column.push(piece.strip_suffix(".0").unwrap_or(piece).parse().unwrap_or(i32::MAX));
+            }
+        }
+        let mut best: BTreeMap<usize, SeriesHit> = BTreeMap::new();
+        for column in &columns {
+            self.find_in_numbers(column, "in lines of text", &mut |hit| {
+                if best.get(&hit.number).is_none_or(|known| known.minutes < hit.minutes) {
+                    best.insert(hit.number, hit);
+                }
+            });
+        }
+        best.into_values().for_each(found);
     }
 
     /// Every series that a list of numbers holds; `place` says where the list stands ("in an array").
@@ -320,11 +388,36 @@ fn thousands(number: usize) -> String {
     out
 }
 
+/// Reads a float of so many bytes as a reading, zero for what is none.
+fn float_at<const N: usize>(read: fn([u8; N]) -> f64, little: bool) -> impl Fn(&[u8]) -> u8 {
+    move |bytes| {
+        let Some(mut bytes) = bytes.first_chunk::<N>().copied() else { return 0 };
+        if !little {
+            bytes.reverse();
+        }
+        // Whole numbers up to 255 have a sign, an exponent near its middle, and seven bits more: the lower bytes are zero.
+        if bytes[0] != 0 || bytes[1] != 0 || !matches!(bytes[N - 1], 0x3f..=0x43) {
+            return 0;
+        }
+        let value = read(bytes);
+        if value.fract() == 0.0 && (1.0..=255.0).contains(&value) { value as u8 } else { 0 }
+    }
+}
+
+fn f32_of(bytes: [u8; 4]) -> f64 {
+    f32::from_le_bytes(bytes).into()
+}
+
+const fn f64_of(bytes: [u8; 8]) -> f64 {
+    f64::from_le_bytes(bytes)
+}
+
 /// A series of minutes is kilobytes; more is something else.
 const MOST_BYTES: usize = 1 << 20;
-const MOST_STRIDE: usize = 16;
+const MOST_STRIDE: usize = 32;
 const MOST_STRIDE_OF_DIFFERENCES: usize = 4;
 const MOST_STRIDE_OF_NUMBERS: usize = 4;
+const MOST_NUMBERS_OF_A_LINE: usize = 8;
 /// A seed that is in a series more often is tried at its first places.
 const MOST_OF_A_KEY: usize = 8;
 /// So many overlays are tried for each leaf and kind; random data needs a few.
@@ -381,7 +474,7 @@ mod tests {
             let all = format!("{all} of {all} minutes");
             assert_eq!(in_bytes(&series, &series), format!("{all}, one byte each"));
             let mut random = fastrand::Rng::with_seed(3);
-            for stride in 2..=16_usize {
+            for stride in 2..=32_usize {
                 for offset in [0, stride / 2, stride - 1] {
                     let length = random.usize(0..40);
                     let head: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(length).collect();
@@ -448,6 +541,35 @@ mod tests {
         assert!(in_bytes(&series, &bytes).ends_with("one byte each, as differences"), "{}", in_bytes(&series, &bytes));
         let zigzag: Vec<u8> = only.windows(2).map(|pair| ((pair[1] - pair[0]) << 1 ^ (pair[1] - pair[0]) >> 31) as u8).collect();
         assert!(in_bytes(&series, &zigzag).ends_with("in zigzag"), "{}", in_bytes(&series, &zigzag));
+    }
+
+    #[test]
+    fn a_series_is_found_as_floats_as_varints_and_in_lines() {
+        // Some minutes above 127, whose varint has two bytes.
+        let series: Vec<u8> = day(1, 1440).iter().enumerate().map(|(at, value)| if at % 97 < 30 { value | 0x80 } else { *value }).collect();
+        let all = format!("{0} of {0} minutes", readings(&series));
+        let bytes = |write: &dyn Fn(u8) -> Vec<u8>| series.iter().flat_map(|value| write(*value)).collect::<Vec<u8>>();
+        let varint = |value: u8| if value < 0x80 { vec![value] } else { vec![value, 1] };
+        for (bytes, want) in [
+            (bytes(&varint), "as varints"),
+            (bytes(&|value| f32::from(value).to_le_bytes().to_vec()), "floats of 4 bytes, little-endian"),
+            (bytes(&|value| f32::from(value).to_be_bytes().to_vec()), "floats of 4 bytes, big-endian"),
+            (bytes(&|value| f64::from(value).to_le_bytes().to_vec()), "floats of 8 bytes, little-endian"),
+            (bytes(&|value| [&[9, 1, 7][..], &f64::from(value).to_be_bytes()].concat()), "floats of 8 bytes of 11, big-endian"),
+        ] {
+            assert_eq!(in_bytes(&series, &bytes), format!("{all}, {want}"));
+        }
+        let only: Vec<u8> = series.iter().copied().filter(|value| *value != 255).collect();
+        for (head, line) in [
+            ("", (|at, value| format!("{at},{value}\n")) as fn(usize, u8) -> String),
+            ("time,bpm\n", |at, value| format!("{:02}:{:02},{value}\r\n", at / 60, at % 60)),
+            ("", |at, value| format!("{{\"t\":{},\"hr\":{value}}}\n", 1_773_442_800 + 60 * at)),
+            ("", |at, value| format!("2026-03-14T{:02}:{:02}:00Z;{value}.0;ok\n", at / 60, at % 60)),
+        ] {
+            let text = only.iter().enumerate().fold(head.to_owned(), |text, (at, value)| text + &line(at, *value));
+            let told = searched(&series, |all, found| all.find_in_lines(&text, found));
+            assert_eq!(told, format!("{all}, in lines of text"), "{}", &text[..60]);
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn check(index: &Index, path: &str, text: &str, want: &str) {
     let told = searched(index, &[(path, Value::Text(text))]).join("; ");
     // How certain a hit is depends on how much was searched: other tests look at that.
     assert_eq!(told.replace('?', ""), want.replace('?', ""), "{path}={text}");
-    if !want.is_empty() && !["whole", "since", "times"].iter().any(|whole| want.contains(whole)) {
+    if !want.is_empty() && !["whole", "since", " in "].iter().any(|whole| want.contains(whole)) {
         assert!(index.occurs_in(text.as_bytes()), "the layer that holds {path}={text}");
     }
 }
@@ -113,12 +113,101 @@ fn short_numbers_need_a_name_that_speaks_of_them() {
         ("x", "171", ""),
         ("weight", "171", ""),
         ("weight", "63.40", "weight profile.weight_kg: whole value?"),
-        ("weight_g", "63400", "weight_g profile.weight_kg: times 1,000?"),
+        ("weight_g", "63400", "weight_g profile.weight_kg: in grams?"),
+        ("height", "1.71", "height profile.height_cm: in metres?"),
+        ("body.height_mm", "1710", "body.height_mm profile.height_cm: in millimetres?"),
         ("price", "63.4", ""),
         ("x", "sha256 63.4", ""),
     ] {
         check(&index, path, text, want);
     }
+}
+
+#[test]
+fn numbers_and_dates_are_found_as_people_and_programs_write_them() {
+    let index = Index::new(&planted());
+    for (path, text, want) in [
+        ("weight", "63,4", "weight profile.weight_kg: whole value, as people write it?"),
+        ("weight", "63.4kg", "weight profile.weight_kg: whole value, as people write it?"),
+        ("weight", "63400 g", "weight profile.weight_kg: in grams, as people write it?"),
+        ("height", "171 cm", "height profile.height_cm: whole value, as people write it?"),
+        ("height", "1,71 m", "height profile.height_cm: in metres, as people write it?"),
+        ("weight", "63.400001525878906", "weight profile.weight_kg: whole value, a float of 32 bits?"),
+        ("x", "63,4", ""),
+        ("price", "63.4kg", ""),
+        ("font_weight", "63.4kg", ""),
+        ("height", "171 px", ""),
+        ("x", "63.400001525878906", ""),
+        ("birth_month", "1984-03", "birth_month profile.birth: year and month?"),
+        ("birthday", "03/1984", "birthday profile.birth: year and month?"),
+        ("x", "1984-03", ""),
+        ("birthday", "1984-04", ""),
+        // Midnight of 7 March 1984 in Berlin.
+        ("birthday", "447462000", "birthday profile.birth: seconds since 1970, at local midnight?"),
+        ("birthday", "447462000000", "birthday profile.birth: milliseconds since 1970, at local midnight?"),
+        ("birthday", "447462001", ""),
+    ] {
+        let told = searched(&index, &[(path, Value::Text(text))]).join("; ");
+        assert_eq!(told, want, "{path}={text}");
+    }
+    let index = Index::new(&[value("band.serial", Category::Identifier, Planted::Text("123456789".into()))]);
+    for text in ["3421780262", "-873187034", "18446744072836364582"] {
+        for value in [Value::Number(text), Value::Text(text)] {
+            let told = searched(&index, &[("x", value)]).join("; ");
+            assert_eq!(told.replace('?', ""), "x band.serial: crc32 of the plain text, as a number", "{text}");
+        }
+    }
+}
+
+#[test]
+fn short_values_need_a_name() {
+    let needs = |value: Planted| needs_a_name(&value);
+    assert!(needs(Planted::Integer(171)) && needs(Planted::Decimal("63.4".into())) && needs(Planted::Text("max".into())));
+    assert!(needs(Planted::Mac([0; 6])) && needs(Planted::Text("00000000".into())));
+    assert!(!needs(Planted::Text("Quillon".into())) && !needs(Planted::Integer(88_410_273)));
+    assert!(
+        planted()
+            .iter()
+            .filter(|value| needs_a_name(&value.value))
+            .map(|value| value.name.as_str())
+            .eq(["profile.height_cm", "profile.weight_kg"])
+    );
+}
+
+#[test]
+fn a_name_that_speaks_of_something_else_makes_no_number_a_hit() {
+    let mut values = planted();
+    values.push(value("account.level", Category::AccountId, Planted::Integer(1)));
+    values.push(value("profile.birth_year", Category::Profile, Planted::Integer(1984)));
+    let index = Index::new(&values);
+    for (path, text) in [
+        ("screen_height", "1710"),
+        ("screen_height", "171"),
+        ("height", "17100"),
+        ("height", "171000"),
+        ("img.height", "171000"),
+        ("images[].height", "171"),
+        ("font_weight", "634"),
+        ("weight", "634"),
+        ("edge_weight", "63400"),
+        ("birthday_reminder_days", "5179"),
+        ("level", "100"),
+        ("level", "1"),
+        ("account_level", "1"),
+        ("year", "1984"),
+        ("copyright.year", "1984"),
+    ] {
+        check(&index, path, text, "");
+    }
+    check(&index, "birth_year", "1984", "birth_year profile.birth_year: whole value?");
+    let index = Index::new(&[value("profile.nickname", Category::Profile, Planted::Text("max".into()))]);
+    check(&index, "nickname_max", "max", "");
+    assert_eq!(searched(&index, &[("nickname", Value::Text("max"))]), ["nickname profile.nickname: plain?"]);
+    // Among some hundred heights, one is 171.
+    let index = Index::new(&planted());
+    let heights: Vec<String> = (0..300).map(|at| (100 + at).to_string()).collect();
+    let leaves: Vec<(&str, Value<'_>)> = heights.iter().map(|text| ("trees[].height", Value::Number(text))).collect();
+    assert_eq!(searched(&index, &leaves), [""; 0]);
 }
 
 #[test]
@@ -159,6 +248,49 @@ fn a_short_hit_in_a_large_request_is_chance() {
     let index = Index::new(&[value("band.serial", Category::Identifier, Planted::Text("00000000".into()))]);
     check(&index, "x", "00000000", "");
     check(&index, "serial", "00000000", "serial band.serial: plain?");
+}
+
+#[test]
+fn bytes_in_short_base64_are_searched() {
+    let index = Index::new(&planted());
+    let day = series(1);
+    let bytes = [&[7, 1, 250, 3, 9][..], &[0xc0, 0xff, 0xee, 0x12, 0x34, 0x56], &[4; 9]].concat();
+    let base64 = general_purpose::STANDARD_NO_PAD.encode(&bytes);
+    let told = searched(&index, &[("x", Value::Text(&base64))]);
+    assert_eq!(told, ["x band.mac: as raw bytes, as base64"]);
+    let digest = [&[1, 2][..], &digest::Algorithm::Sha256.digest(b"quillon@example.test")].concat();
+    let base64 = general_purpose::URL_SAFE_NO_PAD.encode(&digest);
+    let told = searched(&index, &[("x", Value::Text(&base64))]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    // An hour and a bit.
+    for text in [general_purpose::STANDARD_NO_PAD.encode(&day[..71]), digest::hex(&day[..71])] {
+        let told = searched(&index, &[("x", Value::Text(&text))]).join("; ");
+        assert!(told.starts_with("x band.heart_rate: 56 of 1,152 minutes, one byte each, as "), "{told}");
+    }
+}
+
+#[test]
+fn what_repeats_itself_says_nothing_with_separators_either() {
+    let zeros = "00000000-0000-0000-0000-000000000000";
+    let index = Index::new(&[
+        value("phone.ad_id", Category::Identifier, Planted::Text(zeros.into())),
+        value("band.mac", Category::Identifier, Planted::Mac([0; 6])),
+        value("phone.mac", Category::Identifier, Planted::Mac([2, 0, 0, 0, 0, 0])),
+    ]);
+    let bare = "0".repeat(32);
+    let digest = digest::hex(&Sha256::digest(zeros));
+    let base64 = general_purpose::STANDARD.encode(zeros);
+    let wrapped = format!("id {zeros}!");
+    for text in [zeros, &bare, &digest, &base64, &wrapped, "00:00:00:00:00:00", "000000000000", "02:00:00:00:00:00"] {
+        let told = searched(&index, &[("x", Value::Text(text))]);
+        assert!(told.iter().all(|line| line.ends_with('?') && line.contains("phone.mac")), "{text}: {told:?}");
+    }
+    assert_eq!(searched(&index, &[("x", Value::Opaque(&[0; 400]))]), [""; 0]);
+    let mut told = Vec::new();
+    index.find_in_bytes(wrapped.as_bytes(), &mut |found| told.push(found.spelling.to_owned()));
+    assert_eq!(told, [""; 0]);
+    let told = searched(&index, &[("adId", Value::Text(zeros))]);
+    assert!(told.is_empty() || told == ["adId phone.ad_id: plain?"], "{told:?}");
 }
 
 #[test]
@@ -212,6 +344,27 @@ fn a_series_is_found_in_bytes_arrays_and_lists() {
 }
 
 #[test]
+fn a_series_is_found_in_whatever_fields_come_again() {
+    let index = Index::new(&planted());
+    let day: Vec<u8> = series(1).into_iter().filter(|value| *value != 0xff).collect();
+    let readings = |path: &str| format!("{path} band.heart_rate: 1,152 of 1,152 minutes, ");
+    let numbers: Vec<String> = day.iter().map(u8::to_string).collect();
+    // A map by minute, and form fields of one name, with others between.
+    let mut leaves: Vec<(&str, Value<'_>)> = Vec::new();
+    for number in &numbers {
+        leaves.extend([("t", Value::Text("1773442800")), ("heart.{id}", Value::Number(number)), ("id", Value::Text("7"))]);
+    }
+    assert_eq!(searched(&index, &leaves), [readings("heart.{id}") + "in fields of one name"]);
+    let lines = numbers.iter().enumerate().fold(String::new(), |text, (at, number)| format!("{text}{at},{number}\n"));
+    for value in [Value::Text(&lines), Value::Opaque(lines.as_bytes())] {
+        assert_eq!(searched(&index, &[("x", value)]), [readings("x") + "in lines of text"]);
+    }
+    let other: Vec<String> = series(2).iter().map(u8::to_string).collect();
+    let leaves: Vec<(&str, Value<'_>)> = other.iter().map(|number| ("heart.{id}", Value::Number(number))).collect();
+    assert_eq!(searched(&index, &leaves), [""; 0]);
+}
+
+#[test]
 fn keyed_and_salted_digests_are_found_with_the_key_beside_them() {
     let index = Index::new(&planted());
     let hmac = |key: &[u8], text: &str| {
@@ -244,16 +397,73 @@ fn keyed_and_salted_digests_are_found_with_the_key_beside_them() {
 }
 
 #[test]
-fn fields_that_were_tried_in_vain_are_left_alone_and_found_ones_are_not() {
+fn a_key_that_is_called_so_is_tried_in_every_request_and_what_was_not_tried_is_told() {
     let index = Index::new(&planted());
-    let id = "e2fc714c4727ee9395f324cd2e7f331f";
-    for _ in 0..40 {
-        assert_eq!(searched(&index, &[("id", Value::Text(id)), ("k", Value::Text("abc"))]), [""; 0]);
+    let id = |round: usize| digest::hex(&Sha256::digest(format!("id {round}")));
+    let end = |leaves: &[(&str, &str)]| {
+        let mut search = Search::default();
+        for (path, text) in leaves {
+            let facts = category::name_facts(&App::default(), "/", Part::Json, path);
+            let value = Value::Text(text);
+            let leaf = RawLeaf { part: Part::Json, path, value, chain: &[], bytes: None, exact: false, clean: false, group: 1 };
+            index.find(&facts, &leaf, true, &mut search, &mut Vec::new(), &mut BTreeSet::new());
+        }
+        let mut hits = 0;
+        let cut = search.end(&index, &mut |_, _, _, _| hits += 1);
+        (hits, cut)
+    };
+    for round in 0..40 {
+        assert_eq!(end(&[("h", &id(round)), ("salt", "wrong")]).0, 0);
     }
     let digest = digest::hex(&Sha256::digest("s4ltquillon@example.test"));
     for _ in 0..40 {
-        assert_eq!(searched(&index, &[("s", Value::Text("s4lt")), ("h", Value::Text(&digest))]).len(), 1);
+        assert_eq!(end(&[("h", &digest), ("salt", "s4lt")]).0, 1);
     }
+    // Nothing says that the salt is one: after a few requests it is no longer tried, and that is told.
+    let told: Vec<bool> = (0..8).map(|round| end(&[("other", &id(round)), ("s", "s4lt")]).1).collect();
+    assert_eq!((told[0], told[7]), (false, true));
+    // More digests in one field than are kept.
+    let many: Vec<String> = (0..100).map(id).collect();
+    let mut leaves: Vec<(&str, &str)> = many.iter().map(|id| ("ids[]", id.as_str())).collect();
+    leaves.push(("salt", "s4lt"));
+    assert_eq!(end(&leaves), (0, true));
+    leaves.truncate(40);
+    leaves.extend([("ids[]", digest.as_str()), ("salt", "s4lt")]);
+    assert_eq!(end(&leaves).0, 1);
+}
+
+#[test]
+fn keyed_digests_are_found_however_they_and_their_keys_are_written() {
+    let index = Index::new(&planted());
+    let keyed = |algorithm: digest::Algorithm, key: &[u8]| digest::hex(&algorithm.hmac(key, b"quillon@example.test").expect("keyed"));
+    for (algorithm, prefix) in [
+        (digest::Algorithm::Sha224, ""),
+        (digest::Algorithm::Sha384, ""),
+        (digest::Algorithm::Sha256, "sha256:"),
+        (digest::Algorithm::Sha256, "SHA-256="),
+        (digest::Algorithm::Sha384, "hmac-sha384:"),
+    ] {
+        let text = format!("{prefix}{}", keyed(algorithm, b"q7RtYu1oPaSdFgHj"));
+        let told = searched(&index, &[("k", Value::Text("q7RtYu1oPaSdFgHj")), ("h", Value::Text(&text))]);
+        assert_eq!(told.len(), 1, "{prefix}{}: {told:?}", algorithm.word());
+    }
+    // A long token as key, after many other leaves.
+    let key = "k".repeat(700);
+    let text = keyed(digest::Algorithm::Sha256, key.as_bytes());
+    let others: Vec<String> = (0..150).map(|at| format!("value {at}")).collect();
+    let mut leaves: Vec<(&str, Value<'_>)> = others.iter().map(|text| ("x", Value::Text(text))).collect();
+    leaves.extend([("h", Value::Text(&text)), ("token", Value::Text(&key))]);
+    let mut search = Search::default();
+    for (path, value) in &leaves {
+        let facts = category::name_facts(&App::default(), "/", Part::Json, path);
+        let leaf = RawLeaf { part: Part::Json, path, value: *value, chain: &[], bytes: None, exact: false, clean: false, group: 1 };
+        index.find(&facts, &leaf, true, &mut search, &mut Vec::new(), &mut BTreeSet::new());
+    }
+    search.note_name(Part::Json, "users.{id}", &keyed(digest::Algorithm::Sha1, key.as_bytes()));
+    let mut told = Vec::new();
+    search.end(&index, &mut |_, path, _, reason| told.push(format!("{path} {reason}")));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().any(|line| line.starts_with("users.{id}") && line.contains("in a name")), "{told:?}");
 }
 
 /// 200 values of every kind.
