@@ -99,7 +99,7 @@ impl AllSeries {
         let unfolded: Vec<u8> = head.iter().map(|byte| byte >> 1 ^ (byte & 1).wrapping_neg()).collect();
         self.search(&unfolded, Kind::Differences, 1, &mut best, &|_, _, _| ", one byte each, as differences in zigzag".to_owned());
         self.in_varints(head, &mut best);
-        let readers: [(&dyn Fn(&[u8]) -> u8, usize, &str); 4] = [
+        let readers: [FloatReader<'_>; 4] = [
             (&float_at(f32_of, true), 4, "little-endian"),
             (&float_at(f32_of, false), 4, "big-endian"),
             (&float_at(f64_of, true), 8, "little-endian"),
@@ -249,6 +249,9 @@ struct Laying<'b, 'd> {
     best: &'b mut Best,
     describe: &'b Describe<'d>,
 }
+
+/// Reads a float as a reading; its bytes and their order.
+type FloatReader<'r> = (&'r dyn Fn(&[u8]) -> u8, usize, &'static str);
 
 type Describe<'d> = dyn Fn(Layout, Plane<'_>, &Overlay) -> String + 'd;
 
