@@ -1,7 +1,7 @@
 //! Vendors as data: what the leaves of their requests mean, each claim with its source. Adapters name leaves; reaching them is
 //! the walker's, and without a single adapter the same leaves are found, under the same paths and with the same types.
 //!
-//! A vendor is one file beside this one and one entry in [`ADAPTERS`]. An endpoint of it holds on the vendor's hosts, or, where its
+//! A vendor is one file beside this one and one entry in `ADAPTERS`. An endpoint of it holds on the vendor's hosts, or, where its
 //! path is telling enough to say `anywhere`, on any host: relays, regional hosts and stand-ins speak like the original.
 
 mod file;

@@ -37,7 +37,8 @@ pub(super) fn query(url: &str, listed: &[Header]) -> Option<String> {
 
 /// What is listed and not known in any spelling.
 fn lacking<'a>(listed: &'a [Header], known: &BTreeSet<String>) -> impl Iterator<Item = &'a Header> {
-    listed.iter().filter(|pair| !(pair.name.is_empty() && pair.value.expose().is_empty()) && !known.contains(&said(pair)))
+    let says_something = |pair: &&Header| !pair.name.is_empty() || !pair.value.expose().is_empty();
+    listed.iter().filter(says_something).filter(|pair| !known.contains(&said(pair)))
 }
 
 fn said(pair: &Header) -> String {
