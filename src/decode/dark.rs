@@ -16,9 +16,7 @@ use super::{
 /// What is known of a leaf that nobody can decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Dark {
-    /// Bytes as they were sent.
-    pub(super) sent: u64,
-    /// Bytes behind base64 or hex digits.
+    /// Bytes behind base64 or hex digits, if it was written in those.
     pub(super) bytes: u64,
     /// Entropy of those in tenths of a bit a byte.
     pub(super) entropy: u32,
@@ -34,29 +32,17 @@ pub(super) fn look(leaf: &RawLeaf<'_>, name: &NameFacts) -> Option<Dark> {
     if by_purpose {
         return None;
     }
-    let dark =
-        |bytes: &[u8], sent: usize| is_even(bytes).then(|| Dark { sent: sent as u64, bytes: bytes.len() as u64, entropy: entropy(bytes) });
+    let dark = |bytes: &[u8]| is_even(bytes).then(|| of_bytes(bytes));
     match leaf.value {
-        Value::Bytes { bytes, text } => dark(bytes, text.map_or(bytes.len(), str::len)),
-        Value::Text(text) if is_dense(text) => unpacked(text).and_then(|bytes| dark(&bytes, text.len())),
+        Value::Bytes { bytes, .. } => dark(bytes),
+        Value::Text(text) if is_dense(text) => unpacked(text).and_then(|bytes| dark(&bytes)),
         _ => None,
     }
 }
 
-/// A leaf that is encrypted because its name says so.
-pub(super) fn by_name(leaf: &RawLeaf<'_>) -> Dark {
-    let (bytes, sent) = match leaf.value {
-        Value::Bytes { bytes, text } => (bytes, text.map_or(bytes.len(), str::len)),
-        Value::Opaque(bytes) => (bytes, bytes.len()),
-        Value::Text(text) | Value::Number(text) => (text.as_bytes(), text.len()),
-        Value::Null | Value::Boolean(_) => (&[][..], 0),
-    };
-    Dark { sent: sent as u64, bytes: bytes.len() as u64, entropy: entropy(bytes) }
-}
-
-/// Bytes that nobody can explain, as they were sent.
+/// Bytes that nobody can explain.
 pub(super) fn of_bytes(bytes: &[u8]) -> Dark {
-    Dark { sent: bytes.len() as u64, bytes: bytes.len() as u64, entropy: entropy(bytes) }
+    Dark { bytes: bytes.len() as u64, entropy: entropy(bytes) }
 }
 
 /// Whether a text is digits of something rather than words: as even as base64 of random bytes, and going from capitals to small

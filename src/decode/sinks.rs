@@ -173,12 +173,14 @@ impl Sink for Absorb<'_> {
             hits.push((hit, bytes));
         });
         // Short values of a field that is encrypted by its name are dark too; a whole body is told as a body.
-        let dark = dark.or_else(|| (kind == FieldType::Opaque && !leaf.path.is_empty()).then(|| dark::by_name(leaf)));
+        let dark = dark.or_else(|| (kind == FieldType::Opaque && !leaf.path.is_empty()).then(|| dark::of_bytes(leaf.value.as_bytes())));
         self.remember(leaf, &kind);
         let proven = is_proven(&leaf.value, &self.reasons, self.index.values());
         let standings = standings(&kind, &leaf.value, &self.reasons, proven);
         let unexplained = standings.all == Standing::Unexplained;
-        if let Some(dark) = dark.or_else(|| (unexplained && leaf.value.as_bytes().len() >= SHORTEST_DARK).then(|| dark::by_name(leaf))) {
+        if let Some(dark) =
+            dark.or_else(|| (unexplained && leaf.value.as_bytes().len() >= SHORTEST_DARK).then(|| dark::of_bytes(leaf.value.as_bytes())))
+        {
             self.add_dark(leaf.part, leaf.path, dark);
         }
         if unexplained {
@@ -248,7 +250,7 @@ impl Absorb<'_> {
     fn add_dark(&mut self, part: Part, path: &str, dark: Dark) {
         if self.dark.len() < MOST_DARK {
             let name = FieldName { part, path: path.to_owned() };
-            self.dark.entry(name).and_modify(|known| known.sent += dark.sent).or_insert(dark);
+            self.dark.entry(name).or_insert(dark);
         }
     }
 
