@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 
 use crate::{
-    decode::Observer,
+    decode::{self, Observer},
     detect::{self, Case},
     diff::{self, Comparison, Counting},
     model::{
         App, BlindSpot, BlindSpotKind, EndpointRow, Expectation, Observations, Origin, Policy, Provenance, Recording, RecordingError,
         Report, Rig, Snapshot, Target, Verdict,
+        observation::PlantedFacts,
         report::{Baseline, REPORT_FORMAT},
         snapshot::{LEAST_OLD_RUNS, Unread},
     },
@@ -276,13 +277,14 @@ fn endpoint_rows(observations: &Observations) -> Vec<EndpointRow> {
 /// What became of each planted value. Not confirmed is "not checked", never "not seen" (R10).
 fn planted_rows(observations: &Observations) -> Vec<(String, String)> {
     let exchanges = |count: u64| if count == 1 { "1 exchange".to_owned() } else { format!("{count} exchanges") };
-    let words = |confirmed: bool, found_in: u64, probably_in: u64| match (confirmed, found_in) {
+    let words = |facts: &PlantedFacts| match (facts.confirmed, facts.found_in) {
         (_, found) if found > 0 => format!("found in {}", exchanges(found)),
-        _ if probably_in > 0 => format!("probably found in {}", exchanges(probably_in)),
+        _ if facts.probably_in > 0 => format!("probably found in {}", exchanges(facts.probably_in)),
+        (true, _) if facts.needs_a_name => decode::NEEDS_A_NAME.to_owned(),
         (true, _) => "not seen in what could be read".to_owned(),
         (false, _) => "not checked".to_owned(),
     };
-    observations.planted.iter().map(|(name, facts)| (name.clone(), words(facts.confirmed, facts.found_in, facts.probably_in))).collect()
+    observations.planted.iter().map(|(name, facts)| (name.clone(), words(facts))).collect()
 }
 
 /// Positions near a planted one, in uploads of the app or of unknown origin, the nearest first.

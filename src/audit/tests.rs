@@ -139,9 +139,10 @@ fn what_cannot_be_answered_is_inconclusive_and_says_why() {
     check(|o| _ = o.coverage.hosts.insert("pinned.test".into(), host(Origin::App, 0, 1)), "inconclusive", "cannot be answered");
     check(
         |o| {
-            _ = o
-                .planted
-                .insert("location".into(), PlantedFacts { category: Category::Location, confirmed: false, found_in: 0, probably_in: 0 })
+            _ = o.planted.insert(
+                "location".into(),
+                PlantedFacts { category: Category::Location, confirmed: false, found_in: 0, probably_in: 0, needs_a_name: false },
+            )
         },
         "inconclusive",
         "not checked",
@@ -268,11 +269,17 @@ fn a_baseline_of_another_platform_scenario_or_decoder_gives_no_clean_verdict() {
 #[test]
 fn planted_values_are_never_called_not_sent() {
     let mut observations = quiet();
-    let facts = |confirmed, found_in| PlantedFacts { category: Category::Identifier, confirmed, found_in, probably_in: 0 };
+    let facts =
+        |confirmed, found_in| PlantedFacts { category: Category::Identifier, confirmed, found_in, probably_in: 0, needs_a_name: false };
     observations.planted =
         BTreeMap::from([("a".to_owned(), facts(true, 2)), ("b".to_owned(), facts(true, 0)), ("c".to_owned(), facts(false, 0))]);
     let words: Vec<String> = judged(&observations, None).report.planted.into_iter().map(|(_, words)| words).collect();
     assert_eq!(words, ["found in 2 exchanges", "not seen in what could be read", "not checked"]);
+    let short = PlantedFacts { needs_a_name: true, ..facts(true, 0) };
+    assert_eq!(
+        planted_rows(&Observations { planted: [("short".to_owned(), short)].into(), ..Observations::default() })[0].1,
+        decode::NEEDS_A_NAME
+    );
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub fn merge(into: &mut Observations, other: Observations) {
                 known.confirmed &= facts.confirmed;
                 known.found_in += facts.found_in;
                 known.probably_in += facts.probably_in;
+                known.needs_a_name |= facts.needs_a_name;
                 known.category = known.category.min(facts.category);
             }
         }

@@ -30,14 +30,7 @@ mod sinks;
 mod standing;
 mod walker;
 
-pub use self::{
-    descriptors::check_protobuf,
-    leaf::Leaf,
-    merge::merge,
-    observer::Observer,
-    planted::{NEEDS_A_NAME, needs_a_name},
-    receivers::receiver_of,
-};
+pub use self::{descriptors::check_protobuf, leaf::Leaf, merge::merge, observer::Observer, planted::NEEDS_A_NAME, receivers::receiver_of};
 
 use crate::model::{App, BlindSpotKind, Bodies, Exchange, Message};
 

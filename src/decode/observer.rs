@@ -216,13 +216,24 @@ impl<'a> Observer<'a> {
         for value in self.planted {
             let found_in = self.found_in.get(&value.name).copied().unwrap_or_default();
             let probably_in = self.probably_in.get(&value.name).copied().unwrap_or_default();
-            let fresh = PlantedFacts { category: value.category, confirmed: true, found_in, probably_in };
+            let fresh = PlantedFacts {
+                category: value.category,
+                confirmed: true,
+                found_in,
+                probably_in,
+                needs_a_name: planted::needs_a_name(&value.value),
+            };
             let facts = observations.planted.entry(value.name).or_insert(fresh);
             facts.confirmed &= value.confirmed;
         }
         if let Some(confirmed) = self.placed {
-            let facts =
-                PlantedFacts { category: Category::Location, confirmed, found_in: self.located_in, probably_in: self.probably_located_in };
+            let facts = PlantedFacts {
+                category: Category::Location,
+                confirmed,
+                found_in: self.located_in,
+                probably_in: self.probably_located_in,
+                needs_a_name: false,
+            };
             observations.planted.entry("location".to_owned()).or_insert(facts);
         }
         observations.endpoints = self.pages.into_iter().map(|(key, page)| (key, page.finish(runs))).collect();

@@ -43,6 +43,8 @@ pub struct PlantedFacts {
     pub found_in: u64,
     /// Other exchanges, in which it was found probably: [`Certainty::Likely`](super::Certainty) at best.
     pub probably_in: u64,
+    /// Whether it is so short that it can be told from chance only where a field's name speaks of it.
+    pub needs_a_name: bool,
 }
 
 /// What names an endpoint in a snapshot: phase + method + host (the first-party pattern's own text, or the host) + path template.

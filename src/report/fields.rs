@@ -107,6 +107,8 @@ pub struct PlantedRow {
     pub found_in: u64,
     /// Other exchanges, in which it was found probably.
     pub probably_in: u64,
+    /// Whether it can be told from chance only where a field's name speaks of it.
+    pub needs_a_name: bool,
 }
 
 /// One field.
@@ -197,7 +199,13 @@ impl Seen {
 
 impl PlantedRow {
     fn of(facts: &PlantedFacts) -> Self {
-        Self { category: facts.category, confirmed: facts.confirmed, found_in: facts.found_in, probably_in: facts.probably_in }
+        Self {
+            category: facts.category,
+            confirmed: facts.confirmed,
+            found_in: facts.found_in,
+            probably_in: facts.probably_in,
+            needs_a_name: facts.needs_a_name,
+        }
     }
 }
 

@@ -551,7 +551,7 @@ fn number_with_unit(text: &str) -> Option<f64> {
 
 /// Whether a value is too short to be told from chance where the name of the field does not speak of it. Reports say so with
 /// [`NEEDS_A_NAME`], so that "not found" is not read as "not sent".
-pub fn needs_a_name(value: &Planted) -> bool {
+pub(super) fn needs_a_name(value: &Planted) -> bool {
     match value {
         Planted::Integer(_) | Planted::Decimal(_) => numbers("", value).first().is_none_or(|form| chance::is_short(form.bits)),
         Planted::Text(text) => is_dull(value) || chance::is_short(chance::bits(forms::without_separators(text).as_bytes(), Alphabet::Text)),
@@ -559,7 +559,7 @@ pub fn needs_a_name(value: &Planted) -> bool {
     }
 }
 
-/// What reports say of a value that [`needs_a_name`].
+/// What reports say of a value that is too short to be told from chance without a name that speaks of it.
 pub const NEEDS_A_NAME: &str = "too short to be told from chance: found only in fields whose name speaks of it, and as digests; elsewhere it may have been sent unseen";
 
 /// Whether a form is compared with whole leaves only: shorter ones are found everywhere in what they are written in.
