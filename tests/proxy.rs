@@ -36,7 +36,7 @@ use tattletale::{
     traffic::{
         RunningSource, Side, TrafficError, TrafficEvent,
         authority::Authority,
-        proxy::{LocalUpstream, Proxy, ProxySetup, RunningProxy, Upstream, tunnel_layer},
+        proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, RunningProxy, Upstream, tunnel_layer},
         queue,
     },
 };
@@ -341,8 +341,13 @@ async fn nothing_leaves_the_machine_through_the_local_upstream() {
 #[tokio::test]
 async fn a_port_in_use_is_an_error_that_names_it() {
     let bench = Bench::start().await;
-    let setup =
-        ProxySetup { listen: bench.address(), authority: Arc::clone(&bench.authority), upstream: Upstream::System, clock: Clock::real() };
+    let setup = ProxySetup {
+        listen: bench.address(),
+        authority: Arc::clone(&bench.authority),
+        upstream: Upstream::System,
+        gate: Arc::new(OpenGate),
+        clock: Clock::real(),
+    };
     let error = Proxy::new(setup).launch(queue::queue().0).expect_err("the port is taken");
     assert!(matches!(error, TrafficError::PortInUse { address, .. } if address == bench.address()), "{error}");
     assert!(error.to_string().contains(&bench.address().to_string()));
@@ -448,7 +453,8 @@ impl Bench {
         );
         let (events, mut received) = queue::queue();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let setup = ProxySetup { listen, authority: Arc::clone(&authority), upstream: Upstream::Local(upstream), clock };
+        let setup =
+            ProxySetup { listen, authority: Arc::clone(&authority), upstream: Upstream::Local(upstream), gate: Arc::new(OpenGate), clock };
         let proxy = Proxy::new(setup).launch(events).expect("a free port");
         let collector = tokio::spawn(async move {
             let mut record = Record::default();

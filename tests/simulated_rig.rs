@@ -22,7 +22,7 @@ use tattletale::{
     traffic::{
         RunningSource, Side, TrafficEvent,
         authority::Authority,
-        proxy::{LocalUpstream, Proxy, ProxySetup, RunningProxy, Upstream, tunnel_layer},
+        proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, RunningProxy, Upstream, tunnel_layer},
         queue,
     },
 };
@@ -89,7 +89,9 @@ async fn rig(run: Run) -> Rig {
     let upstream = Upstream::Local(LocalUpstream::new(move |_, _| Some(address), vec![cloud.ca_der()]));
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let (sender, mut receiver) = queue::queue();
-    let proxy = Proxy::new(ProxySetup { listen, authority, upstream, clock: clock.clone() }).launch(sender).expect("a free port");
+    let proxy = Proxy::new(ProxySetup { listen, authority, upstream, gate: Arc::new(OpenGate), clock: clock.clone() })
+        .launch(sender)
+        .expect("a free port");
     let events = tokio::spawn(async move {
         let (mut sent, mut refused) = (BTreeMap::<ExchangeId, Sent>::new(), Vec::new());
         let mut hosts = BTreeMap::new();

@@ -19,7 +19,7 @@ use crate::{
     traffic::{
         RunningSource, TrafficReceiver, TrafficSource,
         authority::Authority,
-        proxy::{LocalUpstream, Proxy, ProxySetup, Upstream},
+        proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, Upstream},
         queue::queue,
     },
 };
@@ -109,7 +109,13 @@ impl SimulatedBench {
         let (events, traffic) = queue();
         let cloud = self.cloud.address();
         let upstream = Upstream::Local(LocalUpstream::new(move |_, _| Some(cloud), [self.cloud.ca_der()]));
-        let proxy = Proxy::new(ProxySetup { listen: self.listen, authority: Arc::clone(&self.authority), upstream, clock: clock.clone() });
+        let proxy = Proxy::new(ProxySetup {
+            listen: self.listen,
+            authority: Arc::clone(&self.authority),
+            upstream,
+            gate: Arc::new(OpenGate),
+            clock: clock.clone(),
+        });
         let source: Arc<dyn RunningSource> = Arc::from(Box::new(proxy).start(events).await?);
         let address = source.address().ok_or_else(|| RunError::Rig("the proxy has no address".to_owned()))?;
 

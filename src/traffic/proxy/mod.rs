@@ -2,6 +2,7 @@
 //! no type of it is seen outside. Trusting the authority is the phone's business, keeping the events is `run`'s.
 
 mod exchange;
+mod gate;
 mod handler;
 mod tee;
 mod tunnel;
@@ -32,6 +33,7 @@ use self::{
     upstream::Connector,
 };
 pub use self::{
+    gate::{Gate, OpenGate, Page, Visit},
     tunnel::tunnel_layer,
     upstream::{LocalUpstream, Upstream},
 };
@@ -47,6 +49,8 @@ pub struct ProxySetup {
     pub authority: Arc<Authority>,
     /// Where requests go.
     pub upstream: Upstream,
+    /// Who may use it, and what is read.
+    pub gate: Arc<dyn Gate>,
     /// The rig's clock: gives times, and is held while an exchange is in flight (R14).
     pub clock: Clock,
 }
@@ -73,7 +77,7 @@ impl Proxy {
     /// [`TrafficError::PortInUse`] when the address cannot be listened on, [`TrafficError::Died`] when the engine cannot
     /// be set up.
     pub fn launch(self, events: TrafficSender) -> Result<RunningProxy, TrafficError> {
-        let ProxySetup { listen, authority, upstream, clock } = self.0;
+        let ProxySetup { listen, authority, upstream, gate: _, clock } = self.0;
         let in_use = |error: io::Error| TrafficError::PortInUse { address: listen, problem: error.to_string() };
         let listener = listen_on(listen).map_err(in_use)?;
         let address = listener.local_addr().map_err(in_use)?;

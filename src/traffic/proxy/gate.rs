@@ -1,0 +1,64 @@
+//! Who may use the proxy, which hosts are read, and which requests are for a page of our own. What the page says is `cli`'s.
+
+use std::{fmt, net::IpAddr};
+
+/// Decides about clients and hosts. Asked on the proxy's own threads, often: it answers from memory and never blocks.
+pub trait Gate: fmt::Debug + Send + Sync {
+    /// Whether requests of this client are proxied. One that is not admitted gets 407 for everything but our own page, and
+    /// nothing of it is recorded.
+    fn admits(&self, client: IpAddr) -> bool;
+
+    /// Whether a host (lower case, an IPv6 literal without brackets) is read. What is not read is passed through unchanged and
+    /// only counted in bytes.
+    fn reads(&self, host: &str) -> bool;
+
+    /// The answer to a request for a page of our own; `None` for every other request. Never recorded, and never asked of a
+    /// server. Asked for clients that are not admitted as well.
+    fn page(&self, visit: &Visit<'_>) -> Option<Page>;
+}
+
+/// A request that may be for a page of our own.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit<'request> {
+    /// Who asks.
+    pub client: IpAddr,
+    /// Method, upper case.
+    pub method: &'request str,
+    /// Host asked for, lower case: of the URL, or of the tunnel for what came through one.
+    pub host: &'request str,
+    /// Path and query.
+    pub path_and_query: &'request str,
+    /// The `User-Agent` header, if it is text.
+    pub user_agent: Option<&'request str>,
+    /// Whether the request came through a TLS tunnel that we read: the client trusts our authority.
+    pub decrypted: bool,
+}
+
+/// An answer of our own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Status code.
+    pub status: u16,
+    /// Header pairs.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Admits everyone, reads everything, and has no page: for a proxy that only this machine, or a phone on a cable, can reach.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenGate;
+
+impl Gate for OpenGate {
+    fn admits(&self, _client: IpAddr) -> bool {
+        true
+    }
+
+    fn reads(&self, _host: &str) -> bool {
+        true
+    }
+
+    fn page(&self, _visit: &Visit<'_>) -> Option<Page> {
+        None
+    }
+}
