@@ -7,14 +7,15 @@ use bytes::Bytes;
 use http::{
     HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
     header::{CONNECTION, CONTENT_LENGTH, UPGRADE},
-    uri::{Authority as UriAuthority, PathAndQuery},
+    uri::PathAndQuery,
 };
 use http_body::Body as _;
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
-use hudsucker::{Body, HttpContext, HttpHandler, RequestOrResponse, certificate_authority::CertificateAuthority};
-use rustls::{ServerConfig, crypto::aws_lc_rs, server::ClientHello};
+use hudsucker::{Body, HttpContext, HttpHandler, RequestOrResponse};
+use rustls::server::ClientHello;
 
 use super::{
+    connect::{bare_host, inside},
     exchange::{Exchange, Recorder, RequestHead, told_headers, told_version},
     tee::Tee,
     tunnel::Tunnel,
@@ -22,21 +23,21 @@ use super::{
 };
 use crate::{
     model::{Captured, Url},
-    traffic::{Side, authority::Authority},
+    traffic::Side,
 };
 
 /// The engine's hooks.
 #[derive(Clone)]
 pub(super) struct Handler {
-    recorder: Arc<Recorder>,
-    reach: Reach,
-    tunnel: Option<Arc<Tunnel>>,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) reach: Reach,
+    pub(super) tunnel: Option<Arc<Tunnel>>,
     exchange: Option<Arc<Exchange>>,
 }
 
 /// How far requests may go.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
+pub(super) enum Reach {
     Internet,
     ThisMachine,
 }
@@ -48,21 +49,6 @@ impl Handler {
             Upstream::Local(_) => Reach::ThisMachine,
         };
         Self { recorder, reach, tunnel: None, exchange: None }
-    }
-
-    async fn connect(&mut self, mut request: Request<Body>) -> RequestOrResponse {
-        let Some(authority) = request.uri().authority() else { return refusal(StatusCode::BAD_REQUEST).into() };
-        let (host, port) = (bare_host(authority.host()), authority.port_u16().unwrap_or(443));
-        match self.recorder.begin_tunnel(host, port).await {
-            Ok(tunnel) => self.tunnel = Some(tunnel),
-            Err(_) => return refusal(StatusCode::SERVICE_UNAVAILABLE).into(),
-        }
-        if self.reach == Reach::ThisMachine {
-            // What is neither TLS nor GET the engine passes on by dialling this name itself, past the connector. A name
-            // without a port is never resolved: dialling it fails at once. Inside the tunnel the true name is put back.
-            *request.uri_mut() = Uri::from_static(NOWHERE);
-        }
-        request.into()
     }
 
     async fn exchange(&mut self, mut request: Request<Body>) -> RequestOrResponse {
@@ -170,53 +156,6 @@ impl HttpHandler for Handler {
     }
 }
 
-/// Gives the engine certificates, and notes for which tunnel.
-pub(super) struct Minter(pub(super) Arc<Authority>);
-
-impl CertificateAuthority for Minter {
-    async fn gen_server_config(&self, authority: &UriAuthority) -> Arc<ServerConfig> {
-        let tunnel = Tunnel::current();
-        let host = match &tunnel {
-            Some(tunnel) => tunnel.sni().unwrap_or_else(|| tunnel.host.clone()),
-            None => bare_host(authority.host()),
-        };
-        match self.0.server_config(&host, &[b"h2", b"http/1.1"]) {
-            Ok(config) => {
-                if let Some(tunnel) = &tunnel {
-                    tunnel.minted();
-                }
-                config
-            }
-            Err(_) => without_certificate(),
-        }
-    }
-}
-
-/// A configuration that ends every handshake, for hosts that no certificate can name.
-fn without_certificate() -> Arc<ServerConfig> {
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider's own versions")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
-    Arc::new(config)
-}
-
-/// The URI of an HTTP/1 request inside a tunnel: the engine gives it the CONNECT's authority, which may not be the true one
-/// any more. A CONNECT to an address whose ClientHello names a host goes to that host, so that its certificate can be checked.
-fn inside(tunnel: &Tunnel, uri: &Uri) -> Option<Uri> {
-    let host = match tunnel.sni() {
-        Some(sni) if tunnel.host.parse::<std::net::IpAddr>().is_ok() => sni,
-        _ => tunnel.host.clone(),
-    };
-    let host = if host.contains(':') { format!("[{host}]") } else { host };
-    let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    let authority = if tunnel.port == default { host } else { format!("{host}:{}", tunnel.port) };
-    let mut parts = uri.clone().into_parts();
-    parts.authority = Some(authority.parse().ok()?);
-    Uri::from_parts(parts).ok()
-}
-
 /// An absolute URI as it is told; `None` for anything else.
 fn told_url(uri: &Uri) -> Option<Url> {
     let scheme = uri.scheme_str()?.to_ascii_lowercase();
@@ -227,11 +166,6 @@ fn told_url(uri: &Uri) -> Option<Url> {
         path_and_query: Captured::new(uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned()),
         scheme,
     })
-}
-
-/// A host in lower case, an IPv6 literal without its brackets.
-fn bare_host(host: &str) -> String {
-    host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase()
 }
 
 /// Whether a request asks to become a WebSocket (RFC 6455 section 4.1).
@@ -259,14 +193,12 @@ fn with_trailers(body: Full<Bytes>, trailers: HeaderMap) -> impl http_body::Body
 }
 
 /// The proxy's own answer.
-fn refusal(status: StatusCode) -> Response<Body> {
+pub(super) fn refusal(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
 }
 
-/// The authority of every CONNECT on a rig from which nothing may leave.
-const NOWHERE: &str = "nowhere.invalid";
 /// Bodies up to this length are read whole before the server is dialled.
 const SMALL: u64 = 256 * 1024;
 

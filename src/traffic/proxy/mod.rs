@@ -1,6 +1,7 @@
 //! The embedded proxy: reads what the app uploads and passes it on. The engine is hudsucker, a private detail of this module:
 //! no type of it is seen outside. Trusting the authority is the phone's business, keeping the events is `run`'s.
 
+mod connect;
 mod exchange;
 mod gate;
 mod handler;
@@ -28,8 +29,9 @@ use tokio::{
 };
 
 use self::{
+    connect::Minter,
     exchange::{Activity, Recorder},
-    handler::{Handler, Minter},
+    handler::Handler,
     upstream::Connector,
 };
 pub use self::{
