@@ -1,5 +1,10 @@
 //! One uploaded leaf while it is being looked at, and the [`Leaf`] that `show` and `fields --body` print.
 
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
 use crate::model::{ByteRange, Captured, Category, Encoding, FieldName, FieldShape, Part, Reason, Standing};
 
 /// One uploaded leaf with its value: for a person who asked to see one exchange or one body.
@@ -91,6 +96,18 @@ impl RawLeaf<'_> {
     pub(super) fn range(&self) -> Option<ByteRange> {
         self.bytes.map(|(start, end)| ByteRange { start, end, coarse: !self.exact })
     }
+
+    /// What leaves of this name with this value share, by a hash: what is found out about one is true of all.
+    pub(super) fn ticket(&self) -> u64 {
+        ticket(self.part, self.path, self.value.as_bytes())
+    }
+}
+
+/// The [`RawLeaf::ticket`] of leaves of this name with this value.
+pub(super) fn ticket(part: Part, path: &str, value: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (part, path, value).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What a name says about how a value may be read.
@@ -112,12 +129,40 @@ pub(super) struct Standings {
     pub(super) all: Standing,
     /// Without what adapters and the app file say.
     pub(super) unaided: Standing,
+    /// What the end of the request may find out about it.
+    pub(super) awaits: Awaits,
+}
+
+/// What may be found out about a leaf only when the whole request was read. If it is, its bytes are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Awaits {
+    /// That something is in leaves with this [`RawLeaf::ticket`]: a short value, a digest, half a position.
+    pub(super) ticket: Option<u64>,
+    /// That a series is in this column of numbers.
+    pub(super) column: Option<u32>,
+}
+
+/// What was found out at the end of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Arrived {
+    /// Of leaves, by ticket.
+    pub(super) tickets: HashSet<u64>,
+    /// Of columns of numbers.
+    pub(super) columns: HashSet<u32>,
+}
+
+impl Arrived {
+    /// Whether something that a leaf awaits is true.
+    pub(super) fn has(&self, awaits: Awaits) -> bool {
+        awaits.ticket.is_some_and(|ticket| self.tickets.contains(&ticket))
+            || awaits.column.is_some_and(|column| self.columns.contains(&column))
+    }
 }
 
 impl Standings {
     /// The same either way.
     pub(super) const fn both(standing: Standing) -> Self {
-        Self { all: standing, unaided: standing }
+        Self { all: standing, unaided: standing, awaits: Awaits { ticket: None, column: None } }
     }
 }
 

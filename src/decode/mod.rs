@@ -7,6 +7,7 @@
 pub mod adapter;
 pub mod receivers;
 
+mod answer;
 mod blind;
 mod body;
 mod category;

@@ -13,7 +13,7 @@ use crate::model::{
 };
 
 use super::{
-    MESSAGE_METHOD,
+    MESSAGE_METHOD, answer,
     blind::{self, BlindSpots, Tunnels, stronger},
     claims_on,
     descriptors::Descriptors,
@@ -359,8 +359,12 @@ impl<'a> Observer<'a> {
             Kind::Exchange => walk_request(request, &named.variables, &self.descriptors, bodies, &mut walker, &mut rest),
             Kind::Message => walk_message(&request.body, bodies, &mut walker, &mut rest),
         };
-        let (ledger, unaided) = walker.ledgers();
+        let ledgers = walker.ledgers();
+        if kind == Kind::Exchange && absorb.search.wants_keys(&self.index) {
+            answer::note_keys(exchange, bodies, &mut absorb.search);
+        }
         let cut = absorb.end();
+        let (ledger, unaided) = ledgers.settled(&absorb.arrived);
         if absorb.names_app || named_in_rest {
             origin = Origin::App;
         }

@@ -10,6 +10,7 @@ use crate::model::{
 use super::{
     adapter::Claim,
     category::{NameFacts, claimed_facts},
+    dark::Dark,
     leaf::RawLeaf,
 };
 
@@ -68,11 +69,11 @@ impl Page {
         self.numbers.get(&part).is_some_and(|numbers| numbers.contains_key(path))
     }
 
-    /// Adds bytes of a field that nobody can explain.
-    pub(super) fn add_unexplained(&mut self, part: Part, path: &str, bytes: &[u8]) {
+    /// Adds bytes of a field that nobody can explain, with their entropy.
+    pub(super) fn add_unexplained(&mut self, part: Part, path: &str, Dark { bytes, entropy }: Dark) {
         if let Some(slot) = self.existing(part, path) {
-            slot.facts.unexplained += bytes.len() as u64;
-            slot.facts.entropy = slot.facts.entropy.max(super::body::entropy(bytes));
+            slot.facts.unexplained += bytes;
+            slot.facts.entropy = slot.facts.entropy.max(entropy);
         }
     }
 

@@ -14,12 +14,12 @@ use super::{
     category::{self, NameFacts, claimed_facts},
     dark::{self, Dark},
     kind::kind_of,
-    leaf::{Expectation, Leaf, RawLeaf, Sink, Standings, Value},
+    leaf::{Arrived, Awaits, Expectation, Leaf, RawLeaf, Sink, Standings, Value, ticket},
     name::Placeholder,
     page::{Found, Page},
     places::{self, Hit, Pairs, Places},
-    planted::{Index, Search},
-    standing::{is_proven, standings},
+    planted::{Ended, Index, Search},
+    standing::{is_proven, may_be_proven, standings},
 };
 
 /// Folds the leaves of one exchange into its endpoint's page.
@@ -48,6 +48,8 @@ pub(super) struct Absorb<'x> {
     pub(super) names_app: bool,
     /// Whether fields had to be left out.
     pub(super) overflowed: bool,
+    /// What was found out of leaves only at the end.
+    pub(super) arrived: Arrived,
     reasons: Vec<(Category, Reason)>,
     /// Layers that hold planted texts, innermost last.
     layers: Vec<Layer>,
@@ -55,6 +57,18 @@ pub(super) struct Absorb<'x> {
     placed: Vec<usize>,
     /// Planted texts of layers that are in none of their leaves, unless the end of the request says otherwise.
     loose: Vec<Loose>,
+    /// Leaves that nobody can explain, unless the end of the request says otherwise.
+    unexplained: Vec<Unexplained>,
+}
+
+/// A leaf of which nobody knows yet what it is.
+#[derive(Debug)]
+struct Unexplained {
+    ticket: u64,
+    part: Part,
+    path: String,
+    bytes: Dark,
+    dark: Option<Dark>,
 }
 
 /// A planted text that stands in a layer, and in no leaf of it.
@@ -102,10 +116,12 @@ impl<'x> Absorb<'x> {
             ids: None,
             names_app: false,
             overflowed: false,
+            arrived: Arrived::default(),
             reasons: Vec::new(),
             layers: Vec::new(),
             placed: Vec::new(),
             loose: Vec::new(),
+            unexplained: Vec::new(),
         }
     }
 
@@ -177,16 +193,17 @@ impl Sink for Absorb<'_> {
         self.remember(leaf, &kind);
         let proven = is_proven(&leaf.value, &self.reasons, self.index.values());
         let standings = standings(&kind, &leaf.value, &self.reasons, proven);
+        let awaits = self.awaits(leaf, &kind);
         let unexplained = standings.all == Standing::Unexplained;
-        if let Some(dark) =
-            dark.or_else(|| (unexplained && leaf.value.as_bytes().len() >= SHORTEST_DARK).then(|| dark::of_bytes(leaf.value.as_bytes())))
-        {
-            self.add_dark(leaf.part, leaf.path, dark);
+        let bytes = unexplained.then(|| dark::of_bytes(leaf.value.as_bytes()));
+        let dark = dark.or(bytes.filter(|_| leaf.value.as_bytes().len() >= SHORTEST_DARK));
+        match (bytes, awaits.ticket) {
+            (Some(bytes), Some(ticket)) => {
+                self.unexplained.push(Unexplained { ticket, part: leaf.part, path: leaf.path.to_owned(), bytes, dark });
+            }
+            _ => self.add_unexplained(leaf.part, leaf.path, bytes, dark),
         }
-        if unexplained {
-            self.page.add_unexplained(leaf.part, leaf.path, leaf.value.as_bytes());
-        }
-        standings
+        Standings { awaits, ..standings }
     }
 
     fn rest(&mut self, part: Part, path: &str, bytes: u64, seen: &[u8]) {
@@ -247,6 +264,22 @@ impl Sink for Absorb<'_> {
 }
 
 impl Absorb<'_> {
+    /// What the end of the request may find out about a leaf that was just looked at.
+    fn awaits(&self, leaf: &RawLeaf<'_>, kind: &FieldType) -> Awaits {
+        let Awaits { ticket, column } = self.search.awaits;
+        let ticket = ticket.filter(|_| may_be_proven(kind, &leaf.value));
+        Awaits { ticket: ticket.or_else(|| self.pairs.keeps().then(|| leaf.ticket())), column }
+    }
+
+    fn add_unexplained(&mut self, part: Part, path: &str, bytes: Option<Dark>, dark: Option<Dark>) {
+        if let Some(dark) = dark {
+            self.add_dark(part, path, dark);
+        }
+        if let Some(bytes) = bytes {
+            self.page.add_unexplained(part, path, bytes);
+        }
+    }
+
     fn add_dark(&mut self, part: Part, path: &str, dark: Dark) {
         if self.dark.len() < MOST_DARK {
             let name = FieldName { part, path: path.to_owned() };
@@ -287,7 +320,7 @@ impl Absorb<'_> {
         let (index, page, found, certain) = (self.index, &mut *self.page, &mut self.found, &mut self.certain);
         let mut loose = std::mem::take(&mut self.loose);
         let evidence = Evidence { run: self.run, exchange: Some(self.exchange), bytes: None, chain: Vec::new() };
-        let cut = std::mem::take(&mut self.search).end(index, &mut |part, path, value, reason| {
+        let Ended { cut, mut arrived } = std::mem::take(&mut self.search).end(index, &mut |part, path, value, reason| {
             found.insert(value);
             certain.extend(certain_name(&reason).map(str::to_owned));
             loose.retain(|loose| loose.number != value || loose.part != part || !path.starts_with(&loose.path));
@@ -302,7 +335,9 @@ impl Absorb<'_> {
         for Loose { number, part, path, spelling } in loose {
             self.found_loose(number, part, &path, &format!("{spelling}, in a name or across several values"));
         }
+        arrived.tickets.extend(self.pairs.completed());
         for sign in std::mem::take(&mut self.pairs).signs(self.places) {
+            arrived.tickets.insert(ticket(sign.field.0, &sign.field.1, sign.spelled.as_bytes()));
             if let Reason::PlantedValue { name, .. } = &sign.reason {
                 let planted = self.index.values().iter().position(|value| value.name == *name && matches!(value.value, Planted::Text(_)));
                 self.found.extend(planted);
@@ -310,6 +345,12 @@ impl Absorb<'_> {
             self.page.add_reason(sign.field.0, &sign.field.1, sign.category, sign.reason);
             self.gate.remember_secret(&sign.spelled);
         }
+        for Unexplained { ticket, part, path, bytes, dark } in std::mem::take(&mut self.unexplained) {
+            if !arrived.tickets.contains(&ticket) {
+                self.add_unexplained(part, &path, Some(bytes), dark);
+            }
+        }
+        self.arrived = arrived;
         cut
     }
 }

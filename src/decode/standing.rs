@@ -4,7 +4,7 @@ use crate::model::{Category, FieldType, Planted, PlantedValue, Reason, Standing}
 
 use super::{
     dark::is_noise,
-    leaf::{Standings, Value},
+    leaf::{Awaits, Standings, Value},
 };
 
 /// The standing of a leaf of this type with these reasons. `proven` says whether a planted value in it is most of it.
@@ -25,14 +25,23 @@ pub(super) fn standings(kind: &FieldType, value: &Value<'_>, reasons: &[(Categor
         let mut reasons = reasons.iter().filter(|(_, reason)| !(unaided && aids(reason)));
         if reasons.any(|(category, reason)| counts(*category, reason)) { Standing::Named } else { by_kind }
     };
-    Standings { all: named(false), unaided: named(true) }
+    Standings { all: named(false), unaided: named(true), awaits: Awaits::default() }
+}
+
+/// Whether a short planted value, or the digest of one, would say what a leaf as a whole is.
+pub(super) fn may_be_proven(kind: &FieldType, value: &Value<'_>) -> bool {
+    !is_data(kind, value) || value.as_bytes().len() <= longest_proof(value)
+}
+
+/// A leaf of so many bytes is short: what is found in it says what it is.
+const fn longest_proof(value: &Value<'_>) -> usize {
+    if value.as_text().is_some() { LONGEST_DIGEST } else { SHORTEST_DATA }
 }
 
 /// Whether a planted value that was found says what a leaf as a whole is: the leaf is short, or most of it is that value, or a
 /// day's minutes were found in it. A few of very many bytes say nothing of the others.
 pub(super) fn is_proven(value: &Value<'_>, reasons: &[(Category, Reason)], planted: &[PlantedValue]) -> bool {
     let bytes = value.as_bytes().len();
-    let longest = if value.as_text().is_some() { LONGEST_DIGEST } else { SHORTEST_DATA };
     reasons.iter().any(|(_, reason)| {
         let Reason::PlantedValue { name, spelling, .. } = reason else { return false };
         let length = |value: &PlantedValue| match &value.value {
@@ -40,7 +49,7 @@ pub(super) fn is_proven(value: &Value<'_>, reasons: &[(Category, Reason)], plant
             _ => 0,
         };
         let planted = planted.iter().filter(|value| value.name == *name).map(length).max().unwrap_or_default();
-        bytes <= longest || bytes < planted * 2 || spelling.contains(" minutes")
+        bytes <= longest_proof(value) || bytes < planted * 2 || spelling.contains(" minutes")
     })
 }
 

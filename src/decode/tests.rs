@@ -377,6 +377,116 @@ fn every_byte_is_counted_where_it_was_sent() {
     check_ledger("x.test/a", &[], br#"{"s":"{\"v\":true,\"w\":11}"}"#, [0, 7, 2 + 8 + 14, 0]);
 }
 
+/// The ledgers, aided and unaided, of one request in which a profile and a band's minutes are looked for.
+fn ledgers_with_profile(headers: &[(&str, &str)], body: &[u8]) -> [[u64; 4]; 2] {
+    let value =
+        |name: &str, category, value| PlantedValue { name: name.into(), category, value, source: PlantedSource::Scenario, confirmed: true };
+    let app = App::default();
+    let mut provenance = provenance(1);
+    provenance.planted.extend([
+        value("profile.height_cm", Category::Height, Planted::Integer(171)),
+        value("profile.weight_kg", Category::Weight, Planted::Decimal("63.4".into())),
+        value("band.heart_rate", Category::HeartRate, Planted::Series(minutes())),
+    ]);
+    let mut observer = Observer::new(&app, &provenance);
+    let exchange = exchange(1, "start", "POST", "x.test/a", headers, body.to_vec());
+    observer.absorb(&RunEvent::Exchange(Box::new(exchange)), &NoBodies);
+    observer.absorb(&complete(), &NoBodies);
+    let seen = observer.finish();
+    assert_eq!(unexplained(&seen, "/a"), seen.coverage.ledger.unexplained);
+    let listed: u64 = seen.endpoints.values().flat_map(|facts| facts.fields.values()).map(|field| field.unexplained).sum();
+    assert!((listed == 0) == (seen.coverage.ledger.unexplained == 0), "{listed} bytes are listed as unexplained");
+    [seen.coverage.ledger, seen.coverage.ledger_unaided]
+        .map(|Ledger { named, typed, structure, unexplained }| [named, typed, structure, unexplained])
+}
+
+fn minutes() -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(1);
+    (0..240).map(|_| random.u8(50..110)).collect()
+}
+
+#[test]
+fn what_is_found_only_at_the_end_of_a_request_is_named_in_the_ledger() {
+    // `/a` and the punctuation are structure.
+    let both = |ledger: [u64; 4]| [ledger; 2];
+    assert_eq!(ledgers_with_profile(&[], br#"{"a1":63.4,"a2":12}"#), both([0, 6, 2 + 13, 0]), "too short without a name");
+    // A nickname that is likely in a small request, plain and inside a longer text; the same value elsewhere is another leaf.
+    assert_eq!(ledgers_with_profile(&[], br#"{"a1":"Quillon","a2":12}"#), both([7, 2, 2 + 15, 0]));
+    assert_eq!(ledgers_with_profile(&[], br#"{"a":["Quillon","Quillox","Quillon"]}"#), both([14, 7, 2 + 16, 0]));
+    // The first half of a position is judged with the second.
+    assert_eq!(ledgers_with_profile(&[], br#"{"a1":52.37403,"a2":4.88969,"a3":1.5}"#), both([15, 3, 2 + 19, 0]));
+    // A digest and its key: the key is a token, typed.
+    let mac = {
+        use hmac::{Hmac, KeyInit as _, Mac as _};
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"q7RtYu1oPaSdFgHj").expect("any key");
+        mac.update(b"quillon@example.test");
+        mac.finalize().into_bytes().to_vec()
+    };
+    let hex = crate::model::text::hex(&mac);
+    let body = format!(r#"{{"k":"q7RtYu1oPaSdFgHj","h":"{hex}"}}"#);
+    assert_eq!(ledgers_with_profile(&[], body.as_bytes()), both([64, 16, 2 + 15, 0]));
+    // As bytes of a MessagePack map of two: nobody could explain them otherwise.
+    let packed = [&b"\x82\xa1k\xb0q7RtYu1oPaSdFgHj\xa1h\xc4\x20"[..], &mac].concat();
+    let type_of_body = [("content-type", "application/msgpack")];
+    let structure = 2 + 31 + 8;
+    assert_eq!(ledgers_with_profile(&type_of_body, &packed), both([32, 16, structure, 0]));
+    let wrong = [&b"\x82\xa1k\xb0q7RtYu1oPaSdFgHk\xa1h\xc4\x20"[..], &mac].concat();
+    assert_eq!(ledgers_with_profile(&type_of_body, &wrong), both([0, 16, structure, 32]));
+    // Minutes in an array: all numbers of the field.
+    let numbers: Vec<String> = minutes().iter().map(u8::to_string).collect();
+    let digits: u64 = numbers.iter().map(|number| number.len() as u64).sum();
+    let body = format!(r#"{{"v":[{}],"w":[1,2,3]}}"#, numbers.join(","));
+    let structure = 2 + body.len() as u64 - digits - 3;
+    assert_eq!(ledgers_with_profile(&[], body.as_bytes()), both([digits, 3, structure, 0]));
+    // Inside base64 it is its share of what was sent, to the byte.
+    let inner = br#"{"a1":"Quillon","a2":123456}"#;
+    let text = STANDARD.encode(inner);
+    let body = format!(r#"{{"d":"{text}"}}"#);
+    let [[named, typed, structure, unexplained], unaided] = ledgers_with_profile(&[], body.as_bytes());
+    assert_eq!(named + typed + structure + unexplained, 2 + body.len() as u64);
+    // Of 28 bytes in 40 characters, 7 are the name and 6 the number.
+    assert_eq!(([named, typed, unexplained], unaided[0]), ([10, 9, 0], 10));
+}
+
+#[test]
+fn a_key_that_the_answer_or_the_path_gives_away_explains_a_digest() {
+    let digest = |salted: &str| {
+        use sha2::Digest as _;
+        crate::model::text::hex(&sha2::Sha256::digest(salted))
+    };
+    let found = |url: &str, salted: &str, headers: &[(&str, &str)], answer: &[u8]| -> Vec<String> {
+        let app = App::default();
+        let mut observer = Observer::new(&app, &provenance(1));
+        let mut exchange = exchange(1, "start", "POST", url, &[], format!(r#"{{"h":"{}"}}"#, digest(salted)).into_bytes());
+        let response = exchange.response.as_mut().expect("answered");
+        response.body = Body::inline(answer.to_vec());
+        response.headers =
+            headers.iter().map(|(name, value)| Header { name: (*name).into(), value: Captured::new((*value).into()) }).collect();
+        observer.absorb(&RunEvent::Exchange(Box::new(exchange)), &NoBodies);
+        observer.absorb(&complete(), &NoBodies);
+        let seen = observer.finish();
+        assert!(!seen.coverage.blind_spots.iter().any(|spot| spot.kind == BlindSpotKind::LimitReached), "{url}");
+        let fields = seen.endpoints.values().flat_map(|facts| &facts.fields);
+        assert_eq!(fields.clone().count(), 1, "nothing of the answer is a field");
+        fields.flat_map(|(_, facts)| &facts.reasons).map(|(_, reason)| reason.to_string()).collect()
+    };
+    let salted = "s4lt:quillon@example.test";
+    let answer = br#"{"status":"ok","session":{"x":"s4lt"}}"#;
+    let want = |found: Vec<String>| found.iter().any(|reason| reason.contains("after a salt from the same exchange"));
+    assert!(want(found("x.test/a", salted, &[], answer)));
+    assert!(want(found("x.test/a", salted, &[("content-encoding", "gzip")], &gzip(answer))));
+    assert!(want(found("x.test/a", salted, &[("x-salt", "s4lt")], b"")));
+    assert!(want(found("x.test/a", salted, &[("set-cookie", "s=s4lt; Path=/")], b"")));
+    assert!(want(found("x.test/a", salted, &[("location", "https://y.test/next?s=s4lt#top")], b"")));
+    assert!(want(found("x.test/users/s4lt/a", salted, &[], b"")));
+    for (url, answer) in [("x.test/a", &br#"{"x":"s4lu"}"#[..]), ("x.test/a", b"\xff\xfe\x00"), ("x.test/s4lu", b"")] {
+        assert!(!want(found(url, salted, &[], answer)), "{url}");
+    }
+    // A long answer is read in part, and says nothing by that.
+    let long = format!(r#"{{"list":[{}],"salt":"s4lt"}}"#, vec!["\"an item of the list\""; 10_000].join(","));
+    assert!(!want(found("x.test/a", salted, &[], long.as_bytes())));
+}
+
 /// One run: uploads at home, a workout elsewhere, then the workout's place sent in the background.
 fn observe(run: u32, extra: &[RunEvent]) -> Observations {
     let app = app();

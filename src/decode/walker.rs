@@ -1,14 +1,14 @@
 //! Walks one request layer by layer: keeps the path, the chain of encodings and the byte range of where it is, and stops at
 //! the limits. What a layer is, the decoders of `format` know; what a leaf means, the sink knows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Encoding, Ledger, Part, Standing};
 
 use super::{
     dark::holds_noise,
     format::{DECODERS, Inflated},
-    leaf::{Expectation, RawLeaf, Sink, Standings, Value},
+    leaf::{Arrived, Awaits, Expectation, RawLeaf, Sink, Standings, Value},
     looks::Looks,
     name,
 };
@@ -130,7 +130,7 @@ pub(super) struct Walker<'s> {
 }
 
 /// What is known of the bytes of one layer that is open.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Frame {
     /// By everything that is known, structure left out.
     all: Ledger,
@@ -138,12 +138,46 @@ struct Frame {
     unaided: Ledger,
     /// Bytes that a limit kept from coming out of the layer: it is longer by them than what was read of it.
     beyond: u64,
+    /// Of the bytes above, those whose meaning the end of the request may find out.
+    waiting: Waiting,
+}
+
+/// How many bytes await what, by what is known of them so far: by everything, and unaided. Layers that are written shorter than
+/// they are make fractions of them.
+type Waiting = BTreeMap<(Awaits, Standing, Standing), f64>;
+
+/// What is known of a request's bytes when it was walked, and what is still to be found out.
+#[derive(Debug, Default)]
+pub(super) struct Ledgers {
+    all: Ledger,
+    unaided: Ledger,
+    waiting: Waiting,
+}
+
+impl Ledgers {
+    /// By everything that is known, and without what adapters and the app file say, when the request was judged.
+    pub(super) fn settled(self, arrived: &Arrived) -> (Ledger, Ledger) {
+        let Self { mut all, mut unaided, waiting } = self;
+        let (mut of_all, mut of_unaided) = (BTreeMap::new(), BTreeMap::new());
+        for ((_, standing, alone), bytes) in waiting.into_iter().filter(|((awaits, _, _), _)| arrived.has(*awaits)) {
+            *of_all.entry(standing).or_insert(0.0) += bytes;
+            *of_unaided.entry(alone).or_insert(0.0) += bytes;
+        }
+        // Never negative, and no more than the bytes of a request.
+        of_all.into_iter().for_each(|(from, bytes)| all.name(from, bytes.round() as u64));
+        of_unaided.into_iter().for_each(|(from, bytes)| unaided.name(from, bytes.round() as u64));
+        (all, unaided)
+    }
 }
 
 impl Frame {
     fn add(&mut self, standing: &Standings, bytes: u64) {
         self.all.add(standing.all, bytes);
         self.unaided.add(standing.unaided, bytes);
+        let Standings { all, unaided, awaits } = *standing;
+        if awaits != Awaits::default() && (all, unaided) != (Standing::Named, Standing::Named) {
+            *self.waiting.entry((awaits, all, unaided)).or_default() += bytes as f64;
+        }
     }
 
     /// The layer has so many bytes, and took so many in the layer around it: what is in no leaf is structure.
@@ -155,7 +189,22 @@ impl Frame {
             if known > bytes { ledger.scaled_to(bytes) } else { Ledger { structure: ledger.structure + (bytes - known), ..ledger } }
                 .scaled_to(taken)
         };
-        Self { all: close(self.all), unaided: close(self.unaided), beyond: 0 }
+        let (all, unaided) = (close(self.all), close(self.unaided));
+        let share = taken as f64 / bytes.max(self.all.total()).max(1) as f64;
+        let mut waiting = self.waiting;
+        waiting.values_mut().for_each(|bytes| *bytes *= share);
+        Self { all, unaided, beyond: 0, waiting }
+    }
+
+    /// Takes in what is known of a layer within it.
+    fn take(&mut self, inner: Self) {
+        self.all += inner.all;
+        self.unaided += inner.unaided;
+        if self.waiting.is_empty() {
+            self.waiting = inner.waiting;
+        } else {
+            inner.waiting.into_iter().for_each(|(awaits, bytes)| *self.waiting.entry(awaits).or_default() += bytes);
+        }
     }
 }
 
@@ -183,9 +232,10 @@ impl<'s> Walker<'s> {
         &self.limits
     }
 
-    /// What is known of the bytes of the parts walked so far: by everything, and without adapters and the app file.
-    pub(super) fn ledgers(&self) -> (Ledger, Ledger) {
-        self.frames.first().map(|frame| (frame.all, frame.unaided)).unwrap_or_default()
+    /// The end of the walk: what is known of the bytes of all its parts.
+    pub(super) fn ledgers(self) -> Ledgers {
+        let Frame { all, unaided, waiting, .. } = self.frames.into_iter().next().unwrap_or_default();
+        Ledgers { all, unaided, waiting }
     }
 
     /// Begins a part of the request: an empty path, an empty chain, siblings of its own.
@@ -258,8 +308,7 @@ impl<'s> Walker<'s> {
         walk(self, Place { taken: bytes.len() as u64, clean, ..place });
         let frame = self.frames.pop().unwrap_or_default().closed(bytes.len() as u64, place.taken);
         if let Some(around) = self.frames.last_mut() {
-            around.all += frame.all;
-            around.unaided += frame.unaided;
+            around.take(frame);
         }
         if !clean {
             self.sink.close_layer(self.part, self.path.get(..depth).unwrap_or(&self.path));

@@ -46,6 +46,18 @@ impl Ledger {
         }
     }
 
+    /// Turns bytes of this standing, as many as there are, into named ones: what they mean was found out later.
+    pub fn name(&mut self, from: Standing, bytes: u64) {
+        let pool = match from {
+            Standing::Named => return,
+            Standing::Typed => &mut self.typed,
+            Standing::Unexplained => &mut self.unexplained,
+        };
+        let bytes = bytes.min(*pool);
+        *pool -= bytes;
+        self.named += bytes;
+    }
+
     /// The same proportions over another number of bytes, rounded so that they still add up: what is lost by rounding down goes
     /// to the states with the largest remainders. Of nothing, everything is structure.
     #[must_use]
@@ -84,6 +96,15 @@ impl AddAssign for Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn naming_bytes_keeps_every_byte() {
+        let mut ledger = Ledger { named: 7, typed: 2, structure: 3, unexplained: 1 };
+        ledger.name(Standing::Typed, 1);
+        ledger.name(Standing::Unexplained, 5);
+        ledger.name(Standing::Named, 9);
+        assert_eq!(ledger, Ledger { named: 9, typed: 1, structure: 3, unexplained: 0 });
+    }
 
     #[test]
     fn scaling_keeps_every_byte() {

@@ -92,17 +92,18 @@ enum What {
 }
 
 impl Parts {
-    /// Looks at one leaf.
-    pub(super) fn look(&mut self, leaf: &RawLeaf<'_>, addresses: &[Address]) {
+    /// Looks at one leaf. Gives whether it is kept.
+    pub(super) fn look(&mut self, leaf: &RawLeaf<'_>, addresses: &[Address]) -> bool {
         if addresses.is_empty() || self.found.len() >= MOST_PARTS {
-            return;
+            return false;
         }
-        let Some(text) = leaf.value.as_text().filter(|text| (1..=LONGEST_TEXT).contains(&text.len())) else { return };
+        let Some(text) = leaf.value.as_text().filter(|text| (1..=LONGEST_TEXT).contains(&text.len())) else { return false };
         let words = words(text);
         // `Europe/Berlin` is no Berlin.
         if words.is_empty() || is_time_zone(text) {
-            return;
+            return false;
         }
+        let kept = self.found.len() + self.codes.len();
         if words.len() <= 2 && text.len() <= LONGEST_CODE {
             self.code(leaf, text, &words, addresses);
         }
@@ -118,6 +119,7 @@ impl Parts {
                 });
             }
         }
+        self.found.len() + self.codes.len() > kept
     }
 
     fn code(&mut self, leaf: &RawLeaf<'_>, text: &str, words: &[String], addresses: &[Address]) {

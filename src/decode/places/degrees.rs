@@ -30,6 +30,19 @@ pub(super) struct Reading {
     pub(super) notation: Notation,
 }
 
+impl Reading {
+    /// Whether it is written in decimal degrees and not more exact than about a kilometre.
+    pub(super) const fn is_coarse(self) -> bool {
+        matches!(self.notation, Notation::Degrees(..=2))
+    }
+
+    /// Whether rounding or cutting off makes a coarse reading of a coordinate; of any other nothing is asked.
+    pub(super) fn is_made_of(self, coordinate: f64) -> bool {
+        let (units, value) = (coordinate / self.unit, self.degrees / self.unit);
+        !self.is_coarse() || [units.round(), units.trunc(), units.floor()].into_iter().any(|made| (made - value).abs() < 1e-4)
+    }
+}
+
 impl Notation {
     /// Whether a latitude in one and a longitude in the other belong together.
     pub(super) fn goes_with(self, other: Self) -> bool {

@@ -24,7 +24,7 @@ pub(in crate::decode) use self::{angles::compass_pair, pairs::Pairs, shape::by_s
 
 use super::kind::Axis;
 
-use self::{address::Address, binary::Filter, chance::METRES_PER_DEGREE, windows::Windows};
+use self::{address::Address, binary::Filter, chance::METRES_PER_DEGREE, degrees::Reading, windows::Windows};
 
 /// Where the phone was, phase by phase. Only confirmed positions are known.
 #[derive(Debug, Default)]
@@ -151,6 +151,16 @@ impl Places {
             Axis::Longitude => self.longitudes.get(self.longitudes.partition_point(|lon| *lon < low)).copied(),
         };
         next.is_some_and(|coordinate| coordinate <= high)
+    }
+
+    /// Whether rounding or cutting off makes these two of a held position, as far as they are coarse: amounts of money have two
+    /// decimals too, and one that is only near a coordinate is none.
+    fn round_to(&self, latitude: Reading, longitude: Reading) -> bool {
+        let reach = reach_of_latitude();
+        let first = self.held.partition_point(|held| held.position.lat < latitude.degrees - reach);
+        let beside = self.held.iter().skip(first).take_while(|held| held.position.lat <= latitude.degrees + reach);
+        let mut near = beside.filter(|held| turned(held.position.lon - longitude.degrees) <= held.reach.1);
+        near.any(|held| latitude.is_made_of(held.position.lat) && longitude.is_made_of(held.position.lon))
     }
 
     /// How many chances there are to lie within so many metres of any held position. Along a track they are fewer than it has points.

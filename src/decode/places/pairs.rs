@@ -15,6 +15,7 @@ use super::{
         kind::{Axis, Number, is_uuid},
         leaf::{RawLeaf, Value},
         looks::Looks,
+        name,
     },
     Hit, NEAR_M, Nearest, Places, Sight, Sign, address,
     angles::{self, Item},
@@ -40,6 +41,10 @@ pub(in crate::decode) struct Pairs {
     masts: radio::Masts,
     /// How near the nearest hit was that was given out of a field, by held position.
     told: HashMap<(Part, String, usize), f64>,
+    /// Whether the last leaf holds half a pair whose other half may come, or what may turn out to be a sign.
+    keeps: bool,
+    /// Leaves whose other half came, by ticket.
+    completed: Vec<u64>,
 }
 
 /// Half a pair: one reading of one number.
@@ -59,6 +64,8 @@ struct Candidate {
     axis: Option<Axis>,
     named: Named,
     spelled: String,
+    /// Of the leaf that it is in.
+    ticket: u64,
 }
 
 /// What a reading may be, by where the phone was.
@@ -93,13 +100,22 @@ impl Fits {
 struct Named {
     axis: Option<Axis>,
     place: bool,
+    /// It speaks of an amount: of money, or of something measured.
+    amount: bool,
+}
+
+impl Named {
+    fn of(name: &NameFacts, path: &str) -> Self {
+        let amount = || name::segments(path).flat_map(name::words).any(|word| AMOUNTS.contains(&word.as_str()));
+        Self { axis: name.axis, place: name.place, amount: !name.place && name.axis.is_none() && amount() }
+    }
 }
 
 impl Pairs {
     /// Looks at one leaf; every position it completes is given out, of one field only ever nearer ones.
     pub(in crate::decode) fn look(&mut self, leaf: &RawLeaf<'_>, name: &NameFacts, places: &Places, found: &mut dyn FnMut(Hit)) {
-        self.masts.look(leaf, name);
-        self.addresses.look(leaf, &places.addresses);
+        self.keeps = self.masts.look(leaf, name);
+        self.keeps |= self.addresses.look(leaf, &places.addresses);
         if places.is_empty() {
             return;
         }
@@ -127,6 +143,16 @@ impl Pairs {
             }
             Value::Null | Value::Boolean(_) => {}
         }
+    }
+
+    /// Whether the last leaf holds what waits for its other half, or for what stands beside it.
+    pub(in crate::decode) const fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// The tickets of leaves whose other half came after them.
+    pub(in crate::decode) fn completed(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.completed)
     }
 
     /// What stayed alone at the end of the request: coordinates of held positions, each exact enough to be no chance; parts of
@@ -199,8 +225,9 @@ impl Pairs {
             readings: count,
             fits: if rounded(&reading) { Fits::NAMED } else { Fits::of(reading, places) },
             axis: None,
-            named: Named { axis: name.axis, place: name.place },
+            named: Named::of(name, leaf.path),
             spelled: text.to_owned(),
+            ticket: leaf.ticket(),
         })
         .collect()
     }
@@ -228,12 +255,14 @@ impl Pairs {
         }
         match partner {
             Some((old, new, sight, latitude_first)) => {
+                self.completed.push(old.ticket);
                 self.candidates.retain(|candidate| candidate.number != old.number);
                 let (latitude, longitude) = if latitude_first { (old.field, new.field) } else { (new.field, old.field) };
                 let companion = (longitude != latitude).then_some(longitude);
                 self.give_one(sight, latitude, companion, found);
             }
             None => {
+                self.keeps |= !new.is_empty();
                 for candidate in new {
                     if self.candidates.len() >= MOST_CANDIDATES {
                         self.candidates.pop_front();
@@ -340,8 +369,9 @@ impl Pairs {
             readings: 1.0,
             fits: Fits::of(reading, places),
             axis,
-            named: Named { axis: name.axis, place: name.place },
+            named: Named::of(name, leaf.path),
             spelled: text.to_owned(),
+            ticket: leaf.ticket(),
         }
     }
 
@@ -464,9 +494,14 @@ fn pair(old: &Candidate, new: &Candidate, together: bool, looked: &Looked, place
         if is_time(old) && is_time(new) {
             return None;
         }
+        let coarse = latitude.reading.is_coarse() || longitude.reading.is_coarse();
+        let place = latitude.named.place && longitude.named.place;
+        if coarse && !place && (old.named.amount || new.named.amount || !places.round_to(latitude.reading, longitude.reading)) {
+            return None;
+        }
         let family = coarser(latitude.reading.notation, longitude.reading.notation);
         let apart = if together { f64::from(new.number.saturating_sub(old.number)) } else { f64::MAX };
-        let place = if latitude.named.place && longitude.named.place { PLACE_BONUS } else { 1.0 };
+        let place = if place { PLACE_BONUS } else { 1.0 };
         let ways = latitude.readings.min(longitude.readings);
         let chance = chance::of_pair(places.held[held].position, distance_m, units);
         chance::certainty(chance * looked.pairs(family, apart) * ways * places.chances(distance_m) * place)?
@@ -519,6 +554,61 @@ const TENTHS: Notation = Notation::Degrees(1);
 const PLACE_BONUS: f64 = 1e-3;
 /// So many times as often as an angle a text of two or three numbers between colons is a duration.
 const DURATIONS: f64 = 1_000.0;
+/// Words of names of what has two decimals, as a coarse coordinate has.
+const AMOUNTS: &[&str] = &[
+    "amount",
+    "amounts",
+    "average",
+    "avg",
+    "balance",
+    "bpm",
+    "calories",
+    "charge",
+    "cost",
+    "costs",
+    "discount",
+    "distance",
+    "duration",
+    "fee",
+    "fees",
+    "gross",
+    "height",
+    "iva",
+    "kcal",
+    "mwst",
+    "net",
+    "pace",
+    "paid",
+    "payment",
+    "percent",
+    "percentage",
+    "precio",
+    "preis",
+    "price",
+    "prices",
+    "prix",
+    "rate",
+    "rating",
+    "ratio",
+    "revenue",
+    "salary",
+    "score",
+    "shipping",
+    "speed",
+    "steuer",
+    "subtotal",
+    "sum",
+    "tax",
+    "taxes",
+    "temp",
+    "temperature",
+    "tip",
+    "total",
+    "totals",
+    "tva",
+    "vat",
+    "weight",
+];
 const MOST_CANDIDATES: usize = 256;
 /// Older candidates that one number is judged with, the latest first; in a request of very many near numbers, so few.
 const TRIES_OF_ONE: u32 = 64;

@@ -31,19 +31,23 @@ enum Id {
 }
 
 impl Masts {
-    /// Looks at one leaf.
-    pub(super) fn look(&mut self, leaf: &RawLeaf<'_>, name: &NameFacts) {
-        let Some(id) = id_of(name) else { return };
-        let Some(text) = leaf.value.as_text() else { return };
+    /// Looks at one leaf. Gives whether it is kept.
+    pub(super) fn look(&mut self, leaf: &RawLeaf<'_>, name: &NameFacts) -> bool {
+        let Some(id) = id_of(name) else { return false };
+        let Some(text) = leaf.value.as_text() else { return false };
         // 3GPP TS 23.003 sections 4.3 and 19.4: the largest are cell identities of 28 bits, 36 bits in NR.
-        let Some(number) = text.parse::<u64>().ok().filter(|number| *number > 0 && *number < 1 << 36) else { return };
+        let Some(number) = text.parse::<u64>().ok().filter(|number| *number > 0 && *number < 1 << 36) else {
+            return false;
+        };
         if (id == Id::Operator && number > 999) || self.groups.len() >= MOST_GROUPS {
-            return;
+            return false;
         }
         let group = self.groups.entry(leaf.group).or_default();
-        if group.len() < MOST_IDS {
+        let fits = group.len() < MOST_IDS;
+        if fits {
             group.push((id, (leaf.part, leaf.path.to_owned()), text.to_owned()));
         }
+        fits
     }
 
     /// The ids that belong to a mast: an area with a cell, or either with its operator.

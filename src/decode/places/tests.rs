@@ -320,6 +320,39 @@ fn what_is_elsewhere_or_no_position_is_no_hit() {
 }
 
 #[test]
+fn two_decimals_are_a_position_where_rounding_makes_them_of_one_or_a_name_says_place() {
+    let certainty = |leaves: &[&str]| -> String {
+        let leaves: Vec<String> = leaves.iter().map(|leaf| (*leaf).to_owned()).collect();
+        hits(&places(), &leaves).iter().map(|hit| format!("{:?}", hit.certainty)).collect::<Vec<_>>().join(" ")
+    };
+    for (leaves, want) in [
+        // Rounded, cut off, in either order and in one text.
+        (&["1 a1=52.37", "1 a2=4.89"][..], "Likely"),
+        (&["1 a1=4.88", "1 a2=52.37"], "Likely"),
+        (&["1 q=52.37,4.89"], "Likely"),
+        // Near, but nothing makes them of where the phone was.
+        (&["1 a1=52.38", "1 a2=4.90"], ""),
+        (&["1 a1=52.37", "1 a2=4.90"], ""),
+        (&["1 a1=52.36", "1 a2=4.89"], ""),
+        (&["1 q=52.38,4.90"], ""),
+        (&["1 a1=52.38", "1 a2=4.8897"], ""),
+        // Amounts of money, whatever they are.
+        (&["1 price=52.37", "1 tax=4.89"], ""),
+        (&["1 order.total.value=52.37", "1 order.vat.value=4.89"], ""),
+        (&["1 price=52.38", "1 a2=4.89"], ""),
+        // Names that say what they are.
+        (&["1 lat=52.38", "1 lon=4.90"], "Certain"),
+        (&["1 locationKey=52.38,4.90"], "Likely"),
+    ] {
+        assert_eq!(certainty(leaves), want, "{leaves:?}");
+    }
+    // A list of prices, in which some are rounded coordinates by chance.
+    let prices: Vec<String> = (0..400).map(|at| format!("1 p{at}={}.{:02}", at % 60, at * 37 % 100)).collect();
+    let all: Vec<&str> = prices.iter().map(String::as_str).chain(["1 a1=52.37", "1 a2=4.89"]).collect();
+    assert_eq!(certainty(&all), "");
+}
+
+#[test]
 fn what_a_way_of_writing_reveals_is_told_in_metres() {
     for (leaves, want) in [
         (["1 a=52.374", "1 b=4.8897"].as_slice(), 111.0),

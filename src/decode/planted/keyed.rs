@@ -41,6 +41,8 @@ pub(super) struct Material {
     /// Texts and bytes that could be keys, one after the other.
     pool: Vec<u8>,
     keys: Vec<Key>,
+    /// Of the answer to the request: those that are called so, and others.
+    keys_of_answer: [Vec<Vec<u8>>; 2],
     /// Digests of each field, and those already noted, by hash.
     of_a_field: HashMap<u64, usize>,
     known: HashSet<u64>,
@@ -57,6 +59,8 @@ struct Digest {
     group: u32,
     bytes: Vec<u8>,
     written: &'static str,
+    /// Of the leaf; `None` for a name.
+    ticket: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,17 +80,18 @@ pub(super) struct KeyedHit {
     pub(super) path: String,
     pub(super) value: usize,
     pub(super) spelling: String,
+    /// Of the leaf, when it is in one.
+    pub(super) ticket: Option<u64>,
 }
 
 impl Material {
-    /// Looks at a leaf; `words` are those of its name.
-    pub(super) fn note(&mut self, leaf: &RawLeaf<'_>, words: &[String]) {
+    /// Looks at a leaf; `words` are those of its name. Gives whether it is kept as something that may be a digest.
+    pub(super) fn note(&mut self, leaf: &RawLeaf<'_>, words: &[String]) -> bool {
+        let place = (leaf.part, leaf.path, leaf.group);
         match leaf.value {
             Value::Number(text) | Value::Text(text) => {
                 self.note_key(text.as_bytes(), leaf.group, words, true);
-                if let Some((bytes, written)) = digest_in(text) {
-                    self.note_digest((leaf.part, leaf.path, leaf.group), &bytes, written);
-                }
+                digest_in(text).is_some_and(|(bytes, written)| self.note_digest(place, &bytes, written, Some(leaf)))
             }
             Value::Bytes { bytes, text } => {
                 self.note_key(text.map_or(bytes, str::as_bytes), leaf.group, words, text.is_some());
@@ -95,13 +100,13 @@ impl Material {
                     Some(_) => "as base64",
                     None => "as raw bytes",
                 };
-                self.note_digest((leaf.part, leaf.path, leaf.group), bytes, written);
+                self.note_digest(place, bytes, written, Some(leaf))
             }
             Value::Opaque(bytes) => {
                 self.note_key(bytes, leaf.group, words, false);
-                self.note_digest((leaf.part, leaf.path, leaf.group), bytes, "as raw bytes");
+                self.note_digest(place, bytes, "as raw bytes", Some(leaf))
             }
-            Value::Null | Value::Boolean(_) => {}
+            Value::Null | Value::Boolean(_) => false,
         }
     }
 
@@ -109,12 +114,12 @@ impl Material {
     pub(super) fn note_name(&mut self, part: Part, path: &str, name: &str) {
         if let Some((bytes, written)) = digest_in(name) {
             let written = if written == "as hex" { "as hex, in a name" } else { "as base64, in a name" };
-            self.note_digest((part, path, u32::MAX), &bytes, written);
+            self.note_digest((part, path, u32::MAX), &bytes, written, None);
         }
     }
 
     fn note_key(&mut self, bytes: &[u8], group: u32, words: &[String], text: bool) {
-        let named = words.iter().any(|word| KEY_WORDS.contains(&word.as_str()));
+        let named = is_called_key(words);
         if bytes.is_empty() || (!named && bytes.len() > LONGEST_KEY) {
             return;
         }
@@ -128,18 +133,49 @@ impl Material {
         self.pool.extend_from_slice(bytes);
     }
 
-    fn note_digest(&mut self, (part, path, group): (Part, &str, u32), bytes: &[u8], written: &'static str) {
-        if !LENGTHS.contains(&bytes.len()) || self.known.contains(&hash(&(part, path, bytes))) {
-            return;
+    /// Gives whether it is kept.
+    /// Something in the answer that may be a key. Hardly any is that is not called so: of those only the first ones are kept, and
+    /// that there were more is not told.
+    pub(super) fn note_key_of_answer(&mut self, bytes: &[u8], text: bool, words: &[String]) {
+        let named = is_called_key(words);
+        let (longest, most) = if named { (LONGEST_NAMED_KEY, MOST_NAMED_KEYS) } else { (LONGEST_KEY, MOST_KEYS_OF_ANSWER) };
+        let keys = &mut self.keys_of_answer[usize::from(!named)];
+        let decoded = std::str::from_utf8(bytes).ok().filter(|_| text).map(decoded_key).unwrap_or_default();
+        for key in std::iter::once(bytes.to_vec()).chain(decoded) {
+            if (1..=longest).contains(&key.len()) && keys.len() < most && !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+    }
+
+    /// Whether there is anything that a key could explain.
+    pub(super) const fn has_digests(&self) -> bool {
+        !self.digests.is_empty()
+    }
+
+    fn note_digest(
+        &mut self,
+        (part, path, group): (Part, &str, u32),
+        bytes: &[u8],
+        written: &'static str,
+        leaf: Option<&RawLeaf<'_>>,
+    ) -> bool {
+        if !LENGTHS.contains(&bytes.len()) {
+            return false;
+        }
+        if self.known.contains(&hash(&(part, path, bytes))) {
+            return true;
         }
         let others = self.of_a_field.entry(hash(&(part, path))).or_default();
         if *others >= MOST_DIGESTS_OF_A_FIELD || self.digests.len() >= MOST_DIGESTS {
             self.cut = true;
-            return;
+            return false;
         }
         *others += 1;
         self.known.insert(hash(&(part, path, bytes)));
-        self.digests.push(Digest { part, path: path.to_owned(), group, bytes: bytes.to_vec(), written });
+        let ticket = leaf.map(RawLeaf::ticket);
+        self.digests.push(Digest { part, path: path.to_owned(), group, bytes: bytes.to_vec(), written, ticket });
+        true
     }
 
     /// Keys, the likeliest first, each as it is and as what its hex or base64 stands for; and how many of them have a name that
@@ -157,10 +193,7 @@ impl Material {
                 }
             };
             add(bytes.to_vec());
-            if let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| key.text && text.len() >= SHORTEST_ENCODED_KEY) {
-                from_hex(text).into_iter().for_each(&mut add);
-                from_base64(text).into_iter().for_each(&mut add);
-            }
+            std::str::from_utf8(bytes).ok().filter(|_| key.text).map(decoded_key).unwrap_or_default().into_iter().for_each(&mut add);
         }
         (all, named)
     }
@@ -208,7 +241,8 @@ impl Keyed {
             .into_iter()
             .filter(|algorithm| digests.iter().any(|(_, digest)| digest.bytes.len() == algorithm.bytes()))
             .collect();
-        let mut tried = Trial { algorithms: &algorithms, by_bytes: &by_bytes, hashes: 0, most: MOST_HASHES, hits: Vec::new() };
+        let whence = "the same request";
+        let mut tried = Trial { algorithms: &algorithms, by_bytes: &by_bytes, hashes: 0, most: MOST_HASHES, whence, hits: Vec::new() };
         let (named, others) = keys.split_at(named);
         let mut done = tried.all(self, named, false) && tried.all(self, named, true);
         // Of keys that only happen to stand there, fewer are tried.
@@ -218,12 +252,27 @@ impl Keyed {
             let _ = tried.all(self, others, true);
         }
         done &= fresh == fields.len() || others.is_empty();
+        let [named, others] = &material.keys_of_answer;
+        tried.whence = "the same exchange";
+        tried.most = tried.hashes + MOST_HASHES;
+        done &= tried.all(self, named, false);
+        let _ = tried.all(self, named, true);
+        if fresh > 0 {
+            tried.most = tried.hashes + MOST_HASHES_OF_ANSWER;
+            let _ = tried.all(self, others, false) && tried.all(self, others, true);
+        }
         for (at, input, how) in tried.hits {
             let (field, digest) = digests[at];
             // It is one, so it is one in the next request.
             tries.insert(field, 0);
             let spelling = format!("{how}, {}", digest.written).replace("{}", self.inputs[input].name);
-            found(KeyedHit { part: digest.part, path: digest.path.clone(), value: self.inputs[input].value, spelling });
+            found(KeyedHit {
+                part: digest.part,
+                path: digest.path.clone(),
+                value: self.inputs[input].value,
+                spelling,
+                ticket: digest.ticket,
+            });
         }
         !done || material.cut
     }
@@ -235,6 +284,8 @@ struct Trial<'t> {
     by_bytes: &'t HashMap<&'t [u8], Vec<usize>>,
     hashes: usize,
     most: usize,
+    /// Where the keys are from.
+    whence: &'static str,
     /// Digest, input, how.
     hits: Vec<(usize, usize, String)>,
 }
@@ -260,12 +311,12 @@ impl Trial<'_> {
     }
 
     fn one(&mut self, algorithm: Algorithm, key: &[u8], number: usize, input: &Input, thorough: bool) {
-        let word = algorithm.word();
+        let (word, whence) = (algorithm.word(), self.whence);
         let first_time = !(thorough && input.likely);
         if first_time && let Some(mac) = algorithm.hmac(key, &input.bytes) {
             // Two hashes of two blocks.
             self.hashes += 2;
-            self.look(&mac, number, || format!("HMAC-{} of {{}}, with a key from the same request", word.to_uppercase()));
+            self.look(&mac, number, || format!("HMAC-{} of {{}}, with a key from {whence}", word.to_uppercase()));
         }
         for separator in SEPARATORS {
             let plain = separator.is_empty();
@@ -273,9 +324,9 @@ impl Trial<'_> {
                 continue;
             }
             let salted = [key, separator, &input.bytes].concat();
-            self.look(&algorithm.digest(&salted), number, || format!("{word} of {{}}, after a salt from the same request"));
+            self.look(&algorithm.digest(&salted), number, || format!("{word} of {{}}, after a salt from {whence}"));
             let salted = [&input.bytes, separator, key].concat();
-            self.look(&algorithm.digest(&salted), number, || format!("{word} of {{}}, before a salt from the same request"));
+            self.look(&algorithm.digest(&salted), number, || format!("{word} of {{}}, before a salt from {whence}"));
             self.hashes += 2;
         }
     }
@@ -287,6 +338,16 @@ impl Trial<'_> {
             }
         }
     }
+}
+
+/// Whether words of a name speak of a key or a salt.
+fn is_called_key(words: &[String]) -> bool {
+    words.iter().any(|word| KEY_WORDS.contains(&word.as_str()))
+}
+
+/// What the hex digits or the base64 of a key stand for.
+fn decoded_key(text: &str) -> Vec<Vec<u8>> {
+    if text.len() < SHORTEST_ENCODED_KEY { Vec::new() } else { from_hex(text).into_iter().chain(from_base64(text)).collect() }
 }
 
 /// The bytes of a text that is written like a digest (`sha256:…` too), and how it is written.
@@ -336,6 +397,8 @@ const LONGEST_NAMED_KEY: usize = 8192;
 /// Shorter keys are taken as they are.
 const SHORTEST_ENCODED_KEY: usize = 8;
 const MOST_KEYS: usize = 400;
+/// Of those of the answer that are not called so.
+const MOST_KEYS_OF_ANSWER: usize = 100;
 const MOST_NAMED_KEYS: usize = 100;
 const MOST_DIGESTS: usize = 1024;
 /// A field with more of them in one request has ids.
@@ -343,6 +406,8 @@ const MOST_DIGESTS_OF_A_FIELD: usize = 64;
 /// Hashes for one exchange, with keys that are called so.
 const MOST_HASHES: usize = 20_000;
 const MOST_HASHES_WITHOUT_NAME: usize = 40_000;
+/// The same, with keys of the answer that are not called so.
+const MOST_HASHES_OF_ANSWER: usize = 20_000;
 /// Requests in which a field is tried in vain with keys that are not called so.
 const MOST_TRIES: u32 = 4;
 const MOST_FIELDS: usize = 20_000;

@@ -37,11 +37,11 @@ use self::{
 use super::{
     category::NameFacts,
     kind::Number,
-    leaf::{RawLeaf, Value},
+    leaf::{Awaits, RawLeaf, Value},
     name,
 };
 
-pub(super) use self::search::Search;
+pub(super) use self::search::{Ended, Search};
 
 /// All planted values of a run, made ready for searching: some hundreds of forms of each.
 #[derive(Debug, Default)]
@@ -234,12 +234,13 @@ impl Index {
         reasons: &mut Vec<(Category, Reason)>,
         found: &mut BTreeSet<usize>,
     ) {
+        search.awaits = Awaits::default();
         if self.values.is_empty() || matches!(leaf.value, Value::Null | Value::Boolean(_)) {
             return;
         }
         search.leaves += 1;
-        if !self.keyed.is_empty() {
-            search.material.note(leaf, &name.words);
+        if !self.keyed.is_empty() && search.material.note(leaf, &name.words) {
+            search.awaits.ticket = Some(leaf.ticket());
         }
         let mut taker = Taker { index: self, name, leaf, search, reasons, found, within: "" };
         match leaf.value {
@@ -372,7 +373,7 @@ impl Taker<'_, '_> {
         if minutes && let Some(number) = number {
             // Times and ids are no readings, whatever their last digits.
             let reading = if number.value.abs() <= MOST_READING && number.value.fract() == 0.0 { number.value as i32 } else { i32::MAX };
-            self.search.columns.add(self.leaf.part, self.leaf.path, reading);
+            self.search.awaits.column = self.search.columns.add(self.leaf.part, self.leaf.path, reading);
         }
     }
 
@@ -465,7 +466,10 @@ impl Taker<'_, '_> {
                 self.found.insert(value);
             }
             let (part, path, spelling) = (self.leaf.part, self.leaf.path.to_owned(), format!("{spelling}{}", self.within));
-            self.search.open(Open { part, path, value, spelling, bits, alike, alphabet, place, named, one_of_many });
+            let ticket = self.leaf.ticket();
+            self.search.awaits.ticket = Some(ticket);
+            let tickets = vec![ticket];
+            self.search.open(Open { part, path, value, spelling, bits, alike, alphabet, place, named, one_of_many, tickets });
         }
     }
 

@@ -9,6 +9,7 @@ use std::{
 use crate::model::{Certainty, Part, Reason};
 
 use super::{
+    super::leaf::{Arrived, Awaits},
     Index,
     chance::{self, Alphabet},
     keyed::Material,
@@ -28,6 +29,17 @@ pub(in super::super) struct Search {
     pub(super) columns: Columns,
     pub(super) material: Material,
     pub(super) cut: bool,
+    /// What is still to be found out about the last leaf.
+    pub(in super::super) awaits: Awaits,
+}
+
+/// What the end of an exchange says besides its hits.
+#[derive(Debug, Default)]
+pub(in super::super) struct Ended {
+    /// Whether something was left unsearched because there was too much of it.
+    pub(in super::super) cut: bool,
+    /// The leaves that have the hits.
+    pub(in super::super) arrived: Arrived,
 }
 
 /// Something found that says too little to be judged before all is searched.
@@ -46,6 +58,8 @@ pub(super) struct Open {
     pub(super) named: bool,
     /// It is in an array, whose other elements have the same name.
     pub(super) one_of_many: bool,
+    /// The leaves that it was found in.
+    pub(super) tickets: Vec<u64>,
 }
 
 /// Where a form stands, so where else it could.
@@ -89,12 +103,25 @@ impl Search {
         self.material.note_name(part, path, name);
     }
 
+    /// Whether something stands in the request that a key in the answer may explain.
+    pub(in super::super) fn wants_keys(&self, index: &Index) -> bool {
+        !index.keyed.is_empty() && self.material.has_digests()
+    }
+
+    /// Something in the answer, or in the request's path, that may be a key; `words` are those of its name.
+    pub(in super::super) fn note_key_of_answer(&mut self, bytes: &[u8], text: bool, words: &[String]) {
+        self.material.note_key_of_answer(bytes, text, words);
+    }
+
     pub(super) fn open(&mut self, open: Open) {
         let same = |known: &&mut Open| {
             (known.part, known.value, &known.path, &known.spelling) == (open.part, open.value, &open.path, &open.spelling)
         };
         if let Some(known) = self.open.iter_mut().find(same) {
             known.bits = known.bits.max(open.bits);
+            if known.tickets.len() < MOST_TICKETS && known.tickets.last() != open.tickets.last() {
+                known.tickets.extend(open.tickets);
+            }
             return;
         }
         if self.open.len() < MOST_OPEN {
@@ -105,24 +132,28 @@ impl Search {
     }
 
     /// The end of the exchange: gives what can be judged only now, each with the leaf's part and path, the number of the value,
-    /// and the reason. Returns whether something was left unsearched because there was too much of it.
-    pub(in super::super) fn end(self, index: &Index, tell: &mut dyn FnMut(Part, &str, usize, Reason)) -> bool {
+    /// and the reason.
+    pub(in super::super) fn end(self, index: &Index, tell: &mut dyn FnMut(Part, &str, usize, Reason)) -> Ended {
+        let mut arrived = Arrived::default();
         let mut cut = self.cut;
         for open in &self.open {
             let judged = chance::judge(self.by_chance(open.place, open.bits, open.alphabet), open.alike);
             let named = open.named && (!open.one_of_many || chance::expected(open.bits, self.leaves as f64) < chance::UNDER_A_NAME);
             if let Some(certainty) = judged.or(named.then_some(Certainty::Likely)) {
                 tell(open.part, &open.path, open.value, index.reason(open.value, open.spelling.clone(), certainty));
+                arrived.tickets.extend(&open.tickets);
             }
         }
-        self.columns.search(&index.series, &mut |part, path, value, spelling, certainty| {
+        self.columns.search(&index.series, &mut |column, part, path, value, spelling, certainty| {
             tell(part, path, value, index.reason(value, spelling, certainty));
+            arrived.columns.insert(column);
         });
         cut |= self.columns.cut;
         cut |= index.keyed.explain(&self.material, &mut |hit| {
             tell(hit.part, &hit.path, hit.value, index.reason(hit.value, hit.spelling, Certainty::Certain));
+            arrived.tickets.extend(hit.ticket);
         });
-        cut
+        Ended { cut, arrived }
     }
 }
 
@@ -146,11 +177,11 @@ struct Column {
 }
 
 impl Columns {
-    /// A number of a field.
-    pub(super) fn add(&mut self, part: Part, path: &str, number: i32) {
+    /// A number of a field. Gives the number of its column.
+    pub(super) fn add(&mut self, part: Part, path: &str, number: i32) -> Option<u32> {
         if self.numbers >= MOST_NUMBERS {
             self.cut = true;
-            return;
+            return None;
         }
         let is = |column: &Column| column.part == part && column.path == path;
         // An array goes on, or its objects come back to the field after the last one.
@@ -167,18 +198,21 @@ impl Columns {
         self.all[at].numbers.push(number);
         self.last = at;
         self.numbers += 1;
+        u32::try_from(at).ok()
     }
 
-    fn search(&self, series: &AllSeries, found: &mut dyn FnMut(Part, &str, usize, String, Certainty)) {
-        for column in &self.all {
+    fn search(&self, series: &AllSeries, found: &mut dyn FnMut(u32, Part, &str, usize, String, Certainty)) {
+        for (number, column) in (0..).zip(&self.all) {
             let place = if column.path.contains("[]") { "in an array" } else { "in fields of one name" };
             series.find_in_numbers(&column.numbers, place, &mut |hit| {
-                found(column.part, &column.path, hit.number, hit.spelling, hit.certainty);
+                found(number, column.part, &column.path, hit.number, hit.spelling, hit.certainty);
             });
         }
     }
 }
 
+/// Of a short hit that is in more different values of one field, the bytes of the others stay what they are without it.
+const MOST_TICKETS: usize = 1_000;
 /// More short hits of one exchange say nothing more.
 const MOST_OPEN: usize = 1_000;
 /// Four megabytes.

@@ -54,10 +54,14 @@ fn searched(index: &Index, leaves: &[(&str, Value<'_>)]) -> Vec<String> {
         assert!(found.len() >= reasons.len().min(1));
         reasons.into_iter().for_each(|(_, reason)| tell(path, reason));
     }
-    assert!(!search.end(index, &mut |_, path, value, reason| {
-        assert!(value < index.values().len());
-        tell(path, reason);
-    }));
+    assert!(
+        !search
+            .end(index, &mut |_, path, value, reason| {
+                assert!(value < index.values().len());
+                tell(path, reason);
+            })
+            .cut
+    );
     told.sort();
     told
 }
@@ -409,7 +413,7 @@ fn a_key_that_is_called_so_is_tried_in_every_request_and_what_was_not_tried_is_t
             index.find(&facts, &leaf, true, &mut search, &mut Vec::new(), &mut BTreeSet::new());
         }
         let mut hits = 0;
-        let cut = search.end(&index, &mut |_, _, _, _| hits += 1);
+        let cut = search.end(&index, &mut |_, _, _, _| hits += 1).cut;
         (hits, cut)
     };
     for round in 0..40 {
