@@ -1,10 +1,9 @@
-//! The ledger of what was read and what not: hosts, tunnels and blind spots, each with a sentence for a reader.
+//! The ledger of what was read and what not: hosts and blind spots, each with a sentence for a reader. What became of tunnels
+//! is told in `tunnels`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{
-    BlindSpot, BlindSpotKind, Coverage, Evidence, Exchange, FieldName, HostCoverage, Origin, Tunnel, TunnelOutcome, text::printable,
-};
+use crate::model::{BlindSpot, BlindSpotKind, Coverage, Evidence, Exchange, FieldName, HostCoverage, Origin, text::printable};
 
 use super::dark::Dark;
 use super::request::{BodyGap, MOST_BODY, Unseen};
@@ -123,93 +122,6 @@ pub(super) fn of_ending(exchange: &Exchange) -> Option<(BlindSpotKind, String)> 
         None => return None,
     };
     (switched || exchange.response.is_some()).then_some((BlindSpotKind::BodyMissing, sentence))
-}
-
-/// Tunnels to one host that stayed unread for one reason.
-#[derive(Debug, Default)]
-struct UnreadTunnels {
-    count: u64,
-    phases: BTreeSet<String>,
-    why: String,
-}
-
-/// What became of the tunnels of one run, host by host.
-#[derive(Debug, Default)]
-pub(super) struct Tunnels(BTreeMap<String, HostTunnels>);
-
-#[derive(Debug, Default)]
-struct HostTunnels {
-    read: u64,
-    closed_without_request: u64,
-    closed_in: BTreeSet<String>,
-    unread: BTreeMap<BlindSpotKind, UnreadTunnels>,
-}
-
-impl Tunnels {
-    /// Takes one in. Its host is the name in the ClientHello when the CONNECT gave only an address.
-    pub(super) fn add(&mut self, tunnel: &Tunnel) {
-        let address = tunnel.host.parse::<core::net::IpAddr>().is_ok();
-        let host = tunnel.sni.as_ref().filter(|_| address).unwrap_or(&tunnel.host);
-        let host = self.0.entry(host.to_ascii_lowercase()).or_default();
-        let (kind, why) = match &tunnel.outcome {
-            TunnelOutcome::Read { .. } => {
-                host.read += 1;
-                return;
-            }
-            TunnelOutcome::ClosedWithoutRequest => {
-                host.closed_without_request += 1;
-                host.closed_in.insert(tunnel.phase.clone());
-                return;
-            }
-            TunnelOutcome::CertificateRefused { alert } => {
-                (BlindSpotKind::CertificateRefused, format!("the client refused our certificate (TLS alert {})", printable(alert)))
-            }
-            TunnelOutcome::ClosedDuringHandshake => {
-                (BlindSpotKind::ClosedDuringHandshake, "the client closed the connection when it had our certificate".to_owned())
-            }
-            TunnelOutcome::NotTls => (BlindSpotKind::NotTls, "what came through the tunnel was neither TLS nor HTTP".to_owned()),
-            TunnelOutcome::PassedThrough => (BlindSpotKind::PassedThrough, "the connection was passed on without being read".to_owned()),
-        };
-        let unread = host.unread.entry(kind).or_insert_with(|| UnreadTunnels { why, ..UnreadTunnels::default() });
-        unread.count += 1;
-        unread.phases.insert(tunnel.phase.clone());
-    }
-
-    /// Writes hosts and blind spots. `exchanges` says how many were read of a host, `origin_of` whose a host is,
-    /// `name_of` how a host is written, `pattern_of` how a blind spot names it.
-    pub(super) fn finish(
-        self,
-        run: u32,
-        hosts: &mut BTreeMap<String, HostCoverage>,
-        spots: &mut BlindSpots,
-        origin_of: impl Fn(&str) -> Origin,
-        name_of: impl Fn(&str) -> String,
-        pattern_of: impl Fn(&str) -> String,
-    ) {
-        for (host, mut tunnels) in self.0 {
-            let fresh = HostCoverage { origin: origin_of(&host), ..HostCoverage::default() };
-            let coverage = hosts.entry(name_of(&host)).or_insert(fresh);
-            // A preconnect that was not used is no gap where the host was read otherwise.
-            if tunnels.closed_without_request > 0 && tunnels.read == 0 && coverage.exchanges == 0 {
-                let why = "the client finished the handshake, then closed without a request".to_owned();
-                let phases = std::mem::take(&mut tunnels.closed_in);
-                let unread = UnreadTunnels { count: tunnels.closed_without_request, phases, why };
-                tunnels.unread.insert(BlindSpotKind::ClosedWithoutRequest, unread);
-            }
-            for (kind, UnreadTunnels { count, phases, why }) in tunnels.unread {
-                coverage.unread_tunnels += count;
-                spots.add(BlindSpot {
-                    host: pattern_of(&host),
-                    kind,
-                    endpoint: String::new(),
-                    origin: coverage.origin,
-                    phases: phases.into_iter().map(|phase| (phase, 1)).collect(),
-                    sentence: why,
-                    evidence: Some(Evidence { run, exchange: None, bytes: None, chain: Vec::new() }),
-                });
-            }
-        }
-    }
 }
 
 /// Adds what was covered of the same host elsewhere.

@@ -29,6 +29,7 @@ mod planted;
 mod request;
 mod sinks;
 mod standing;
+mod tunnels;
 mod walker;
 
 pub use self::{descriptors::check_protobuf, leaf::Leaf, merge::merge, observer::Observer, planted::NEEDS_A_NAME, receivers::receiver_of};

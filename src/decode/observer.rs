@@ -14,7 +14,7 @@ use crate::model::{
 
 use super::{
     MESSAGE_METHOD, answer,
-    blind::{self, BlindSpots, Tunnels, stronger},
+    blind::{self, BlindSpots, stronger},
     claims_on,
     descriptors::Descriptors,
     endpoint,
@@ -26,6 +26,7 @@ use super::{
     receivers,
     request::{BodyGap, MOST_BODY, walk_message, walk_request},
     sinks::{Absorb, planted_near},
+    tunnels::Tunnels,
     walker::Walker,
 };
 

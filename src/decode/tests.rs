@@ -15,7 +15,7 @@ use crate::model::{
     App, AppVersion, BlindSpotKind, Bodies, Body, BodyContent, ByteRange, CaptureSource, Captured, Category, ControlRun, Endpoint,
     Exchange, ExchangeId, FieldType, Header, HostPattern, KnownLeaf, Ledger, NoBodies, Observations, Origin, Part, Party, PathTemplate,
     Planted, PlantedSource, PlantedValue, Platform, Position, Provenance, Reason, Request, Response, Rig, RunEnding, RunEvent, Target,
-    Tunnel, TunnelId, TunnelOutcome, Url,
+    Tunnel, TunnelEvidence, TunnelId, TunnelOutcome, Url,
 };
 
 const HOME: Position = Position { lat: 52.37403, lon: 4.88969 };
@@ -666,6 +666,7 @@ fn gaps_become_blind_spots() {
             began: Timestamp::UNIX_EPOCH,
             ended: None,
             outcome,
+            evidence: TunnelEvidence::default(),
         })
     };
     let mut torn = exchange(20, "sync", "POST", "new.test/t", &[JSON], Vec::new());

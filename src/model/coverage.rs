@@ -114,31 +114,40 @@ pub enum BlindSpotKind {
     ClosedDuringHandshake,
     /// The handshake finished, no request followed, and no other tunnel to that host was read.
     ClosedWithoutRequest,
+    /// Client and proxy could not speak TLS with each other, for another reason than the certificate.
+    HandshakeFailed,
     /// A decoder's limit cut something.
     LimitReached,
     /// An import that says nothing about what it missed.
     NoCoverage,
-    /// Not TLS, or a protocol of its own.
+    /// Neither TLS nor HTTP.
     NotTls,
+    /// TLS with a protocol inside that is not HTTP.
+    OwnProtocol,
     /// Passed on unread.
     PassedThrough,
     /// A request never got its response, so what else would have been sent is unknown.
     Unanswered,
+    /// The server of a tunnel that was to be passed on could not be reached.
+    Unreachable,
 }
 
 impl BlindSpotKind {
     /// Every kind, sorted by word.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::BodyMissing,
         Self::BodyOpaque,
         Self::CertificateRefused,
         Self::ClosedDuringHandshake,
         Self::ClosedWithoutRequest,
+        Self::HandshakeFailed,
         Self::LimitReached,
         Self::NoCoverage,
         Self::NotTls,
+        Self::OwnProtocol,
         Self::PassedThrough,
         Self::Unanswered,
+        Self::Unreachable,
     ];
 
     /// Its word in snapshots and reports.
@@ -149,11 +158,14 @@ impl BlindSpotKind {
             Self::CertificateRefused => "certificate-refused",
             Self::ClosedDuringHandshake => "closed-during-handshake",
             Self::ClosedWithoutRequest => "closed-without-request",
+            Self::HandshakeFailed => "handshake-failed",
             Self::LimitReached => "limit-reached",
             Self::NoCoverage => "no-coverage",
             Self::NotTls => "not-tls",
+            Self::OwnProtocol => "own-protocol",
             Self::PassedThrough => "passed-through",
             Self::Unanswered => "unanswered",
+            Self::Unreachable => "unreachable",
         }
     }
 
@@ -161,7 +173,14 @@ impl BlindSpotKind {
     pub const fn hides_host(self) -> bool {
         matches!(
             self,
-            Self::CertificateRefused | Self::ClosedDuringHandshake | Self::ClosedWithoutRequest | Self::NotTls | Self::PassedThrough
+            Self::CertificateRefused
+                | Self::ClosedDuringHandshake
+                | Self::ClosedWithoutRequest
+                | Self::HandshakeFailed
+                | Self::NotTls
+                | Self::OwnProtocol
+                | Self::PassedThrough
+                | Self::Unreachable
         )
     }
 }

@@ -42,5 +42,5 @@ pub use policy::{Accepted, Policy};
 pub use position::Position;
 pub use report::{Baseline, EndpointRow, Report};
 pub use snapshot::{Snapshot, SnapshotEndpoint, SnapshotField, SnapshotHeader};
-pub use tunnel::{Tunnel, TunnelId, TunnelOutcome};
+pub use tunnel::{Leaving, LeftBy, PassReason, PassedBytes, Tunnel, TunnelEvidence, TunnelId, TunnelOutcome};
 pub use version::AppVersion;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct TunnelId(pub u64);
 
-/// One CONNECT and what became of it.
+/// One CONNECT and what became of it; also one plain request to a host that is outside the scope.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tunnel {
     /// Number within the capture.
@@ -32,6 +32,9 @@ pub struct Tunnel {
     pub ended: Option<Timestamp>,
     /// What became of it.
     pub outcome: TunnelOutcome,
+    /// What else is known of it. Captures of before this was kept, and imports, say nothing here.
+    #[serde(default, skip_serializing_if = "TunnelEvidence::is_empty")]
+    pub evidence: TunnelEvidence,
 }
 
 /// What became of a tunnel.
@@ -48,8 +51,15 @@ pub enum TunnelOutcome {
     /// The handshake finished, then the client closed without a request: pinning inside the app, or a preconnect. Also a
     /// tunnel through which nothing was sent at all.
     ClosedWithoutRequest,
+    /// The two sides found no way to speak TLS with each other, for a reason that is not the certificate.
+    HandshakeFailed {
+        /// The reason, as a fragment of a sentence: `they have no cipher suite in common`.
+        why: String,
+    },
     /// What came was not TLS.
     NotTls,
+    /// What came inside TLS was not HTTP.
+    OwnProtocol,
     /// Passed on without being read.
     PassedThrough,
     /// Requests inside it were read.
@@ -57,4 +67,86 @@ pub enum TunnelOutcome {
         /// How many.
         requests: u64,
     },
+    /// It was to be passed on, but the server could not be reached.
+    Unreachable {
+        /// Why, as a sentence without a full stop: `the server refused the connection`.
+        why: String,
+    },
+}
+
+/// What is known of a tunnel that was not read, beyond its outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TunnelEvidence {
+    /// Why it was passed on without being read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed_because: Option<PassReason>,
+    /// What passed through it unread, when it was counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<PassedBytes>,
+    /// The protocol that its first bytes or its ALPN offer name for certain: `mqtt`, `xmpp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// How the client left, when the handshake was finished and no request followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leaving>,
+}
+
+impl TunnelEvidence {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Why a tunnel was passed on without being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PassReason {
+    /// The host is outside the scope that the person at the keyboard has set.
+    OutsideScope,
+    /// Its clients had refused our certificate three times in this run, so that the app would not have worked.
+    Refused,
+    /// The client offers only protocols that are not HTTP.
+    OwnProtocol,
+    /// No certificate can be made for that name.
+    NoCertificate,
+}
+
+/// Bytes that passed through a tunnel without being read: the application's, or with their TLS where that was not ended by us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedBytes {
+    /// From the client to the server.
+    pub sent: u64,
+    /// From the server to the client.
+    pub received: u64,
+}
+
+/// How a client left that had finished the handshake and sent no request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaving {
+    /// What ended the connection.
+    pub by: LeftBy,
+    /// Milliseconds from the end of the handshake to the end of the connection, on the wall clock.
+    pub after_ms: u64,
+}
+
+impl Leaving {
+    /// Whether it is how an app leaves that checks certificates itself (pinning): at once. A connection that was opened ahead
+    /// of need and not used is kept for longer, and one that is open when we stop says nothing.
+    pub fn looks_like_pinning(&self) -> bool {
+        self.by != LeftBy::Us && self.after_ms < 3_000
+    }
+}
+
+/// What ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeftBy {
+    /// The client said goodbye (the TLS alert `close_notify`).
+    CloseNotify,
+    /// The client closed or reset the connection without a word.
+    Cut,
+    /// Not the client: it was open when the proxy stopped, or was closed by a time limit.
+    Us,
 }

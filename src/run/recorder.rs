@@ -15,7 +15,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     clock::Clock,
     model::{
-        Body, Exchange, ExchangeId, Header, NumberedEvent, Provenance, Request, Response, RunEvent, Tunnel, TunnelId, TunnelOutcome, Url,
+        Body, Exchange, ExchangeId, Header, NumberedEvent, Provenance, Request, Response, RunEvent, Tunnel, TunnelEvidence, TunnelId,
+        TunnelOutcome, Url,
     },
     scenario::rig::{SeenRequest, StageLog},
     store::{
@@ -289,9 +290,12 @@ impl Writer {
             TrafficEvent::TunnelBegan { id, at, host, port } => {
                 self.tunnels.insert(id, OpenTunnel { phase: self.phase.clone(), began: at, host, port, requests: 0 });
             }
-            TrafficEvent::TunnelEnded { id, at, sni, alpn, outcome } => {
+            TrafficEvent::TunnelEnded { id, at, sni, alpn, outcome, evidence } => {
                 if let Some(OpenTunnel { phase, began, host, port, .. }) = self.tunnels.remove(&id) {
-                    self.write(at, RunEvent::Tunnel(Tunnel { id, phase, host, port, sni, alpn, began, ended: Some(at), outcome }))?;
+                    self.write(
+                        at,
+                        RunEvent::Tunnel(Tunnel { id, phase, host, port, sni, alpn, began, ended: Some(at), outcome, evidence }),
+                    )?;
                 }
             }
         }
@@ -308,7 +312,18 @@ impl Writer {
         }
         for (id, OpenTunnel { phase, began, host, port, requests }) in std::mem::take(&mut self.tunnels) {
             let outcome = if requests > 0 { TunnelOutcome::Read { requests } } else { TunnelOutcome::ClosedWithoutRequest };
-            let tunnel = Tunnel { id, phase, host, port, sni: None, alpn: Vec::new(), began, ended: None, outcome };
+            let tunnel = Tunnel {
+                id,
+                phase,
+                host,
+                port,
+                sni: None,
+                alpn: Vec::new(),
+                began,
+                ended: None,
+                outcome,
+                evidence: TunnelEvidence::default(),
+            };
             self.write(at, RunEvent::Tunnel(tunnel))?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::model::{Captured, ExchangeId, Header, TunnelId, TunnelOutcome, Url};
+use crate::model::{Captured, ExchangeId, Header, TunnelEvidence, TunnelId, TunnelOutcome, Url};
 
 pub mod authority;
 pub mod flows;
@@ -132,6 +132,8 @@ pub enum TrafficEvent {
         alpn: Vec<String>,
         /// What became of it.
         outcome: TunnelOutcome,
+        /// What else is known of it.
+        evidence: TunnelEvidence,
     },
 }
 

@@ -221,9 +221,40 @@ fn tunnel() -> Value {
         ]),
         kind("closed-during-handshake", "The client closed after it had our certificate"),
         kind("closed-without-request", "The handshake finished, and no request followed"),
+        object(&[
+            ("kind", Always, "The two sides found no way to speak TLS with each other", word("handshake-failed")),
+            ("why", Always, "The reason", text()),
+        ]),
         kind("not-tls", "What came was not TLS"),
+        kind("own-protocol", "What came inside TLS was not HTTP"),
         kind("passed-through", "Passed on unread"),
         object(&[("kind", Always, "Requests in it were read", word("read")), ("requests", Always, "How many", count(0))]),
+        object(&[
+            ("kind", Always, "It was to be passed on, but the server could not be reached", word("unreachable")),
+            ("why", Always, "Why", text()),
+        ]),
+    ]);
+    let evidence = object(&[
+        ("passed_because", Maybe, "Why it was passed on unread", words(["no-certificate", "outside-scope", "own-protocol", "refused"])),
+        (
+            "bytes",
+            Maybe,
+            "What passed through it unread, when it was counted",
+            object(&[
+                ("sent", Always, "From the client to the server", count(0)),
+                ("received", Always, "From the server to the client", count(0)),
+            ]),
+        ),
+        ("protocol", Maybe, "The protocol that its first bytes or its ALPN offer name for certain", text()),
+        (
+            "leaving",
+            Maybe,
+            "How the client left, when the handshake was finished and no request followed",
+            object(&[
+                ("by", Always, "What ended the connection", words(["close-notify", "cut", "us"])),
+                ("after_ms", Always, "Milliseconds since the end of the handshake", count(0)),
+            ]),
+        ),
     ]);
     object(&[
         ("id", Always, "Number within the capture", count(1)),
@@ -235,5 +266,6 @@ fn tunnel() -> Value {
         ("began", Always, "", time()),
         ("ended", Maybe, "", time()),
         ("outcome", Always, "", outcome),
+        ("evidence", Maybe, "What else is known of it", evidence),
     ])
 }

@@ -13,7 +13,7 @@ use super::{
     tnetstring::{Damage, Item, Reader, Tag},
 };
 use crate::{
-    model::{Exchange, ExchangeId, Message, Tunnel, TunnelId, TunnelOutcome, Url},
+    model::{Exchange, ExchangeId, Message, Tunnel, TunnelEvidence, TunnelId, TunnelOutcome, Url},
     traffic::import::{ReadHosts, UNSCRIPTED, handshake},
 };
 
@@ -109,6 +109,7 @@ fn tunnel<R: Read + Seek>(reader: &mut Reader<R>, flow: &Flow, id: TunnelId, bef
         began: flow.created.unwrap_or(before),
         ended: time(reader, ended)?,
         outcome: TunnelOutcome::PassedThrough,
+        evidence: TunnelEvidence::default(),
     })
 }
 

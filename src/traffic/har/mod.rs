@@ -32,7 +32,7 @@ use super::{
 };
 use crate::model::{
     Bodies, CaptureSource, Exchange, NoBodies, NumberedEvent, Provenance, Recording, RecordingError, RunEnding, RunEvent, Target, Tunnel,
-    TunnelId, TunnelOutcome, text::printable,
+    TunnelEvidence, TunnelId, TunnelOutcome, text::printable,
 };
 
 /// A HAR file as a recording, packed with zlib or gzip (`.zhar`) or not. Each replay reads the file again and holds one entry in
@@ -226,6 +226,7 @@ impl HarRecording {
             began: connect.began,
             ended: connect.ended,
             outcome,
+            evidence: TunnelEvidence::default(),
         }
     }
 
@@ -277,6 +278,7 @@ fn refused(error: &Value, id: TunnelId, before: Timestamp) -> Tunnel {
         began,
         ended: None,
         outcome,
+        evidence: TunnelEvidence::default(),
     }
 }
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::model::{
-    AppVersion, Body, BodyContent, Captured, Exchange, ExchangeId, Header, Message, Platform, Request, Response, Tunnel, TunnelId,
-    TunnelOutcome, Url, text::sha256_hex,
+    AppVersion, Body, BodyContent, Captured, Exchange, ExchangeId, Header, Message, Platform, Request, Response, Tunnel, TunnelEvidence,
+    TunnelId, TunnelOutcome, Url, text::sha256_hex,
 };
 
 /// A recording in memory; its spilled bodies are the bytes `spilled`.
@@ -142,6 +142,7 @@ fn recording() -> Memory {
         began: at(12),
         ended: Some(at(13)),
         outcome: TunnelOutcome::CertificateRefused { alert: "UnknownCA".to_owned() },
+        evidence: TunnelEvidence::default(),
     }));
     events.push(RunEvent::RunEnded { ending: RunEnding::Complete });
     let events = (1..).zip(events).map(|(n, event)| NumberedEvent { n, at: at(n.cast_signed()), event }).collect();

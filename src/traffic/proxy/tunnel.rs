@@ -18,7 +18,7 @@ use tracing_subscriber::{Layer, filter::Targets, layer::Context, registry::Looku
 
 use super::exchange::{Busy, Recorder};
 use crate::{
-    model::{TunnelId, TunnelOutcome},
+    model::{TunnelEvidence, TunnelId, TunnelOutcome},
     traffic::TrafficEvent,
 };
 
@@ -132,7 +132,14 @@ impl Drop for Tunnel {
         }
         let outcome = outcome(self.requests.load(Ordering::SeqCst), &facts, LISTENING.load(Ordering::SeqCst));
         let Hello { sni, alpn } = facts.hello.unwrap_or_default();
-        self.recorder.tell_end(TrafficEvent::TunnelEnded { id: self.id, at: self.recorder.clock.now(), sni, alpn, outcome });
+        self.recorder.tell_end(TrafficEvent::TunnelEnded {
+            id: self.id,
+            at: self.recorder.clock.now(),
+            sni,
+            alpn,
+            outcome,
+            evidence: TunnelEvidence::default(),
+        });
     }
 }
 

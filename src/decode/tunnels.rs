@@ -1,0 +1,354 @@
+//! What became of the tunnels of one run, host by host: which of them hide something, and one sentence for each reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    BlindSpot, BlindSpotKind, Evidence, HostCoverage, Leaving, Origin, PassReason, PassedBytes, Tunnel, TunnelOutcome, text::printable,
+};
+
+use super::blind::BlindSpots;
+
+/// What became of the tunnels of one run, host by host.
+#[derive(Debug, Default)]
+pub(super) struct Tunnels(BTreeMap<String, HostTunnels>);
+
+#[derive(Debug, Default)]
+struct HostTunnels {
+    /// Of the tunnels that were read, what the clients offered by ALPN: it tells one kind of client from another.
+    read: BTreeSet<Vec<String>>,
+    unread: BTreeMap<BlindSpotKind, Gap>,
+    /// Tunnels that were passed on because their clients had refused our certificate.
+    given_up: Gap,
+    /// Tunnels without a request that are no gap where the host was read otherwise, by what is said of them.
+    unused: BTreeMap<Unused, Gap>,
+    /// The same for clients that left as one does that checks certificates itself, by what they offered by ALPN.
+    pinned: BTreeMap<Vec<String>, Gap>,
+}
+
+/// Why a tunnel without a request says little, the strongest hint of a gap first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Unused {
+    /// Nothing is known but that the handshake was finished.
+    Untold,
+    /// The handshake was finished.
+    Prepared,
+    /// Nothing was sent at all.
+    Silent,
+}
+
+/// Tunnels to one host that stayed unread for one reason.
+#[derive(Debug, Default)]
+struct Gap {
+    count: u64,
+    phases: BTreeSet<String>,
+    bytes: Option<PassedBytes>,
+    /// The sentence, of the first of them.
+    sentence: String,
+}
+
+impl Tunnels {
+    /// Takes one in. Its host is the name in the ClientHello when the CONNECT gave only an address.
+    pub(super) fn add(&mut self, tunnel: &Tunnel) {
+        let address = tunnel.host.parse::<core::net::IpAddr>().is_ok();
+        let host = tunnel.sni.as_ref().filter(|_| address).unwrap_or(&tunnel.host);
+        let host = self.0.entry(host.to_ascii_lowercase()).or_default();
+        let gap = match &tunnel.outcome {
+            TunnelOutcome::Read { .. } => {
+                host.read.insert(tunnel.alpn.clone());
+                return;
+            }
+            TunnelOutcome::ClosedWithoutRequest => match tunnel.evidence.leaving {
+                Some(leaving) if leaving.looks_like_pinning() => host.pinned.entry(tunnel.alpn.clone()).or_default(),
+                leaving => host.unused.entry(unused(tunnel, leaving)).or_default(),
+            },
+            TunnelOutcome::PassedThrough if tunnel.evidence.passed_because == Some(PassReason::Refused) => &mut host.given_up,
+            outcome => host.unread.entry(kind(outcome)).or_default(),
+        };
+        gap.add(tunnel);
+    }
+
+    /// Writes hosts and blind spots. `exchanges` says how many were read of a host, `origin_of` whose a host is,
+    /// `name_of` how a host is written, `pattern_of` how a blind spot names it.
+    pub(super) fn finish(
+        self,
+        run: u32,
+        hosts: &mut BTreeMap<String, HostCoverage>,
+        spots: &mut BlindSpots,
+        origin_of: impl Fn(&str) -> Origin,
+        name_of: impl Fn(&str) -> String,
+        pattern_of: impl Fn(&str) -> String,
+    ) {
+        for (host, tunnels) in self.0 {
+            let fresh = HostCoverage { origin: origin_of(&host), ..HostCoverage::default() };
+            let coverage = hosts.entry(name_of(&host)).or_insert(fresh);
+            for (kind, gap) in tunnels.gaps(coverage.exchanges > 0) {
+                coverage.unread_tunnels += gap.count;
+                let sentence = gap.told();
+                spots.add(BlindSpot {
+                    host: pattern_of(&host),
+                    kind,
+                    endpoint: String::new(),
+                    origin: coverage.origin,
+                    phases: gap.phases.into_iter().map(|phase| (phase, 1)).collect(),
+                    sentence,
+                    evidence: Some(Evidence { run, exchange: None, bytes: None, chain: Vec::new() }),
+                });
+            }
+        }
+    }
+}
+
+impl HostTunnels {
+    /// What of all this hides something.
+    fn gaps(self, exchanges_read: bool) -> BTreeMap<BlindSpotKind, Gap> {
+        let Self { read, mut unread, given_up, unused, pinned } = self;
+        let mut without_request = Gap::default();
+        for (offers, gap) in pinned {
+            // A client of the same kind was read, so it does not check certificates itself: what it left was not needed.
+            if !read.contains(&offers) {
+                without_request.join(gap);
+            }
+        }
+        if read.is_empty() && !exchanges_read {
+            unused.into_values().for_each(|gap| without_request.join(gap));
+        }
+        if without_request.count > 0 {
+            unread.insert(BlindSpotKind::ClosedWithoutRequest, without_request);
+        }
+        if given_up.count > 0 {
+            // What was refused and what was passed on after it is one gap, told with the refusal.
+            let refusals = [
+                BlindSpotKind::CertificateRefused,
+                BlindSpotKind::ClosedDuringHandshake,
+                BlindSpotKind::ClosedWithoutRequest,
+                BlindSpotKind::HandshakeFailed,
+            ];
+            let kind = refusals.into_iter().find(|kind| unread.contains_key(kind)).unwrap_or(BlindSpotKind::PassedThrough);
+            unread.entry(kind).or_default().join(given_up);
+        }
+        unread
+    }
+}
+
+impl Gap {
+    fn add(&mut self, tunnel: &Tunnel) {
+        let sentence = sentence(tunnel);
+        let phases = BTreeSet::from([tunnel.phase.clone()]);
+        self.join(Self { count: 1, phases, bytes: tunnel.evidence.bytes, sentence });
+    }
+
+    /// Takes in another gap; the sentence is the one that came first.
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        self.phases.extend(other.phases);
+        self.bytes = match (self.bytes, other.bytes) {
+            (Some(a), Some(b)) => {
+                Some(PassedBytes { sent: a.sent.saturating_add(b.sent), received: a.received.saturating_add(b.received) })
+            }
+            (a, b) => a.or(b),
+        };
+        if self.sentence.is_empty() {
+            self.sentence = other.sentence;
+        } else if other.sentence == GIVEN_UP && self.sentence != GIVEN_UP {
+            self.sentence = format!("{}; after three times, {GIVEN_UP_LATER}", self.sentence);
+        }
+    }
+
+    /// The sentence, with what was counted.
+    fn told(&self) -> String {
+        match self.bytes {
+            Some(PassedBytes { sent, received }) => format!("{}: {} sent, {received} received", self.sentence, bytes(sent)),
+            None => self.sentence.clone(),
+        }
+    }
+}
+
+fn bytes(count: u64) -> String {
+    if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
+}
+
+/// What a tunnel without a request was.
+const fn unused(tunnel: &Tunnel, leaving: Option<Leaving>) -> Unused {
+    match (leaving, &tunnel.sni, tunnel.alpn.is_empty()) {
+        (Some(_), ..) => Unused::Prepared,
+        (None, None, true) => Unused::Silent,
+        (None, ..) => Unused::Untold,
+    }
+}
+
+const fn kind(outcome: &TunnelOutcome) -> BlindSpotKind {
+    match outcome {
+        TunnelOutcome::CertificateRefused { .. } => BlindSpotKind::CertificateRefused,
+        TunnelOutcome::ClosedDuringHandshake => BlindSpotKind::ClosedDuringHandshake,
+        TunnelOutcome::ClosedWithoutRequest => BlindSpotKind::ClosedWithoutRequest,
+        TunnelOutcome::HandshakeFailed { .. } => BlindSpotKind::HandshakeFailed,
+        TunnelOutcome::NotTls => BlindSpotKind::NotTls,
+        TunnelOutcome::OwnProtocol => BlindSpotKind::OwnProtocol,
+        TunnelOutcome::PassedThrough | TunnelOutcome::Read { .. } => BlindSpotKind::PassedThrough,
+        TunnelOutcome::Unreachable { .. } => BlindSpotKind::Unreachable,
+    }
+}
+
+/// One sentence about an unread tunnel, without what was counted.
+fn sentence(tunnel: &Tunnel) -> String {
+    let protocol = tunnel.evidence.protocol.as_deref().map_or(String::new(), |protocol| format!(" ({})", printable(protocol)));
+    match &tunnel.outcome {
+        TunnelOutcome::CertificateRefused { alert } => format!("the client refused our certificate (TLS alert {})", printable(alert)),
+        TunnelOutcome::ClosedDuringHandshake => "the client closed the connection when it had our certificate".to_owned(),
+        TunnelOutcome::ClosedWithoutRequest => match (tunnel.evidence.leaving, unused(tunnel, tunnel.evidence.leaving)) {
+            (Some(leaving), _) if leaving.looks_like_pinning() => {
+                "the client finished the handshake, then closed at once without a request, as an app does that checks certificates itself \
+                 (pinning)"
+            }
+            (_, Unused::Prepared) => {
+                "the client finished the handshake, then sent no request: the connection was not needed, or the app checks certificates \
+                 itself (pinning)"
+            }
+            (_, Unused::Silent) => "the client opened a connection and sent nothing through it",
+            (_, Unused::Untold) => "the client finished the handshake, then closed without a request",
+        }
+        .to_owned(),
+        TunnelOutcome::HandshakeFailed { why } => {
+            format!("the client and the proxy could not speak TLS with each other: {}", printable(why))
+        }
+        TunnelOutcome::NotTls => format!("what came through the tunnel was neither TLS nor HTTP{protocol}"),
+        TunnelOutcome::OwnProtocol => format!("what came inside TLS was not HTTP{protocol}"),
+        TunnelOutcome::PassedThrough | TunnelOutcome::Read { .. } => match tunnel.evidence.passed_because {
+            Some(PassReason::OutsideScope) => "outside the scope, so the connection was passed on without being read".to_owned(),
+            Some(PassReason::Refused) => GIVEN_UP.to_owned(),
+            Some(PassReason::OwnProtocol) => {
+                format!("the client offered only protocols that are not HTTP{protocol}, so the connection was passed on without being read")
+            }
+            Some(PassReason::NoCertificate) => {
+                "no certificate can be made for that name, so the connection was passed on without being read".to_owned()
+            }
+            None => "the connection was passed on without being read".to_owned(),
+        },
+        TunnelOutcome::Unreachable { why } => format!("the connection was to be passed on, but {}", printable(why)),
+    }
+}
+
+/// Said when the refusals themselves are not there to be told.
+const GIVEN_UP: &str = "its clients had refused our certificate three times, so the connection was passed on without being read";
+/// Said after the sentence about the refusals.
+const GIVEN_UP_LATER: &str = "its connections were passed on without being read";
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::{LeftBy, TunnelEvidence, TunnelId};
+
+    fn tunnel(outcome: TunnelOutcome) -> Tunnel {
+        Tunnel {
+            id: TunnelId(1),
+            phase: "sync".to_owned(),
+            host: "h.test".to_owned(),
+            port: 443,
+            sni: Some("h.test".to_owned()),
+            alpn: vec!["h2".to_owned()],
+            began: Timestamp::UNIX_EPOCH,
+            ended: None,
+            outcome,
+            evidence: TunnelEvidence::default(),
+        }
+    }
+
+    fn passed(because: PassReason, sent: u64) -> Tunnel {
+        let bytes = Some(PassedBytes { sent, received: 2 });
+        let evidence = TunnelEvidence { passed_because: Some(because), bytes, ..TunnelEvidence::default() };
+        Tunnel { evidence, ..tunnel(TunnelOutcome::PassedThrough) }
+    }
+
+    fn counted(outcome: TunnelOutcome, protocol: Option<&str>) -> Tunnel {
+        let bytes = Some(PassedBytes { sent: 7, received: 9 });
+        let evidence = TunnelEvidence { bytes, protocol: protocol.map(str::to_owned), ..TunnelEvidence::default() };
+        Tunnel { evidence, ..tunnel(outcome) }
+    }
+
+    fn left(by: LeftBy, after_ms: u64, offers: &str) -> Tunnel {
+        let evidence = TunnelEvidence { leaving: Some(Leaving { by, after_ms }), ..TunnelEvidence::default() };
+        Tunnel { evidence, alpn: vec![offers.to_owned()], ..tunnel(TunnelOutcome::ClosedWithoutRequest) }
+    }
+
+    fn read() -> Tunnel {
+        tunnel(TunnelOutcome::Read { requests: 1 })
+    }
+
+    /// What a reader is told of tunnels to one host.
+    fn check(tunnels: &[Tunnel], expected: &[(BlindSpotKind, &str)]) {
+        let mut all = Tunnels::default();
+        tunnels.iter().for_each(|tunnel| all.add(tunnel));
+        let (mut hosts, mut spots) = (BTreeMap::new(), BlindSpots::default());
+        all.finish(1, &mut hosts, &mut spots, |_| Origin::App, str::to_owned, str::to_owned);
+        let told: Vec<_> = spots.into_set(9).into_iter().map(|spot| (spot.kind, spot.sentence)).collect();
+        let expected: Vec<_> = expected.iter().map(|(kind, sentence)| (*kind, (*sentence).to_owned())).collect();
+        assert_eq!(told, expected);
+        assert_eq!(hosts["h.test"].unread_tunnels > 0, !told.is_empty(), "a gap is in the coverage too");
+    }
+
+    #[test]
+    fn each_way_to_stay_unread_has_its_sentence() {
+        use BlindSpotKind::{CertificateRefused, ClosedDuringHandshake, HandshakeFailed, NotTls, OwnProtocol, PassedThrough, Unreachable};
+        let refused = TunnelOutcome::CertificateRefused { alert: "UnknownCA".to_owned() };
+        check(&[tunnel(refused)], &[(CertificateRefused, "the client refused our certificate (TLS alert UnknownCA)")]);
+        let closed = "the client closed the connection when it had our certificate";
+        check(&[tunnel(TunnelOutcome::ClosedDuringHandshake)], &[(ClosedDuringHandshake, closed)]);
+        let failed = TunnelOutcome::HandshakeFailed { why: "they have no TLS version in common".to_owned() };
+        let sentence = "the client and the proxy could not speak TLS with each other: they have no TLS version in common";
+        check(&[tunnel(failed)], &[(HandshakeFailed, sentence)]);
+        let sentence = "what came through the tunnel was neither TLS nor HTTP (mqtt): 7 bytes sent, 9 received";
+        check(&[counted(TunnelOutcome::NotTls, Some("mqtt"))], &[(NotTls, sentence)]);
+        check(&[tunnel(TunnelOutcome::NotTls)], &[(NotTls, "what came through the tunnel was neither TLS nor HTTP")]);
+        let sentence = "what came inside TLS was not HTTP (xmpp): 7 bytes sent, 9 received";
+        check(&[counted(TunnelOutcome::OwnProtocol, Some("xmpp"))], &[(OwnProtocol, sentence)]);
+        check(&[tunnel(TunnelOutcome::PassedThrough)], &[(PassedThrough, "the connection was passed on without being read")]);
+        let outside = "outside the scope, so the connection was passed on without being read: 6 bytes sent, 4 received";
+        check(&[passed(PassReason::OutsideScope, 1), passed(PassReason::OutsideScope, 5)], &[(PassedThrough, outside)]);
+        let mut mqtt = passed(PassReason::OwnProtocol, 1);
+        mqtt.evidence.protocol = Some("mqtt".to_owned());
+        let sentence = "the client offered only protocols that are not HTTP (mqtt), so the connection was passed on without being read: \
+            1 byte sent, 2 received";
+        check(&[mqtt], &[(PassedThrough, sentence)]);
+        let unreachable = TunnelOutcome::Unreachable { why: "the server refused the connection".to_owned() };
+        check(&[tunnel(unreachable)], &[(Unreachable, "the connection was to be passed on, but the server refused the connection")]);
+    }
+
+    #[test]
+    fn what_was_passed_on_after_three_refusals_is_told_with_the_refusal() {
+        let refused = TunnelOutcome::CertificateRefused { alert: "UnknownCA".to_owned() };
+        let sentence = "the client refused our certificate (TLS alert UnknownCA); after three times, its connections were passed on \
+            without being read: 5 bytes sent, 2 received";
+        check(&[tunnel(refused), passed(PassReason::Refused, 5)], &[(BlindSpotKind::CertificateRefused, sentence)]);
+        let sentence = "its clients had refused our certificate three times, so the connection was passed on without being read: \
+            5 bytes sent, 2 received";
+        check(&[passed(PassReason::Refused, 5)], &[(BlindSpotKind::PassedThrough, sentence)]);
+    }
+
+    #[test]
+    fn a_client_that_leaves_at_once_is_told_from_a_connection_that_was_not_needed() {
+        let pinned = "the client finished the handshake, then closed at once without a request, as an app does that checks certificates \
+            itself (pinning)";
+        let prepared = "the client finished the handshake, then sent no request: the connection was not needed, or the app checks \
+            certificates itself (pinning)";
+        let told = |sentence| (BlindSpotKind::ClosedWithoutRequest, sentence);
+        check(&[left(LeftBy::CloseNotify, 40, "h2")], &[told(pinned)]);
+        check(&[left(LeftBy::Cut, 40, "h2")], &[told(pinned)]);
+        check(&[left(LeftBy::CloseNotify, 9_000, "h2")], &[told(prepared)]);
+        check(&[left(LeftBy::Us, 40, "h2")], &[told(prepared)]);
+        // The same kind of client was read.
+        check(&[left(LeftBy::CloseNotify, 40, "h2"), read()], &[]);
+        // Another kind of client was read: a browser's page beside a pinned library.
+        check(&[left(LeftBy::CloseNotify, 40, "http/1.1"), read()], &[told(pinned)]);
+        check(&[left(LeftBy::CloseNotify, 9_000, "http/1.1"), read()], &[]);
+        // Nothing was sent at all.
+        let silent = Tunnel { sni: None, alpn: Vec::new(), ..tunnel(TunnelOutcome::ClosedWithoutRequest) };
+        check(std::slice::from_ref(&silent), &[told("the client opened a connection and sent nothing through it")]);
+        check(&[silent, read()], &[]);
+        // An import, or a capture of before, tells no more than this.
+        let untold = tunnel(TunnelOutcome::ClosedWithoutRequest);
+        check(std::slice::from_ref(&untold), &[told("the client finished the handshake, then closed without a request")]);
+        check(&[untold, read()], &[]);
+    }
+}
