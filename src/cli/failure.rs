@@ -88,6 +88,10 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let hint = match &error {
             StoreError::Full { .. } => "free some space: `tattletale captures purge --older-than 30d` takes the bodies out of old captures",
+            StoreError::Exposed { .. } => {
+                "take the key as known to others: `tattletale ca rotate` makes a new one, and says how to remove the old certificate from \
+                 the phone"
+            }
             StoreError::Io { problem, .. } if problem.kind() == std::io::ErrorKind::PermissionDenied => {
                 "run it in a folder that you may write to, or name another one"
             }

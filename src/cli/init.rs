@@ -83,7 +83,7 @@ fn ignore(path: &Path) -> Result<(), Failure> {
 }
 
 /// What must not get into git: health data, keys, and what waits for a person.
-const IGNORED: [&str; 5] = ["/runs", "*.snap.new", "rig.yaml", "planted.local.yaml", "*.har"];
+const IGNORED: [&str; 6] = ["/runs", "/rigs", "*.snap.new", "rig.yaml", "planted.local.yaml", "*.har"];
 
 const POLICY: &str = "\
 # What your organisation decided. Every key may be left out.

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 
 mod audit;
 mod auditing;
+mod ca;
 mod captures;
 mod check;
 mod diff;
@@ -68,6 +69,8 @@ enum Command {
     Export(export::Arguments),
     /// List, check, remove or empty saved captures
     Captures(captures::Arguments),
+    /// The certificate authority that a phone has to trust: show, export, make anew, remove
+    Ca(ca::Arguments),
     /// Set up a folder of your own: scenarios, policy, what git ignores
     Init(init::Arguments),
     /// Print the JSON Schema of a format
@@ -104,6 +107,7 @@ pub fn execute(args: Args, surroundings: &mut Surroundings) -> Exit {
         Command::Import(arguments) => import::execute(&arguments, surroundings),
         Command::Export(arguments) => export::execute(&arguments, surroundings),
         Command::Captures(arguments) => captures::execute(&arguments, surroundings),
+        Command::Ca(arguments) => ca::execute(&arguments, surroundings),
         Command::Init(arguments) => init::execute(&arguments, surroundings),
         Command::Schema(arguments) => schema::execute(&arguments, surroundings),
     };

@@ -461,10 +461,15 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         let hint = match &error {
             RunError::Traffic(TrafficError::PortInUse { .. }) => "leave --listen out to take any free port",
+            RunError::Traffic(TrafficError::File { .. }) => {
+                "`tattletale ca rotate` puts a new authority in its place, and says how to remove the old certificate from the phone"
+            }
             _ => "",
         };
         match error {
-            RunError::Phone(PhoneError::NoSuchVersion { .. }) => Self::usage(error.to_string(), hint),
+            RunError::Phone(PhoneError::NoSuchVersion { .. }) | RunError::Traffic(TrafficError::File { .. }) => {
+                Self::usage(error.to_string(), hint)
+            }
             RunError::Store(error) => error.into(),
             _ => Self::instrument(error.to_string(), hint),
         }

@@ -19,9 +19,11 @@ use crate::{
     traffic::{RunningSource, TrafficError},
 };
 
+pub mod authority;
 pub mod recorder;
 pub mod rig;
 
+pub use authority::{Obtained, RigAuthority};
 pub use recorder::Watcher;
 pub use rig::{Fault, Rig, SimulatedBench};
 

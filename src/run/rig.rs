@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 
-use super::RunError;
+use super::{RunError, authority};
 use crate::{
     band::mi_band_3::{BandContents, MiBand3, SimulatedMiBand3},
     clock::{Clock, Hold},
@@ -67,13 +67,14 @@ pub struct SimulatedBench {
 }
 
 impl SimulatedBench {
-    /// Starts the cloud and makes the certificate authority. `listen` is the proxy's address (port 0: any free one), `now` the
+    /// Starts the cloud and makes the certificate authority, which lives in memory and dies with the bench: nobody outside
+    /// this program ever trusts it, so there is nothing to keep. `listen` is the proxy's address (port 0: any free one), `now` the
     /// wall clock's time, for certificates.
     ///
     /// # Errors
     /// When no local port can be had or no certificate be made.
     pub async fn start(listen: SocketAddr, now: Timestamp) -> Result<Self, RunError> {
-        let authority = Authority::generate(&format!("tattletale audit {}", now.strftime("%Y-%m-%d")), now)?;
+        let authority = Authority::generate(&authority::name(now), now)?;
         let cloud = Cloud::start(now).await.map_err(|error| RunError::Rig(error.to_string()))?;
         Ok(Self {
             cloud,

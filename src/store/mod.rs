@@ -1,4 +1,4 @@
-//! Files: captures, accepted and pending snapshots, and the place they belong to. What is in them is the core's; this module
+//! Files: captures, accepted and pending snapshots, what is kept with a rig, and the place they belong to. What is in them is the core's; this module
 //! only keeps it, and says whose fault it is when it cannot.
 
 use std::{
@@ -8,11 +8,13 @@ use std::{
 
 pub mod capture;
 pub mod embedded;
+pub mod rig;
 pub mod snapshots;
 pub mod workspace;
 
 pub use capture::{BodyWriter, CaptureReader, CaptureWriter, StoredCapture, Verified};
 pub use embedded::{EMBEDDED, EmbeddedSnapshot};
+pub use rig::{LockedRig, RigFolder};
 pub use snapshots::{SnapshotFile, SnapshotFolder, SnapshotText, Standing};
 pub use workspace::{AppFiles, Workspace};
 
@@ -29,6 +31,14 @@ pub enum StoreError {
         line: u64,
         /// What is wrong with it. No captured value.
         problem: String,
+    },
+    /// Other users of this machine can read a private key, or put another one in its place.
+    #[error("use the private key in {path}: other users of this machine can get at it (mode {mode:03o})", path = path.display())]
+    Exposed {
+        /// The file, or its folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// A newer tattletale wrote it.
     #[error("read {path}: it has format {found}, this tattletale reads up to {known}; update tattletale", path = path.display())]

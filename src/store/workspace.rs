@@ -64,6 +64,11 @@ impl Workspace {
         self.root.join("runs")
     }
 
+    /// Where what is kept with rigs goes.
+    pub fn rigs(&self) -> PathBuf {
+        self.root.join("rigs")
+    }
+
     /// Where snapshots go. In CI (`ci`) nothing accepted is written there.
     pub fn snapshots(&self, ci: bool) -> SnapshotFolder {
         SnapshotFolder { path: self.root.join("snapshots"), ci }
