@@ -25,6 +25,13 @@ impl Declared<'_> {
     fn is(&self, word: &str) -> bool {
         self.content_type.is_some_and(|content_type| content_type.to_ascii_lowercase().contains(word))
     }
+
+    /// The character set that the content type names, lower case.
+    fn charset(&self) -> Option<String> {
+        let content_type = self.content_type?.to_ascii_lowercase();
+        let (_, charset) = content_type.split_once("charset=")?;
+        charset.split(';').next().map(|charset| charset.trim().trim_matches('"').to_owned())
+    }
 }
 
 /// What became of a body.
@@ -124,6 +131,12 @@ fn whole(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walker
         if let Some(inner) = walker.inflated(inflate(bytes, walker.allowance())) {
             return inflated(encoding, &inner, declared, place, walker);
         }
+    }
+    if let Some(text) = format::utf16(bytes, declared.charset().as_deref())
+        && walker.may_look(bytes.len())
+        && walker.may_copy(text.len())
+    {
+        return inside(Encoding::Utf16, text.as_bytes(), declared, place, walker);
     }
     if let Some(explained) = as_declared(bytes, declared, place, walker) {
         return explained;

@@ -170,6 +170,8 @@ impl Standings {
 pub(super) trait Sink {
     /// A leaf. Gives what is known of it.
     fn leaf(&mut self, leaf: &RawLeaf<'_>) -> Standings;
+    /// The last leaf, a number, read in another way; only what it says of a place counts.
+    fn also(&mut self, _leaf: &RawLeaf<'_>) {}
     /// Bytes that are in no leaf, and that nobody can explain; `seen` is empty when nobody looked at them.
     fn rest(&mut self, part: Part, path: &str, bytes: u64, seen: &[u8]);
     /// A layer of bytes opens: a raw body, a URL, a header, what was inside base64. True when no planted text is in it.

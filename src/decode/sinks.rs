@@ -184,6 +184,7 @@ impl Sink for Absorb<'_> {
         slot.absorb(leaf, kind.clone(), &self.reasons, run, exchange);
         let (hits, reasons, bytes) = (&mut self.hits, &mut self.reasons, leaf.range());
         self.pairs.look(leaf, &slot.name, self.places, &mut |hit| {
+            let hit = guessed(hit, leaf);
             let (name, spelling) = ("location".to_owned(), hit.notation.to_owned());
             reasons.push((hit.category(), Reason::PlantedValue { name, spelling, certainty: hit.certainty }));
             hits.push((hit, bytes));
@@ -204,6 +205,12 @@ impl Sink for Absorb<'_> {
             _ => self.add_unexplained(leaf.part, leaf.path, bytes, dark),
         }
         Standings { awaits, ..standings }
+    }
+
+    fn also(&mut self, leaf: &RawLeaf<'_>) {
+        let Some(slot) = self.page.slot(self.app, leaf.part, leaf.path) else { return };
+        let (hits, bytes) = (&mut self.hits, leaf.range());
+        self.pairs.look(leaf, &slot.name, self.places, &mut |hit| hits.push((guessed(hit, leaf), bytes)));
     }
 
     fn rest(&mut self, part: Part, path: &str, bytes: u64, seen: &[u8]) {
@@ -353,6 +360,14 @@ impl Absorb<'_> {
         self.arrived = arrived;
         cut
     }
+}
+
+/// A position in a message of which only its looks say that it is one says so itself.
+fn guessed(mut hit: Hit, leaf: &RawLeaf<'_>) -> Hit {
+    if leaf.chain.iter().any(|encoding| encoding.is_guess()) {
+        hit.how.push_str("; that the bytes are a message is a guess");
+    }
+    hit
 }
 
 /// The name of the planted value that a reason has found beyond chance.

@@ -449,6 +449,35 @@ fn what_is_found_only_at_the_end_of_a_request_is_named_in_the_ledger() {
 }
 
 #[test]
+fn a_position_in_fixed_fields_of_a_guessed_message_is_found_and_says_so() {
+    let east = Position { lat: 52.37403, lon: 104.88969 };
+    let found = |held: Position, fields: &[u8]| -> Vec<String> {
+        let app = App::default();
+        let mut observer = Observer::new(&app, &provenance(1));
+        observer.absorb(&RunEvent::PhoneMoved { position: held, confirmed: true }, &NoBodies);
+        let body = [&b"\x0a\x0ean invented id\x10\x05"[..], fields].concat();
+        let exchange = exchange(1, "start", "POST", "x.test/a", &[], body);
+        observer.absorb(&RunEvent::Exchange(Box::new(exchange)), &NoBodies);
+        observer.absorb(&complete(), &NoBodies);
+        observer.finish().positions.iter().map(|sighting| format!("{} {:.0}", sighting.how, sighting.distance_m)).collect()
+    };
+    let doubles = |held: Position| [&b"\x19"[..], &held.lat.to_le_bytes(), b"\x21", &held.lon.to_le_bytes()].concat();
+    let floats = |held: Position| [&b"\x1d"[..], &(held.lat as f32).to_le_bytes(), b"\x25", &(held.lon as f32).to_le_bytes()].concat();
+    let e7 = |degrees: f64| (degrees * 1e7).round() as i32;
+    let fixed = |held: Position| [&b"\x1d"[..], &e7(held.lat).to_le_bytes(), b"\x25", &e7(held.lon).to_le_bytes()].concat();
+    let guess = "; that the bytes are a message is a guess";
+    for held in [HOME, east, Position { lat: -33.45012, lon: -70.66034 }] {
+        assert_eq!(found(held, &doubles(held)), [format!("decimal degrees, 5 decimals{guess} 0")]);
+        assert_eq!(found(held, &fixed(held)), [format!("degrees x 10^7{guess} 0")], "{held:?}");
+        let [single] = <[String; 1]>::try_from(found(held, &floats(held))).expect("one");
+        assert!(single.starts_with("decimal degrees") && single.contains(guess), "{single}");
+        let elsewhere = Position { lat: held.lat + 0.3, lon: held.lon };
+        assert_eq!(found(held, &fixed(elsewhere)), [""; 0]);
+        assert_eq!(found(held, &doubles(elsewhere)), [""; 0]);
+    }
+}
+
+#[test]
 fn a_key_that_the_answer_or_the_path_gives_away_explains_a_digest() {
     let digest = |salted: &str| {
         use sha2::Digest as _;

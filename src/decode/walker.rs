@@ -534,6 +534,23 @@ impl<'s> Walker<'s> {
         self.settle(value, place, Peeled::Leaf);
     }
 
+    /// Another way to read the number that was the last leaf: no field of its own, but it may say where the phone was.
+    pub(super) fn also(&mut self, number: &str, place: Place) {
+        if self.is_full() {
+            return;
+        }
+        self.sink.also(&RawLeaf {
+            part: self.part,
+            path: &self.path,
+            value: Value::Number(number),
+            chain: &self.chain,
+            bytes: place.span,
+            exact: place.exact,
+            clean: place.clean,
+            group: self.group,
+        });
+    }
+
     /// A leaf, or what has to be taken for one because a limit kept decoders from looking: that is searched like any other, but
     /// what it seems to be explains none of its bytes.
     fn settle(&mut self, value: Value<'_>, place: Place, peeled: Peeled) {

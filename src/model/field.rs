@@ -187,6 +187,8 @@ impl fmt::Display for FieldType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encoding {
+    /// Base32, RFC 4648.
+    Base32,
     /// Standard base64.
     Base64,
     /// URL-safe base64.
@@ -229,8 +231,13 @@ pub enum Encoding {
     /// Protocol Buffers read without a descriptor: a guess, fields are numbers.
     #[serde(rename = "protobuf?")]
     ProtobufGuess,
+    /// Quoted-printable, RFC 2045.
+    QuotedPrintable,
     /// Server-sent events framing.
     Sse,
+    /// Text in UTF-16, RFC 2781.
+    #[serde(rename = "utf-16")]
+    Utf16,
     /// XML.
     Xml,
     /// zlib, RFC 1950.
@@ -241,7 +248,8 @@ pub enum Encoding {
 
 impl Encoding {
     /// Every encoding, sorted by word.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
+        Self::Base32,
         Self::Base64,
         Self::Base64Url,
         Self::Brotli,
@@ -261,7 +269,9 @@ impl Encoding {
         Self::Plist,
         Self::Protobuf,
         Self::ProtobufGuess,
+        Self::QuotedPrintable,
         Self::Sse,
+        Self::Utf16,
         Self::Xml,
         Self::Zlib,
         Self::Zstd,
@@ -270,6 +280,7 @@ impl Encoding {
     /// Its word in a snapshot and a report.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Base32 => "base32",
             Self::Base64 => "base64",
             Self::Base64Url => "base64url",
             Self::Brotli => "br",
@@ -289,7 +300,9 @@ impl Encoding {
             Self::Plist => "plist",
             Self::Protobuf => "protobuf",
             Self::ProtobufGuess => "protobuf?",
+            Self::QuotedPrintable => "quoted-printable",
             Self::Sse => "sse",
+            Self::Utf16 => "utf-16",
             Self::Xml => "xml",
             Self::Zlib => "zlib",
             Self::Zstd => "zstd",

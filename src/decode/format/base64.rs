@@ -74,6 +74,25 @@ pub(super) fn peel(
     true
 }
 
+/// The bytes behind base64 of either alphabet, padded or not, if they are something for sure.
+pub(super) fn of_something(digits: &[u8], walker: &mut Walker<'_>) -> Option<(Encoding, Vec<u8>)> {
+    let unpadded = digits.trim_ascii_end();
+    let unpadded = &unpadded[..unpadded.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1)];
+    let fits = |marks: &[u8; 2]| unpadded.iter().all(|byte| byte.is_ascii_alphanumeric() || marks.contains(byte));
+    let is_id = unpadded.iter().all(u8::is_ascii_hexdigit) || unpadded.iter().all(u8::is_ascii_lowercase);
+    let (engine, encoding) = match (fits(b"+/"), fits(b"-_")) {
+        (true, _) => (&STANDARD, Encoding::Base64),
+        (_, true) => (&URL_SAFE, Encoding::Base64Url),
+        _ => return None,
+    };
+    if digits.len() < SHORTEST || is_id || !walker.may_look(digits.len() * 2) || !walker.may_copy(digits.len() / 4 * 3) {
+        return None;
+    }
+    let decoded = engine.decode(digits).ok()?;
+    let readable = decoded.len() >= SURE_TEXT && std::str::from_utf8(&decoded).is_ok_and(is_readable);
+    (readable || is_known(&decoded, walker.allowance()) || is_deflated(&decoded)).then_some((encoding, decoded))
+}
+
 /// Base64 in lines of one length, as one line; anything else as it is.
 pub(super) fn without_line_breaks(bytes: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = bytes.iter().position(|byte| *byte == b'\n') else { return bytes.into() };
@@ -124,6 +143,8 @@ pub(in super::super) const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base6
 const SHORTEST: usize = 12;
 /// Decoded text this long is readable by chance in fewer than one of 5,000 random values.
 const SHORTEST_TEXT: usize = 9;
+/// Decoded text this long is no chance, whatever stands before it.
+const SURE_TEXT: usize = 12;
 /// Least bytes without structure that are data when something else speaks for it.
 const SHORTEST_DATA: usize = 24;
 /// Least bytes without structure that are data in any case.

@@ -3,7 +3,7 @@
 
 use super::{
     super::{json, walker::is_readable},
-    cbor, fit, grpc, gunzip, inflate_zlib, jwt, looks_like_form, msgpack, multipart, plist, protobuf, unzstd, xml,
+    cbor, fit, grpc, gunzip, inflate_zlib, jwt, looks_like_form, msgpack, multipart, plist, protobuf, unzstd, utf16, xml,
 };
 
 /// Whether bytes are a document or a compressed stream to their last byte, or as far as a glimpse shows. At most `limit` bytes
@@ -15,7 +15,7 @@ pub(in super::super) fn is_known(bytes: &[u8], limit: usize) -> bool {
         [0x1f, 0x8b, ..] => gunzip(bytes, glimpse).is_ok(),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => unzstd(bytes, glimpse).is_ok(),
         [0x78, ..] if inflate_zlib(bytes, glimpse).is_ok() => true,
-        _ if plist::is_binary(bytes) || fit::is_fit(bytes) => true,
+        _ if plist::is_binary(bytes) || fit::is_fit(bytes) || utf16(bytes, None).is_some() => true,
         _ => match std::str::from_utf8(bytes) {
             Ok(text) if is_readable(text) => is_document(text),
             _ => msgpack::is_msgpack(bytes) || cbor::is_cbor(bytes) || protobuf::is_protobuf(bytes) || grpc::is_grpc(bytes),

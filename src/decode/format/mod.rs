@@ -1,5 +1,6 @@
 //! The formats that lie within each other in an upload: one file each, one entry in [`DECODERS`].
 
+mod base32;
 mod base64;
 mod base64url;
 mod brotli;
@@ -18,9 +19,12 @@ mod msgpack;
 mod multipart;
 mod percent;
 mod plist;
+mod prefixed;
 mod protobuf;
+mod quoted_printable;
 mod sse;
 mod tree;
+mod utf16;
 mod xml;
 mod zlib;
 mod zstd;
@@ -39,6 +43,7 @@ pub(super) use self::{
     percent::decode_whole,
     protobuf::walk_protobuf,
     sse::walk_sse,
+    utf16::utf16,
     zstd::unzstd,
 };
 
@@ -103,6 +108,7 @@ pub(super) const DECODERS: &[Entry] = &[
     Entry::new(&zstd::Zstd, BINARY, Looks::NONE, b"\x28"),
     Entry::new(&plist::Plist, BINARY, Looks::NONE, b"b"),
     Entry::new(&fit::Fit, BINARY, Looks::NONE, &[]),
+    Entry::new(&utf16::Utf16, BINARY, Looks::NONE, b"\xff\xfe\0{[< \t\r\n"),
     Entry::new(&json::Json, Looks::MARK, Looks::NONE, b"{[ \t\r\n\x0c"),
     Entry::new(&xml::Xml, Looks::MARK, Looks::NONE, b"< \t\r\n\x0c\xef"),
     Entry::new(&jwt::Jwt, Looks::DOT, BINARY.or(Looks::LINE_END), &[]),
@@ -115,9 +121,11 @@ pub(super) const DECODERS: &[Entry] = &[
     Entry::new(&msgpack::MessagePack, BINARY, Looks::NONE, &[]),
     Entry::new(&cbor::Cbor, BINARY, Looks::NONE, &[]),
     Entry::new(&hex::Hex, Looks::WORD, Looks::OF_TEXT.or(Looks::LETTER).or(Looks::DASH).or(Looks::DOT), &[]),
+    Entry::new(&base32::Base32, Looks::WORD, Looks::OF_TEXT.or(Looks::PLUS_SLASH).or(Looks::DASH).or(Looks::DOT), &[]),
     Entry::new(&base64::Base64, Looks::WORD, Looks::OF_TEXT.or(Looks::DASH).or(Looks::DOT), &[]),
     Entry::new(&base64url::Base64Url, Looks::DASH, Looks::OF_TEXT.or(Looks::PLUS_SLASH).or(Looks::DOT), &[]),
     Entry::new(&data_url::Blanks, Looks::SPACE, BINARY.or(Looks::MARK).or(Looks::PERCENT).or(Looks::AMPERSAND).or(Looks::DOT), &[]),
+    Entry::new(&prefixed::Prefixed, Looks::MARK, BINARY.or(Looks::SPACE).or(Looks::LINE_END).or(Looks::PERCENT).or(Looks::DOT), &[]),
     Entry::new(&protobuf::Protobuf, BINARY.or(Looks::SPACE).or(Looks::LINE_END), Looks::NONE, &[]),
     Entry::new(&deflate::Deflate, BINARY, Looks::NONE, &[]),
     Entry::new(&brotli::Brotli, BINARY, Looks::NONE, &[]),

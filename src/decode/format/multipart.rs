@@ -8,7 +8,7 @@ use crate::model::Encoding;
 
 use super::{
     super::walker::{Limit, Place, Surface, Walker},
-    Decoder, STANDARD,
+    Decoder, STANDARD, quoted_printable,
 };
 
 /// A multipart document inside another value, known by its first and its last line.
@@ -110,14 +110,21 @@ fn one_part(head: &[u8], from: usize, value: &[u8], around: Place, place: Place,
         walker.text(file, place, Surface::Value);
         walker.leave(inner);
     }
-    let base64 = header(&text, "content-transfer-encoding").is_some_and(|encoding| encoding.trim().eq_ignore_ascii_case("base64"));
+    let is = |wanted: &str| header(&text, "content-transfer-encoding").is_some_and(|said| said.trim().eq_ignore_ascii_case(wanted));
+    let base64 = is("base64");
+    let plain = if is("quoted-printable") { quoted_printable::decode(value) } else { None };
     let packed: Vec<u8> = if base64 { value.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect() } else { Vec::new() };
     match (base64.then(|| STANDARD.decode(&packed)), std::str::from_utf8(value)) {
         (Some(Ok(inner)), text) if !inner.is_empty() && walker.may_copy(inner.len()) => {
             walker.decoded(Encoding::Base64, &inner, place, |walker, place| walker.bytes(&inner, text.ok(), place));
         }
-        (_, Ok(text)) => walker.text(text, place, Surface::Value),
-        (_, Err(_)) => walker.bytes(value, None, place),
+        (_, text) => match (plain.filter(|plain| walker.may_copy(plain.len())), text) {
+            (Some(plain), text) => {
+                walker.decoded(Encoding::QuotedPrintable, &plain, place, |walker, place| walker.bytes(&plain, text.ok(), place));
+            }
+            (None, Ok(text)) => walker.text(text, place, Surface::Value),
+            (None, Err(_)) => walker.bytes(value, None, place),
+        },
     }
     walker.close_group(outer);
     walker.leave(mark);

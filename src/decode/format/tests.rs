@@ -40,6 +40,18 @@ fn check_value(value: &[u8], want: &[&str]) {
     assert_eq!(shown, want);
 }
 
+/// The same without byte ranges, of a whole body.
+fn brief(body: &[u8], content_type: Option<&str>) -> Vec<String> {
+    let (mut leaves, _) = body_leaves(body, content_type);
+    leaves.iter_mut().for_each(|leaf| leaf.bytes = None);
+    shown(&leaves)
+}
+
+/// The same of a JSON field with this text.
+fn value_leaves(text: &str) -> Vec<String> {
+    brief(serde_json::json!({ "v": text }).to_string().as_bytes(), None)
+}
+
 const MAC: &str = "C0:FF:EE:12:34:56";
 
 #[test]
@@ -507,6 +519,8 @@ const GUESSES: &[Encoding] = &[
     Encoding::Hex,
     Encoding::Fit,
     Encoding::Plist,
+    Encoding::Base32,
+    Encoding::Utf16,
 ];
 
 #[test]
@@ -581,6 +595,87 @@ fn english_is_text() {
             .collect();
         assert_eq!(taken, Vec::<String>::new(), "{size}");
     }
+}
+
+#[test]
+fn english_in_capitals_and_behind_a_prefix_is_text() {
+    let words: Vec<String> = ENGLISH.split_whitespace().map(str::to_uppercase).collect();
+    let mut random = fastrand::Rng::with_seed(23);
+    let mut values = Vec::new();
+    for _ in 0..60_000 {
+        let word: String = (0..random.usize(1..6)).map(|_| words[random.usize(..words.len())].as_str()).collect();
+        let digits = ["", "2", "37", "4567"][random.usize(..4)];
+        let id: String = (0..random.usize(16..60)).map(|_| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[random.usize(..32)])).collect();
+        let token: String = (0..random.usize(12..60)).map(|_| random.alphanumeric()).collect();
+        values.extend([format!("{word}{digits}"), id, format!("v1:{token}"), format!("{word}|{}", word.to_lowercase())]);
+    }
+    let (leaves, _) = body_leaves(serde_json::json!(values).to_string().as_bytes(), None);
+    let guesses = [Encoding::Base32, Encoding::Utf16];
+    let taken: Vec<String> = leaves
+        .iter()
+        .filter(|leaf| leaf.shape.chain.iter().any(|encoding| guesses.contains(encoding)) || leaf.name.path.contains("{prefix}"))
+        .map(|leaf| format!("{:?} {}", leaf.shape.chain, leaf.value.expose()))
+        .collect();
+    assert_eq!(taken, Vec::<String>::new());
+}
+
+#[test]
+fn json_in_utf_16_is_read_in_either_order() {
+    let json = r#"{"name":"Jürgen 𝄞","n":[171]}"#;
+    let little: Vec<u8> = json.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = json.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let want = ["json name=Jürgen 𝄞 utf-16", "json n[]=171 utf-16"];
+    let marked = |mark: &[u8], rest: &[u8]| [mark, rest].concat();
+    for body in [little.clone(), big.clone(), marked(b"\xff\xfe", &little), marked(b"\xfe\xff", &big)] {
+        for content_type in [None, Some("application/json"), Some("application/json; charset=UTF-16"), Some("text/plain")] {
+            assert_eq!(brief(&body, content_type), want, "{content_type:?}");
+        }
+        let text = STANDARD.encode(&body);
+        assert_eq!(value_leaves(&text), ["json v.name=Jürgen 𝄞 base64>utf-16>json", "json v.n[]=171 base64>utf-16>json"]);
+    }
+    // Words that only a content type makes text.
+    let words: Vec<u8> = "今天我走了一万步".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(brief(&words, Some("text/plain; charset=\"utf-16le\"")), ["body=今天我走了一万步 utf-16"]);
+    assert_eq!(brief(b"plain text, whatever they say", Some("text/plain; charset=utf-16")), ["body=plain text, whatever they say "]);
+}
+
+#[test]
+fn base32_and_base64_behind_a_word_are_peeled_when_there_is_something_behind_them() {
+    // Made by Python's base64 module from `{"lat":52.374,"steps":900}`.
+    for text in ["PMRGYYLUEI5DKMROGM3TILBCON2GK4DTEI5DSMBQPU======", "PMRGYYLUEI5DKMROGM3TILBCON2GK4DTEI5DSMBQPU"] {
+        assert_eq!(value_leaves(text), ["json v.lat=52.374 base32>json", "json v.steps=900 base32>json"]);
+    }
+    let base64 = "eyJsYXQiOjUyLjM3NCwic3RlcHMiOjkwMH0=";
+    for prefix in ["v1", "enc", "data-v2:gz"] {
+        let want =
+            [format!("json v.{{prefix}}={prefix} "), "json v.lat=52.374 base64>json".to_owned(), "json v.steps=900 base64>json".to_owned()];
+        assert_eq!(value_leaves(&format!("{prefix}:{base64}")), want);
+    }
+    // Whole and unwrapped, with its byte range.
+    let body = format!(r#"{{"a":"v1|{base64}"}}"#);
+    let (leaves, _) = body_leaves(body.as_bytes(), None);
+    let range = leaves[1].bytes.expect("in a body");
+    assert_eq!((&body[range.start as usize..range.end as usize], range.coarse), (base64, true));
+    for text in ["sha256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "JBSWY3DPEHPK3PXP", "urn:uuid:8f14e45f-ceea-467f-9a3b-0b7d0c1b2a3c"]
+    {
+        let leaves = value_leaves(text);
+        assert!(leaves.len() == 1 && !leaves[0].contains("base"), "{leaves:?}");
+    }
+}
+
+#[test]
+fn parts_are_read_by_their_transfer_encoding() {
+    let part = |encoding: &str, value: &str| {
+        format!("--b\r\nContent-Disposition: form-data; name=\"a\"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{value}\r\n--b--\r\n")
+    };
+    let is = |encoding: &str, value: &str, want: &str| {
+        assert_eq!(brief(part(encoding, value).as_bytes(), Some("multipart/form-data; boundary=b")), [want]);
+    };
+    is("quoted-printable", "J=C3=BCrgen =\r\nGro=C3=9F", "form a=Jürgen Groß quoted-printable");
+    is("Quoted-Printable", "{\"steps\"=3A900}", "form a.steps=900 quoted-printable>json");
+    is("quoted-printable", "a=b", "form a=a=b ");
+    is("base64", "UXVpbGxv\r\nbg==", "form a=Quillon base64");
+    is("8bit", "J=C3=BCrgen", "form a=J=C3=BCrgen ");
 }
 
 #[test]

@@ -532,11 +532,15 @@ fn coarser(a: Notation, b: Notation) -> Family {
 
 /// Whether a whole number passes for a time: seconds or milliseconds of the years 2001 to 2096. Two times are no position.
 fn is_time(candidate: &Candidate) -> bool {
-    let is_between = |unit: f64| (1e9 * unit..4e9 * unit).contains(&candidate.value);
+    let is_between = |years: Range<f64>| years.contains(&candidate.value) || years.contains(&(candidate.value / 1000.0));
     // Read as negative: of 2038 and later.
     let wrapped = candidate.value > 0.0 && candidate.reading.degrees < 0.0;
-    (matches!(candidate.reading.notation, Notation::Multiple(..)) && !wrapped || candidate.reading.notation == Notation::Zigzag)
-        && (is_between(1.0) || is_between(1000.0))
+    match candidate.reading.notation {
+        Notation::Multiple(..) => !wrapped && is_between(1e9..4e9),
+        // Of 50 degrees and more with the sign as last bit all would pass for one; those of our years are latitudes nobody lives at.
+        Notation::Zigzag => is_between(TIMES_OF_OUR_YEARS),
+        _ => false,
+    }
 }
 
 /// The name of a position that was planted by moving the phone.
@@ -548,6 +552,8 @@ const ALONE_DECIMALS: u8 = 4;
 const ALONE_BONUS: f64 = 0.1;
 /// Two coordinates that are no siblings belong together when both are those of a held position, and so exact (in degrees).
 const APART_UNIT: f64 = 1.1e-3;
+/// Seconds of the years 2014 to 2036.
+const TIMES_OF_OUR_YEARS: Range<f64> = 1.4e9..2.1e9;
 /// Degrees that were rounded to one decimal.
 const TENTHS: Notation = Notation::Degrees(1);
 /// Names that speak of a place make chance so much less likely.

@@ -185,6 +185,21 @@ fn negative_numbers_without_their_sign() {
 }
 
 #[test]
+fn signs_as_last_bits_are_read_on_both_sides_of_fifty_degrees() {
+    let mut places = Places::default();
+    places.begin_phase("start");
+    places.moved(Position { lat: 55.75551, lon: 61.61792 }, true);
+    places.moved(Position { lat: 88.67430, lon: 88.67433 }, true);
+    let how = |leaves: [&str; 2]| -> Vec<String> {
+        hits(&places, &leaves.map(str::to_owned)).iter().map(|hit| format!("{} {:.0}", hit.how, hit.distance_m)).collect()
+    };
+    assert_eq!(how(["1 a1=1115110200", "1 a2=1232358400"]), ["degrees x 10^7 with the sign as last bit 0"]);
+    // A minute apart, in the year 2005: elsewhere.
+    assert_eq!(how(["1 a1=1115110200", "1 a2=1115110260"]), [""; 0]);
+    assert_eq!(how(["1 a1=1773486000", "1 a2=1773486060"]), [""; 0], "two times of our years");
+}
+
+#[test]
 fn tenths_of_degrees_that_say_what_they_are_are_likely_the_cell_around_a_position() {
     let certainty = |leaves: [&str; 2]| -> Vec<String> {
         let hits = hits(&places(), &leaves.map(str::to_owned));

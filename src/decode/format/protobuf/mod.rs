@@ -100,6 +100,12 @@ fn guessed_value(field: &Field<'_>, place: Place, walker: &mut Walker<'_>, depth
         Wire::Bytes(bytes) => return guessed_bytes(bytes, place, walker, depth),
     };
     walker.leaf(Value::Number(&number), place.respelled());
+    if let Wire::Fixed32(bits) = field.wire
+        && is_float(bits)
+    {
+        // Degrees times 10^7 of 90 to 130 look like a float: where the phone was, it may be told by either.
+        walker.also(&bits.cast_signed().to_string(), place.respelled());
+    }
 }
 
 fn guessed_bytes(bytes: &[u8], place: Place, walker: &mut Walker<'_>, depth: usize) {
