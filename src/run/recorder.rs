@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     clock::Clock,
     model::{
-        Body, Exchange, ExchangeId, Header, NumberedEvent, Provenance, Request, Response, RunEvent, Tunnel, TunnelEvidence, TunnelId,
-        TunnelOutcome, Url,
+        Body, Exchange, ExchangeId, Header, Message, NumberedEvent, Provenance, Request, Response, RunEvent, Tunnel, TunnelEvidence,
+        TunnelId, TunnelOutcome, Url,
     },
     scenario::rig::{SeenRequest, StageLog},
     store::{
@@ -179,6 +179,8 @@ struct Open {
     request: OpenBody,
     answer: Option<(u16, String, Vec<Header>)>,
     response: OpenBody,
+    /// Messages of the connection that it became, so far.
+    messages: u64,
 }
 
 /// A body that is coming in.
@@ -257,6 +259,7 @@ impl Writer {
                     request: OpenBody::new(&self.capture),
                     answer: None,
                     response: OpenBody::new(&self.capture),
+                    messages: 0,
                 };
                 self.exchanges.insert(id, open);
             }
@@ -276,6 +279,16 @@ impl Writer {
             TrafficEvent::Answered { id, status, http_version, headers } => {
                 if let Some(open) = self.exchanges.get_mut(&id) {
                     open.answer = Some((status, http_version, headers));
+                }
+            }
+            TrafficEvent::Message { id, at, sent, text, bytes, length, complete } => {
+                if let Some(open) = self.exchanges.get_mut(&id) {
+                    open.messages += 1;
+                    let (number, url, phase) = (open.messages, open.url.clone(), self.phase.clone());
+                    let mut writer = self.capture.body();
+                    writer.piece(bytes.expose())?;
+                    let body = Body { bytes: length, ..writer.finish(complete)? };
+                    self.write(at, RunEvent::Message(Box::new(Message { exchange: id, number, phase, at, sent, text, url, body })))?;
                 }
             }
             TrafficEvent::Ended { id, at, error } => {

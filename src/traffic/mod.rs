@@ -100,6 +100,23 @@ pub enum TrafficEvent {
         /// Header pairs in the order received.
         headers: Vec<Header>,
     },
+    /// A message of a connection that an exchange became (WebSocket), as it passed.
+    Message {
+        /// The exchange that opened the connection.
+        id: ExchangeId,
+        /// When.
+        at: Timestamp,
+        /// Whether the app sent it; the server did otherwise.
+        sent: bool,
+        /// Whether it says that it is text.
+        text: bool,
+        /// What it carries, joined and unpacked, from its beginning.
+        bytes: Captured<Vec<u8>>,
+        /// How many bytes it carries.
+        length: u64,
+        /// False when `bytes` is not all of it: it was too long to be kept, or the connection ended in its middle.
+        complete: bool,
+    },
     /// The exchange is over. Always the last event of its exchange.
     Ended {
         /// Exchange.

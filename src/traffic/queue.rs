@@ -67,7 +67,7 @@ impl TrafficReceiver {
 
 fn weight(event: &TrafficEvent) -> usize {
     256 + match event {
-        TrafficEvent::BodyPiece { bytes, .. } => bytes.expose().len(),
+        TrafficEvent::BodyPiece { bytes, .. } | TrafficEvent::Message { bytes, .. } => bytes.expose().len(),
         TrafficEvent::Began { headers, .. }
         | TrafficEvent::Answered { headers, .. }
         | TrafficEvent::BodyEnded { trailers: headers, .. } => {

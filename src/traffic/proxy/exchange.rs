@@ -6,10 +6,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::{Notify, watch};
 
-use super::{Ending, note_ending, tunnel::Tunnel};
+use super::{Ending, frames::Said, note_ending, tunnel::Tunnel};
 use crate::{
     clock::{Clock, Hold},
     model::{Captured, ExchangeId, Header, TunnelId, Url},
@@ -87,7 +87,8 @@ impl Recorder {
         if let Some(tunnel) = tunnel {
             tunnel.request_began();
         }
-        Ok(Arc::new(Exchange { id, recorder: Arc::clone(self), state: Mutex::default(), _tunnel: tunnel.cloned(), _busy: busy }))
+        let state = Mutex::new(State { busy: Some(busy), ..State::default() });
+        Ok(Arc::new(Exchange { id, recorder: Arc::clone(self), state, _tunnel: tunnel.cloned() }))
     }
 
     /// Begins a tunnel to a host (lower case) and port.
@@ -117,7 +118,6 @@ pub(super) struct Exchange {
     state: Mutex<State>,
     /// An exchange ends before its tunnel does.
     _tunnel: Option<Arc<Tunnel>>,
-    _busy: Busy,
 }
 
 #[derive(Default)]
@@ -126,6 +126,8 @@ struct State {
     answered: bool,
     response_ended: bool,
     error: Option<String>,
+    /// Counts it as in flight, or as an open connection.
+    busy: Option<Busy>,
 }
 
 impl Exchange {
@@ -154,6 +156,21 @@ impl Exchange {
         TrafficEvent::BodyEnded { id: self.id, side, trailers }
     }
 
+    /// The event of a message of the connection that it became.
+    pub(super) fn message(&self, sent: bool, said: Said) -> TrafficEvent {
+        let Said { text, bytes, length, complete } = said;
+        let at = self.recorder.clock.now();
+        TrafficEvent::Message { id: self.id, at, sent, text, bytes: Captured::new(bytes), length, complete }
+    }
+
+    /// It became a connection that stays open: nobody waits for its end, and simulated time goes on.
+    pub(super) fn stays_open(&self) {
+        let Recorder { activity, clock, .. } = &*self.recorder;
+        let open = Busy::new(activity, Kind::Connection, clock).without_hold();
+        let in_flight = self.state().busy.replace(open);
+        drop(in_flight);
+    }
+
     /// Whether the whole request body was read.
     pub(super) fn request_ended(&self) -> bool {
         self.state().request_ended
@@ -177,13 +194,16 @@ impl Drop for Exchange {
                 (true, true) => None,
                 (true, false) => Some("the connection ended in the middle of the response"),
                 (false, _) if state.request_ended => Some("the connection ended before there was a response"),
-                (false, _) => Some("the connection ended in the middle of the request"),
+                (false, _) => Some(TORN_UPLOAD),
             };
             state.error.take().or_else(|| default.map(str::to_owned))
         };
         self.recorder.tell_end(TrafficEvent::Ended { id: self.id, at: self.recorder.clock.now(), error });
     }
 }
+
+/// Said when a client leaves before its request is complete.
+pub(super) const TORN_UPLOAD: &str = "the connection ended in the middle of the request";
 
 /// How much is going on in one proxy.
 #[derive(Debug, Default)]
@@ -192,6 +212,8 @@ pub(super) struct Activity {
     tunnels: AtomicUsize,
     /// Tunnels that had no request yet.
     undecided: AtomicUsize,
+    /// Exchanges that became connections which stay open.
+    connections: AtomicUsize,
     changed: Notify,
 }
 
@@ -208,7 +230,8 @@ impl Activity {
 
     /// Waits until every exchange and every tunnel is over.
     pub(super) async fn ended(&self) {
-        self.until(|| self.exchanges() == 0 && self.tunnels.load(Ordering::SeqCst) == 0).await;
+        let none = |counter: &AtomicUsize| counter.load(Ordering::SeqCst) == 0;
+        self.until(|| [&self.exchanges, &self.tunnels, &self.connections].into_iter().all(none)).await;
     }
 
     async fn until(&self, reached: impl Fn() -> bool) {
@@ -226,6 +249,7 @@ impl Activity {
             Kind::Exchange => &self.exchanges,
             Kind::Tunnel => &self.tunnels,
             Kind::Undecided => &self.undecided,
+            Kind::Connection => &self.connections,
         }
     }
 }
@@ -236,6 +260,7 @@ enum Kind {
     Exchange,
     Tunnel,
     Undecided,
+    Connection,
 }
 
 /// Counts as one activity of its kind, and holds the clock, until it is dropped.
@@ -267,7 +292,12 @@ impl Drop for Busy {
 
 /// Header pairs as they are told: bytes that are not UTF-8 are read as Latin-1.
 pub(super) fn told_headers(headers: &HeaderMap) -> Vec<Header> {
-    headers.iter().map(|(name, value)| Header { name: name.as_str().to_owned(), value: Captured::new(text(value.as_bytes())) }).collect()
+    headers.iter().map(|(name, value)| told_header(name, value)).collect()
+}
+
+/// One header pair as it is told.
+pub(super) fn told_header(name: &HeaderName, value: &HeaderValue) -> Header {
+    Header { name: name.as_str().to_owned(), value: Captured::new(text(value.as_bytes())) }
 }
 
 fn text(bytes: &[u8]) -> String {

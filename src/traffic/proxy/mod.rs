@@ -3,11 +3,17 @@
 
 mod connect;
 mod exchange;
+mod failure;
+mod forward;
+mod frames;
 mod gate;
 mod handler;
 mod tee;
+mod through;
 mod tunnel;
+mod upload;
 mod upstream;
+mod websocket;
 
 use std::{
     fmt, io,
@@ -19,7 +25,6 @@ use std::{
 use async_trait::async_trait;
 use hudsucker::Proxy as Engine;
 use hyper_util::{
-    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
     server::conn::auto::Builder as ServerBuilder,
 };
@@ -31,11 +36,13 @@ use tokio::{
 use self::{
     connect::Minter,
     exchange::{Activity, Recorder},
+    forward::Forwarder,
     handler::Handler,
     upstream::Connector,
 };
 pub use self::{
     gate::{Gate, OpenGate, Page, Visit},
+    through::{UpstreamProxy, UpstreamProxyError},
     tunnel::tunnel_layer,
     upstream::{LocalUpstream, Upstream},
 };
@@ -94,7 +101,6 @@ impl Proxy {
         let recorder = Arc::new(Recorder::new(clock, events, Arc::clone(&activity), Arc::clone(&ending)));
         let died = |error: &dyn fmt::Display| TrafficError::Died(error.to_string());
         let connector = Connector::new(&upstream).map_err(|error| died(&error))?;
-        let websockets = connector.websocket_connector();
         let (stop, stopped) = oneshot::channel::<()>();
         let engine = {
             let _inside = runtime.enter();
@@ -102,10 +108,8 @@ impl Proxy {
             Engine::builder()
                 .with_listener(listener)
                 .with_ca(Minter(authority))
-                .with_http_connector(connector)
-                .with_websocket_connector(websockets)
-                .with_http_handler(Handler::new(recorder, &upstream))
-                .with_client(client_builder())
+                .with_http_connector(connector.clone())
+                .with_http_handler(Handler::new(recorder, &upstream, Forwarder::new(connector)))
                 .with_server(server_builder())
                 .with_graceful_shutdown(async move {
                     // The sender is only dropped when the proxy is, and then the engine is to stop too.
@@ -254,17 +258,6 @@ fn listen_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 }
 
 /// The engine's own defaults are lost with a builder of one's own, so they are set again: header names keep their case.
-fn client_builder() -> hyper_util::client::legacy::Builder {
-    let mut builder = Client::builder(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_UPSTREAM)
-        .http1_title_case_headers(true)
-        .http1_preserve_header_case(true);
-    builder
-}
-
 fn server_builder() -> ServerBuilder<TokioExecutor> {
     let mut builder = ServerBuilder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ).title_case_headers(true).preserve_header_case(true);
@@ -278,5 +271,3 @@ const GRACE: Duration = Duration::from_secs(2);
 const LAST_EVENTS: Duration = Duration::from_secs(5);
 /// A client that begins a request has this long for its head.
 const HEADER_READ: Duration = Duration::from_secs(60);
-/// Connections to servers are reused for this long.
-const IDLE_UPSTREAM: Duration = Duration::from_secs(30);

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::exchange::{Exchange, told_headers};
+use super::exchange::{Exchange, TORN_UPLOAD, told_headers};
 use crate::traffic::{Side, TrafficError, TrafficEvent};
 
 /// One of an exchange's bodies.
@@ -82,7 +82,12 @@ impl Body for Tee {
         if self.waiting.is_none() {
             let frame = match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
                 Some(Ok(frame)) => Some(frame),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Err(error)) => {
+                    if self.side == Side::Request {
+                        self.exchange.failed(TORN_UPLOAD);
+                    }
+                    return Poll::Ready(Some(Err(error)));
+                }
                 None => None,
             };
             let events = self.events(frame.as_ref());

@@ -7,27 +7,40 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
-use http::Uri;
-use hudsucker::tokio_tungstenite;
+use http::{HeaderValue, Uri};
+use hyper::rt;
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::{
-    client::legacy::{self, connect::HttpConnector},
+    client::legacy::connect::{
+        Connected, Connection, HttpConnector,
+        dns::{GaiAddrs, GaiResolver, Name},
+    },
     rt::TokioIo,
 };
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::{
+    failure::{NotLocal, NotResolved, ProxyRefusal, TooSlow},
+    through::UpstreamProxy,
+};
+
 /// Where requests go.
 #[derive(Clone, Debug)]
 pub enum Upstream {
     /// The internet: the system's name resolution, and the root certificates that browsers trust.
     System,
+    /// The internet by way of another proxy, which resolves the names.
+    Through(UpstreamProxy),
     /// Servers on this machine, and nothing else.
     Local(LocalUpstream),
 }
@@ -63,6 +76,7 @@ impl fmt::Debug for LocalUpstream {
 #[derive(Clone)]
 pub(super) struct Connector {
     https: HttpsConnector<Dial>,
+    dial: Dial,
     tls: Arc<ClientConfig>,
 }
 
@@ -74,34 +88,63 @@ impl Connector {
     /// When a root certificate is not one.
     pub(super) fn new(upstream: &Upstream) -> Result<Self, rustls::Error> {
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider())).with_safe_default_protocol_versions()?;
-        let (dial, tls) = match upstream {
-            Upstream::System => {
-                let mut connector = HttpConnector::new();
-                connector.enforce_http(false);
-                connector.set_nodelay(true);
-                connector.set_connect_timeout(Some(CONNECT / 2));
-                (Dial::System(connector), builder.with_webpki_roots().with_no_client_auth())
+        let (route, roots) = match upstream {
+            Upstream::System => (Route::System(system()), None),
+            Upstream::Through(proxy) => {
+                let roots = Some(&proxy.roots).filter(|roots| !roots.is_empty());
+                (Route::Through(system(), Arc::new(proxy.clone())), roots)
             }
-            Upstream::Local(local) => {
-                let mut roots = RootCertStore::empty();
-                for root in &local.roots {
-                    roots.add(root.clone())?;
+            Upstream::Local(local) => (Route::Local(Arc::clone(&local.addresses)), Some(&local.roots)),
+        };
+        let tls = match roots {
+            None => builder.with_webpki_roots().with_no_client_auth(),
+            Some(roots) => {
+                let mut store = RootCertStore::empty();
+                for root in roots {
+                    store.add(root.clone())?;
                 }
-                (Dial::Local(Arc::clone(&local.addresses)), builder.with_root_certificates(roots).with_no_client_auth())
+                builder.with_root_certificates(store).with_no_client_auth()
             }
         };
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_all_versions().wrap_connector(dial);
-        Ok(Self { https, tls: Arc::new(tls) })
+        let dial = Dial { route, always_tunnel: false };
+        let https =
+            HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_all_versions().wrap_connector(dial.clone());
+        Ok(Self { https, dial, tls: Arc::new(tls) })
     }
 
-    /// What WebSockets are dialled with; the handler lets none through to a [`LocalUpstream`].
-    pub(super) fn websocket_connector(&self) -> tokio_tungstenite::Connector {
-        tokio_tungstenite::Connector::Rustls(Arc::clone(&self.tls))
+    /// The same for connections that speak HTTP/1 and nothing newer, and that may become something else: WebSockets. Through
+    /// another proxy they get a tunnel even without TLS.
+    pub(super) fn http1_only(&self) -> Self {
+        let dial = Dial { always_tunnel: true, ..self.dial.clone() };
+        let tls = (*self.tls).clone();
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(dial.clone());
+        Self { https, dial, tls: Arc::clone(&self.tls) }
+    }
+
+    /// Opens a TCP connection to a host (an IPv6 literal without brackets) and port, by the same way as every request: for what
+    /// is passed on unread.
+    ///
+    /// # Errors
+    /// What [`super::failure::Failure::of`] tells apart.
+    #[expect(dead_code, reason = "for tunnels that are passed through")]
+    pub(super) async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, BoxError> {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let destination = Uri::builder().scheme("http").authority(format!("{host}:{port}")).path_and_query("/").build()?;
+        let line = in_time(Dial { always_tunnel: true, ..self.dial.clone() }.open(destination)).await?;
+        Ok(line.io.into_inner())
+    }
+
+    /// What goes before requests in absolute-form, if they go to another proxy that asks for it.
+    pub(super) fn proxy_authorization(&self) -> Option<HeaderValue> {
+        match &self.dial.route {
+            Route::Through(_, proxy) if proxy.takes_absolute_form() => proxy.authorization(),
+            _ => None,
+        }
     }
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = MaybeHttpsStream<Line>;
     type Error = BoxError;
     type Future = BoxFuture<Self::Response>;
 
@@ -110,100 +153,168 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, destination: Uri) -> Self::Future {
-        let connecting = self.https.call(destination);
-        Box::pin(async move {
-            match tokio::time::timeout(CONNECT, connecting).await {
-                Ok(connected) => connected,
-                Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-            }
-        })
+        Box::pin(in_time(self.https.call(destination)))
+    }
+}
+
+async fn in_time<T>(connecting: impl Future<Output = Result<T, BoxError>>) -> Result<T, BoxError> {
+    match tokio::time::timeout(CONNECT, connecting).await {
+        Ok(connected) => connected,
+        Err(_) => Err(TooSlow.into()),
     }
 }
 
 /// Opens TCP connections.
 #[derive(Clone)]
-enum Dial {
-    System(HttpConnector),
+struct Dial {
+    route: Route,
+    /// Whether another proxy is asked for a tunnel even where absolute-form would do.
+    always_tunnel: bool,
+}
+
+#[derive(Clone)]
+enum Route {
+    System(HttpConnector<Names>),
+    Through(HttpConnector<Names>, Arc<UpstreamProxy>),
     Local(Addresses),
 }
 
+impl Dial {
+    async fn open(self, destination: Uri) -> Result<Line, BoxError> {
+        let mut absolute = false;
+        let io = match self.route {
+            Route::System(mut connector) => connector.call(destination).await?,
+            Route::Through(mut connector, proxy) => {
+                let address = proxy.uri().ok_or(ProxyRefusal::Unreachable)?;
+                let io = connector.call(address).await.map_err(|_| ProxyRefusal::Unreachable)?;
+                absolute = !self.always_tunnel && proxy.takes_absolute_form() && destination.scheme_str() == Some("http");
+                if absolute {
+                    io
+                } else {
+                    let (host, port) = host_and_port(&destination).ok_or(NotResolved)?;
+                    let mut stream = io.into_inner();
+                    proxy.ask(&mut stream, &host, port).await?;
+                    TokioIo::new(stream)
+                }
+            }
+            Route::Local(addresses) => {
+                let stream = TcpStream::connect(local_address(&addresses, &destination).ok_or(NotLocal)?).await?;
+                stream.set_nodelay(true)?;
+                TokioIo::new(stream)
+            }
+        };
+        Ok(Line { io, absolute, answered: Answered::default() })
+    }
+}
+
 impl Service<Uri> for Dial {
-    type Response = TokioIo<TcpStream>;
+    type Response = Line;
     type Error = BoxError;
     type Future = BoxFuture<Self::Response>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        match self {
-            Self::System(connector) => connector.poll_ready(context).map_err(Into::into),
-            Self::Local(_) => Poll::Ready(Ok(())),
-        }
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, destination: Uri) -> Self::Future {
-        match self {
-            Self::System(connector) => {
-                let connecting = connector.call(destination);
-                Box::pin(async move { connecting.await.map_err(Into::into) })
-            }
-            Self::Local(addresses) => {
-                let address = local_address(addresses, &destination);
-                Box::pin(async move {
-                    let stream = TcpStream::connect(address.ok_or(NotLocal)?).await?;
-                    stream.set_nodelay(true)?;
-                    Ok(TokioIo::new(stream))
-                })
-            }
-        }
+        Box::pin(self.clone().open(destination))
     }
+}
+
+/// A TCP connection to a server, or to another proxy.
+pub(super) struct Line {
+    io: TokioIo<TcpStream>,
+    /// Whether requests go to another proxy, which wants their whole URL.
+    absolute: bool,
+    answered: Answered,
+}
+
+/// Whether a connection has brought a response. One that has, and then breaks before the next, may have been closed by the
+/// server while it was idle.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answered(Arc<AtomicBool>);
+
+impl Answered {
+    pub(super) fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Connection for Line {
+    fn connected(&self) -> Connected {
+        self.io.connected().proxy(self.absolute).extra(self.answered.clone())
+    }
+}
+
+impl rt::Read for Line {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: rt::ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl rt::Write for Line {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, pieces: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(context, pieces)
+    }
+}
+
+fn system() -> HttpConnector<Names> {
+    let mut connector = HttpConnector::new_with_resolver(Names(GaiResolver::new()));
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT / 2));
+    connector
+}
+
+/// The system's name resolution, whose failures say that they are.
+#[derive(Clone)]
+struct Names(GaiResolver);
+
+impl Service<Name> for Names {
+    type Response = GaiAddrs;
+    type Error = NotResolved;
+    type Future = Pin<Box<dyn Future<Output = Result<GaiAddrs, NotResolved>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), NotResolved>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let resolving = self.0.call(name);
+        Box::pin(async move { resolving.await.map_err(|_| NotResolved) })
+    }
+}
+
+/// Host, an IPv6 literal without brackets, and port.
+fn host_and_port(destination: &Uri) -> Option<(String, u16)> {
+    let host = destination.host()?.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    let default = if destination.scheme_str() == Some("https") { 443 } else { 80 };
+    Some((host, destination.port_u16().unwrap_or(default)))
 }
 
 fn local_address(addresses: &Addresses, destination: &Uri) -> Option<SocketAddr> {
-    let host = destination.host()?.to_ascii_lowercase();
-    let default = if destination.scheme_str() == Some("https") { 443 } else { 80 };
-    let port = destination.port_u16().unwrap_or(default);
+    let (host, port) = host_and_port(destination)?;
     host.ends_with(".test").then(|| addresses(&host, port)).flatten().filter(|address| address.ip().is_loopback())
-}
-
-/// The simulated rig knows no such host.
-#[derive(Debug)]
-struct NotLocal;
-
-impl fmt::Display for NotLocal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no server of this machine stands in for that host")
-    }
-}
-
-impl StdError for NotLocal {}
-
-/// Why a request got no response, in words that hold no captured value.
-pub(super) fn reason(error: &legacy::Error) -> &'static str {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(cause) = next {
-        if cause.is::<NotLocal>() {
-            return "no server of this machine stands in for that host";
-        }
-        match cause.downcast_ref::<rustls::Error>() {
-            Some(rustls::Error::InvalidCertificate(_)) => return "the server's certificate is not to be trusted",
-            Some(rustls::Error::AlertReceived(_)) => return "the server ended the TLS handshake",
-            Some(_) => return "the server does not speak TLS as it should",
-            None => {}
-        }
-        let io_error = cause.downcast_ref::<io::Error>();
-        match io_error.map(io::Error::kind) {
-            Some(io::ErrorKind::ConnectionRefused) => return "the server refused the connection",
-            Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => return "the server reset the connection",
-            Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => return "the server is not reachable",
-            Some(io::ErrorKind::TimedOut) => return "the server did not answer in time",
-            Some(io::ErrorKind::UnexpectedEof) => return "the server closed the connection",
-            _ => {}
-        }
-        next = match io_error.and_then(io::Error::get_ref) {
-            Some(wrapped) => Some(wrapped),
-            None => cause.source(),
-        };
-    }
-    if error.is_connect() { "the server could not be reached" } else { "the server gave no complete response" }
 }
 
 /// A connection, TLS handshake included, takes this long at most.

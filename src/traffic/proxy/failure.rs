@@ -1,0 +1,256 @@
+//! Why a server gave no response, told apart as far as the evidence goes: in words for the record, and as RFC 9209 spells it
+//! for whoever reads the 502. Says nothing that holds a captured value.
+
+use std::{error::Error as StdError, fmt, io};
+
+use rustls::{AlertDescription, CertificateError};
+
+/// Why a server gave no response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The simulated rig knows no such host.
+    NotLocal,
+    /// No address for the name.
+    NotResolved,
+    /// Nobody listens there.
+    Refused,
+    /// No way to the address.
+    Unreachable,
+    /// TCP or TLS took too long.
+    ConnectTimeout,
+    /// The connection could not be made, for another reason.
+    NotConnected,
+    /// The server's certificate does not stand the check.
+    Certificate(BadCertificate),
+    /// The server ended the TLS handshake, and said why.
+    Alert(AlertDescription),
+    /// The server's TLS is not TLS as it should be.
+    NotTls,
+    /// The server closed the connection during the TLS handshake.
+    ClosedInHandshake,
+    /// The server reset the connection.
+    Reset,
+    /// The server closed the connection.
+    Closed,
+    /// The answer was not HTTP, or broke off.
+    NoResponse,
+    /// The upstream proxy did not let the connection through.
+    Through(ProxyRefusal),
+}
+
+/// What is wrong with a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadCertificate {
+    Expired,
+    NotYetValid,
+    WrongName,
+    UnknownIssuer,
+    Revoked,
+    Other,
+}
+
+/// What an upstream proxy did instead of letting a connection through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ProxyRefusal {
+    /// It wants a name and a password, or others.
+    #[error("the upstream proxy wants another name and password")]
+    Credentials,
+    /// It answered with an error: an HTTP status other than 2xx, a SOCKS reply other than 0.
+    #[error("the upstream proxy did not reach the server")]
+    Answered(u16),
+    /// What it answered is neither HTTP nor SOCKS.
+    #[error("the upstream proxy does not speak its protocol as it should")]
+    Nonsense,
+    /// It could not be reached itself.
+    #[error("the upstream proxy could not be reached")]
+    Unreachable,
+}
+
+/// The simulated rig knows no such host.
+#[derive(Debug, thiserror::Error)]
+#[error("no server of this machine stands in for that host")]
+pub(super) struct NotLocal;
+
+/// The system knows no address for the name.
+#[derive(Debug, thiserror::Error)]
+#[error("no address is known for the name")]
+pub(super) struct NotResolved;
+
+/// The connection, TLS handshake included, was not made in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was not made in time")]
+pub(super) struct TooSlow;
+
+impl Failure {
+    /// Reads an error and everything that caused it. `connecting` says that there was no connection yet.
+    pub(super) fn of(error: &(dyn StdError + 'static), connecting: bool) -> Self {
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            if let Some(known) = Self::of_one(cause, connecting) {
+                return known;
+            }
+            // `source` of an `io::Error` skips the error that it wraps.
+            next = match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+                Some(wrapped) => Some(wrapped),
+                None => cause.source(),
+            };
+        }
+        if connecting { Self::NotConnected } else { Self::NoResponse }
+    }
+
+    fn of_one(cause: &(dyn StdError + 'static), connecting: bool) -> Option<Self> {
+        if cause.is::<NotLocal>() {
+            return Some(Self::NotLocal);
+        }
+        if cause.is::<NotResolved>() {
+            return Some(Self::NotResolved);
+        }
+        if cause.is::<TooSlow>() {
+            return Some(Self::ConnectTimeout);
+        }
+        if let Some(refusal) = cause.downcast_ref::<ProxyRefusal>() {
+            return Some(Self::Through(*refusal));
+        }
+        match cause.downcast_ref::<rustls::Error>() {
+            Some(rustls::Error::InvalidCertificate(problem)) => return Some(Self::Certificate(BadCertificate::of(problem))),
+            Some(rustls::Error::AlertReceived(alert)) => return Some(Self::Alert(*alert)),
+            Some(_) => return Some(Self::NotTls),
+            None => {}
+        }
+        if !connecting && cause.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_incomplete_message() || error.is_closed()) {
+            return Some(Self::Closed);
+        }
+        match cause.downcast_ref::<io::Error>()?.kind() {
+            io::ErrorKind::ConnectionRefused => Some(Self::Refused),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => Some(Self::Reset),
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => Some(Self::Unreachable),
+            io::ErrorKind::TimedOut if connecting => Some(Self::ConnectTimeout),
+            io::ErrorKind::UnexpectedEof if connecting => Some(Self::ClosedInHandshake),
+            io::ErrorKind::UnexpectedEof => Some(Self::Closed),
+            _ => None,
+        }
+    }
+
+    /// In words for a reader of the record.
+    pub(super) fn in_words(self) -> String {
+        let words = match self {
+            Self::NotLocal => "no server of this machine stands in for that host",
+            Self::NotResolved => "no address is known for the server's name",
+            Self::Refused => "the server refused the connection",
+            Self::Unreachable => "the server is not reachable",
+            Self::ConnectTimeout => "the server did not take the connection in time",
+            Self::NotConnected => "the server could not be reached",
+            Self::Certificate(problem) => problem.in_words(),
+            Self::Alert(alert) => return format!("the server ended the TLS handshake (alert {alert:?})"),
+            Self::NotTls => "the server does not speak TLS as it should",
+            Self::ClosedInHandshake => "the server closed the connection during the TLS handshake",
+            Self::Reset => "the server reset the connection",
+            Self::Closed => "the server closed the connection without a response",
+            Self::NoResponse => "the server gave no complete response",
+            Self::Through(ProxyRefusal::Answered(code)) => return format!("{} (it answered {code})", ProxyRefusal::Answered(code)),
+            Self::Through(refusal) => return refusal.to_string(),
+        };
+        words.to_owned()
+    }
+
+    /// The error type of the `Proxy-Status` field (RFC 9209 section 2.3).
+    pub(super) const fn proxy_status(self) -> &'static str {
+        match self {
+            Self::NotLocal => "destination_not_found",
+            Self::NotResolved => "dns_error",
+            Self::Refused => "connection_refused",
+            Self::Unreachable => "destination_ip_unroutable",
+            Self::ConnectTimeout => "connection_timeout",
+            Self::NotConnected => "destination_unavailable",
+            Self::Certificate(_) => "tls_certificate_error",
+            Self::Alert(_) => "tls_alert_received",
+            Self::NotTls | Self::ClosedInHandshake => "tls_protocol_error",
+            Self::Reset | Self::Closed => "connection_terminated",
+            Self::NoResponse => "http_protocol_error",
+            Self::Through(_) => "proxy_internal_error",
+        }
+    }
+}
+
+impl BadCertificate {
+    const fn of(problem: &CertificateError) -> Self {
+        match problem {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Self::WrongName,
+            CertificateError::UnknownIssuer => Self::UnknownIssuer,
+            CertificateError::Revoked => Self::Revoked,
+            _ => Self::Other,
+        }
+    }
+
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::Expired => "the server's certificate has expired",
+            Self::NotYetValid => "the server's certificate is not valid yet",
+            Self::WrongName => "the server's certificate is for another name",
+            Self::UnknownIssuer => "the server's certificate is signed by nobody we trust",
+            Self::Revoked => "the server's certificate was revoked",
+            Self::Other => "the server's certificate is not to be trusted",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.in_words())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(error: impl StdError + Send + Sync + 'static, connecting: bool, expected: Failure) {
+        let wrapped = io::Error::other(io::Error::other(error));
+        assert_eq!(Failure::of(&wrapped, connecting), expected);
+    }
+
+    #[test]
+    fn failures_are_told_apart_however_deep_they_lie() {
+        let kind = |kind: io::ErrorKind| io::Error::from(kind);
+        check(NotLocal, true, Failure::NotLocal);
+        check(NotResolved, true, Failure::NotResolved);
+        check(TooSlow, true, Failure::ConnectTimeout);
+        check(kind(io::ErrorKind::ConnectionRefused), true, Failure::Refused);
+        check(kind(io::ErrorKind::NetworkUnreachable), true, Failure::Unreachable);
+        check(kind(io::ErrorKind::UnexpectedEof), true, Failure::ClosedInHandshake);
+        check(kind(io::ErrorKind::UnexpectedEof), false, Failure::Closed);
+        check(kind(io::ErrorKind::Other), true, Failure::NotConnected);
+        check(kind(io::ErrorKind::Other), false, Failure::NoResponse);
+        let certificate = |error| rustls::Error::InvalidCertificate(error);
+        check(certificate(CertificateError::Expired), true, Failure::Certificate(BadCertificate::Expired));
+        check(certificate(CertificateError::NotValidForName), true, Failure::Certificate(BadCertificate::WrongName));
+        check(certificate(CertificateError::BadEncoding), true, Failure::Certificate(BadCertificate::Other));
+        check(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure), true, Failure::Alert(AlertDescription::HandshakeFailure));
+        check(ProxyRefusal::Answered(403), true, Failure::Through(ProxyRefusal::Answered(403)));
+    }
+
+    #[test]
+    fn every_failure_has_words_of_its_own() {
+        let words: std::collections::BTreeSet<String> = [
+            Failure::NotResolved,
+            Failure::Refused,
+            Failure::Unreachable,
+            Failure::ConnectTimeout,
+            Failure::Certificate(BadCertificate::Expired),
+            Failure::Certificate(BadCertificate::WrongName),
+            Failure::Certificate(BadCertificate::UnknownIssuer),
+            Failure::Alert(AlertDescription::HandshakeFailure),
+            Failure::Reset,
+            Failure::Closed,
+        ]
+        .map(Failure::in_words)
+        .into();
+        assert_eq!(words.len(), 10);
+        assert_eq!(
+            Failure::Through(ProxyRefusal::Answered(403)).to_string(),
+            "the upstream proxy did not reach the server (it answered 403)"
+        );
+    }
+}
