@@ -112,14 +112,10 @@ fn verify(captures: &[PathBuf], surroundings: &mut Surroundings) -> Result<Exit,
         let shown = surroundings.shown(&folder);
         match CaptureReader::open(&folder).and_then(|reader| reader.verify()) {
             Ok(found) => {
-                let missing = if found.missing_bodies > 0 { format!(", {} purged", found.missing_bodies) } else { String::new() };
-                let torn =
-                    if found.torn_bytes > 0 { format!(", half a line of {} bytes at the end", found.torn_bytes) } else { String::new() };
                 let bodies = found.bodies;
-                surroundings.print(&format!(
-                    "{shown}: as written: {} events, {bodies} large bodies{missing}{torn}; last link {}\n",
-                    found.events, found.link
-                ))?;
+                let mut text = format!("{shown}: as written: {} events, {bodies} large bodies; last link {}\n", found.events, found.link);
+                text.extend(found.gaps().into_iter().map(|gap| format!("  missing: {gap}\n")));
+                surroundings.print(&text)?;
             }
             Err(problem) => {
                 exit = Exit::Usage;
@@ -257,6 +253,26 @@ mod tests {
         let (exit, _, err) = command(folder.path(), &["captures", "verify"], |_| ());
         assert_eq!(exit, Exit::Usage);
         assert!(err.contains("events.jsonl line 2"), "{err}");
+    }
+
+    #[test]
+    fn a_capture_that_broke_off_is_imported_and_says_what_it_lacks() {
+        let (elsewhere, folder) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let log = record(elsewhere.path(), "2026-03-01T00:00:00Z").join(capture::LOG);
+        let text = std::fs::read(&log).expect("there");
+        std::fs::write(&log, &text[..text.len() - 9]).expect("cut");
+        let (exit, out, err) = command(folder.path(), &["import", &log.to_string_lossy()], |_| ());
+        assert_eq!(exit, Exit::Clean, "{err}");
+        assert!(err.contains("the recording breaks off: the run never said how it ended"), "{err}");
+        assert!(err.contains("the last line is half a line of"), "{err}");
+        let kept = out.trim();
+        let (exit, out, _) = command(folder.path(), &["captures", "verify", kept], |_| ());
+        assert_eq!(exit, Exit::Clean);
+        assert!(out.contains("1 events") && out.contains("\n  missing: the recording breaks off"), "{out}");
+        let (exit, out, err) = command(folder.path(), &["import", kept], |_| ());
+        assert_eq!((exit, out.trim()), (Exit::Clean, kept), "{err}");
+        assert!(err.contains("is among the captures already"), "{err}");
+        assert_eq!(capture::list(&folder.path().join("runs")).expect("there").0.len(), 1);
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! `import`: a HAR or a flow file of another tool becomes a capture, private and hash-chained like every other.
+//! `import`: a HAR or a flow file of another tool becomes a capture, private and hash-chained like every other. So does a capture
+//! that was made elsewhere or broke off, which says what it lacks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -10,13 +11,16 @@ use super::{
 };
 use crate::{
     model::{Bodies, Body, BodyContent, RunEvent},
-    store::{CaptureWriter, StoreError, capture::MOST_INLINE},
+    store::{
+        CaptureReader, CaptureWriter, StoreError,
+        capture::{self, MOST_INLINE},
+    },
 };
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The file: a HAR, packed (.zhar) or not, or a mitmproxy flow file
+    /// The file: a HAR, packed (.zhar) or not, a mitmproxy flow file, or a capture's folder or log, also of a run that broke off
     file: PathBuf,
     #[command(flatten)]
     claims: Claims,
@@ -25,8 +29,12 @@ pub(super) struct Arguments {
 /// Does it.
 pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
     let path = surroundings.path(&arguments.file);
+    if let Some(folder) = capture_at(&path) {
+        return adopt(folder, surroundings);
+    }
     if path.is_dir() {
-        return Err(Failure::usage(format!("import {}: it is a folder", surroundings.shown(&path)), "name a HAR or a mitmproxy flow file"));
+        let problem = format!("import {}: it is a folder, and no capture", surroundings.shown(&path));
+        return Err(Failure::usage(problem, "name a HAR, a mitmproxy flow file, or a capture"));
     }
     let recordings = inputs::recordings(&[path], &arguments.claims, surroundings)?;
     let recording = recordings.first().expect("one path that is a file gives one recording");
@@ -58,6 +66,36 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     surroundings.note(format_args!("imported {exchanges} exchanges{more} into {shown}"));
     read?;
     surroundings.print(&format!("{shown}\n"))?;
+    Ok(Exit::Clean)
+}
+
+/// The capture that a path names: its folder, or the log in it.
+fn capture_at(path: &Path) -> Option<&Path> {
+    if capture::is_capture(path) {
+        return Some(path);
+    }
+    path.parent().filter(|folder| path.file_name().is_some_and(|name| name == capture::LOG) && capture::is_capture(folder))
+}
+
+/// Takes a capture over, and says what it lacks. One that is among the captures already stays where it is.
+fn adopt(folder: &Path, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
+    let runs = surroundings.workspace().prepare_runs()?;
+    let here = |path: &Path| path.canonicalize().ok();
+    let shown = surroundings.shown(folder);
+    let at_home = here(folder).is_some_and(|folder| folder.parent().map(Path::to_owned) == here(&runs));
+    let (kept, found) = if at_home {
+        let found = CaptureReader::open(folder)?.verify()?;
+        surroundings.note(format_args!("{shown} is among the captures already"));
+        (folder.to_owned(), found)
+    } else {
+        capture::adopt(folder, &runs, surroundings.now)?
+    };
+    for gap in found.gaps() {
+        surroundings.warn(format_args!("{shown}: {gap}"));
+    }
+    let kept = surroundings.shown(&kept);
+    surroundings.note(format_args!("{kept} holds {} events and {} large bodies as they were written", found.events, found.bodies));
+    surroundings.print(&format!("{kept}\n"))?;
     Ok(Exit::Clean)
 }
 

@@ -12,7 +12,7 @@ use crate::{
     phone::PhoneError,
     scenario::{
         Scenario,
-        rig::{Stage, StageLog},
+        rig::{Stage, StageLog as _},
         steps::StepError,
     },
     store::StoreError,
@@ -160,7 +160,7 @@ async fn perform(
         other => other,
     };
     recorder.write(RunEvent::RunEnded { ending: ending.clone() }).await;
-    let control = control_hosts(&recorder);
+    let control = ControlRun { hosts: recorder.hosts(), seconds: CONTROL_TIME.as_secs() };
     drop((recorder, rig.hold, rig.source));
     let ending = match writing.finish().await {
         Ok(()) => ending,
@@ -254,11 +254,4 @@ fn provenance(rig: &Rig, script: &Script<'_>, order: &Order<'_>, version: AppVer
         expectations,
         control: order.control.cloned(),
     }
-}
-
-fn control_hosts(log: &dyn StageLog) -> ControlRun {
-    let mut hosts: Vec<String> = log.requests().into_iter().map(|request| request.host).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
-    ControlRun { hosts, seconds: CONTROL_TIME.as_secs() }
 }

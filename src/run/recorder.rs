@@ -5,32 +5,47 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use self::seen::Seen;
 use crate::{
     clock::Clock,
     model::{
-        Body, Exchange, ExchangeId, Header, Message, NumberedEvent, Provenance, Request, Response, RunEvent, Tunnel, TunnelEvidence,
-        TunnelId, TunnelOutcome, Url,
+        Body, Exchange, ExchangeId, Header, Message, NumberedEvent, Provenance, Request, Response, RunEnding, RunEvent, Tunnel,
+        TunnelEvidence, TunnelId, TunnelOutcome, Url,
     },
     scenario::rig::{SeenRequest, StageLog},
     store::{
         StoreError,
         capture::{BodyWriter, CaptureWriter},
     },
-    traffic::{RunningSource, Side, TrafficEvent, TrafficReceiver},
+    traffic::{RunningSource, Side, TrafficEvent, TrafficReceiver, queue::Progress},
 };
+
+mod seen;
 
 /// Name of the phase before the first phase step.
 pub const FIRST_PHASE: &str = "start";
 
 /// Error of an exchange that the run's end cut off.
 const UNFINISHED: &str = "the run ended before it was over";
+
+/// What was written reaches the operating system after so long at the latest; from then on nothing but a crash of the whole
+/// machine loses it. With the queue's few milliseconds and the moment until a busy machine lets the writer run, `kill -9` loses
+/// what finished in the last 50 ms at most.
+const FLUSH_AFTER: Duration = Duration::from_millis(10);
+
+/// The writer wakes up once in so long at most, and then does all that there is: to be woken for each of ten thousand events a
+/// second would cost the proxy more than recording them.
+const PACE: Duration = Duration::from_millis(1);
+
+/// Whoever asks what was seen waits so long at most for what is still in the queue.
+const CATCH_UP: Duration = Duration::from_secs(5);
 
 /// Somebody who is told of every event as it is written: progress, tests.
 pub type Watcher = Arc<dyn Fn(&NumberedEvent) + Send + Sync>;
@@ -39,15 +54,10 @@ pub type Watcher = Arc<dyn Fn(&NumberedEvent) + Send + Sync>;
 #[derive(Clone)]
 pub struct Recorder {
     to_writer: mpsc::UnboundedSender<Note>,
-    shared: Arc<Shared>,
+    seen: Arc<Mutex<Seen>>,
+    progress: Arc<Progress>,
     source: Arc<dyn RunningSource>,
     stopped: watch::Receiver<Option<String>>,
-}
-
-/// What the writer and the scenario both see.
-#[derive(Default)]
-struct Shared {
-    requests: Mutex<Vec<SeenRequest>>,
 }
 
 enum Note {
@@ -62,6 +72,9 @@ pub struct Writing {
 
 /// Starts the writer of one run: creates the capture below `parent` and writes its provenance.
 ///
+/// A writer that cannot go on (a full disk) says so through [`Recorder::failed`], and then takes the traffic without keeping
+/// it until the source is gone: the app must not be cut off because we cannot write.
+///
 /// # Errors
 /// When the capture cannot be created.
 pub fn start(
@@ -74,27 +87,36 @@ pub fn start(
 ) -> Result<(Recorder, Writing), StoreError> {
     let capture = CaptureWriter::create(parent, &provenance, clock.now())?;
     let folder = capture.folder().to_owned();
-    let (to_writer, notes) = mpsc::unbounded_channel();
+    let (to_writer, mut notes) = mpsc::unbounded_channel();
     let (stopped_sender, stopped) = watch::channel(None);
-    let shared = Arc::new(Shared::default());
-    let writer = Writer {
+    let (seen, progress) = (Arc::<Mutex<Seen>>::default(), traffic.progress());
+    let mut writer = Writer {
         capture,
         clock,
         watchers,
-        shared: Arc::clone(&shared),
+        seen: Arc::clone(&seen),
         phase: FIRST_PHASE.to_owned(),
         exchanges: BTreeMap::new(),
         tunnels: BTreeMap::new(),
+        unflushed: None,
         ended: false,
     };
     let runtime = tokio::runtime::Handle::current();
     // A thread of its own: writing blocks, and the proxy's tasks must not wait behind it.
     let task = tokio::task::spawn_blocking(move || {
-        let result = runtime.block_on(writer.run(Box::new(provenance), traffic, notes));
+        let mut traffic = traffic;
+        let result = runtime.block_on(writer.run(Box::new(provenance), &mut traffic, &mut notes));
+        // Notes that come now are answered at once: nobody writes them.
+        drop(notes);
+        if let Err(error) = &result {
+            writer.last_words(error);
+        }
         stopped_sender.send_replace(Some(result.as_ref().map_or_else(ToString::to_string, |()| "the capture was closed".to_owned())));
+        drop(writer);
+        runtime.block_on(async { while traffic.next().await.is_some() {} });
         result
     });
-    Ok((Recorder { to_writer, shared, source, stopped }, Writing { folder, task }))
+    Ok((Recorder { to_writer, seen, progress, source, stopped }, Writing { folder, task }))
 }
 
 impl Recorder {
@@ -105,6 +127,18 @@ impl Recorder {
             Ok(why) => why.clone().unwrap_or_default(),
             Err(_) => "the writer of the capture is gone".to_owned(),
         }
+    }
+
+    /// Hosts of all requests that the source has told of by now, sorted.
+    pub fn hosts(&self) -> Vec<String> {
+        self.seen().hosts()
+    }
+
+    /// What was seen, once everything that the source has told of by now is in it: a step that asks after its phone has been
+    /// answered must not be told that there was nothing.
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.progress.wait_until(self.progress.sent(), CATCH_UP);
+        lock(&self.seen)
     }
 }
 
@@ -119,7 +153,7 @@ impl StageLog for Recorder {
     }
 
     fn requests(&self) -> Vec<SeenRequest> {
-        lock(&self.shared.requests).clone()
+        self.seen().latest()
     }
 
     fn in_flight(&self) -> usize {
@@ -159,10 +193,12 @@ struct Writer {
     capture: CaptureWriter,
     clock: Clock,
     watchers: Vec<Watcher>,
-    shared: Arc<Shared>,
+    seen: Arc<Mutex<Seen>>,
     phase: String,
     exchanges: BTreeMap<ExchangeId, Open>,
     tunnels: BTreeMap<TunnelId, OpenTunnel>,
+    /// When the oldest line was written that the operating system does not have yet.
+    unflushed: Option<Instant>,
     /// Whether the run's end was written.
     ended: bool,
 }
@@ -201,50 +237,85 @@ struct OpenTunnel {
 
 impl Writer {
     async fn run(
-        mut self,
+        &mut self,
         provenance: Box<Provenance>,
-        mut traffic: TrafficReceiver,
-        mut notes: mpsc::UnboundedReceiver<Note>,
+        traffic: &mut TrafficReceiver,
+        notes: &mut mpsc::UnboundedReceiver<Note>,
     ) -> Result<(), StoreError> {
         // The capture's first event was written when it was made; who watches is told of it here.
         self.tell(NumberedEvent { n: 1, at: provenance.started, event: RunEvent::RunStarted(provenance) });
+        let progress = traffic.progress();
         let (mut traffic_open, mut notes_open) = (true, true);
         while traffic_open || notes_open {
             // Traffic first: what had happened before a phase began is written before it.
             tokio::select! {
                 biased;
-                event = traffic.next(), if traffic_open => match event {
-                    // What a source still gives after the run's end was not waited for: the log's last word is the ending.
-                    Some(event) if !self.ended => self.take_traffic(event)?,
-                    Some(_) => {}
-                    None => traffic_open = false,
-                },
+                event = traffic.next(), if traffic_open => {
+                    let woken = Instant::now();
+                    traffic_open = event.is_some();
+                    let mut next = event;
+                    while let Some(event) = next {
+                        self.take_traffic(event)?;
+                        self.flush_in_time()?;
+                        next = traffic.ready();
+                    }
+                    if traffic_open && let Some(rest) = PACE.checked_sub(woken.elapsed()) {
+                        std::thread::sleep(rest);
+                    }
+                }
                 note = notes.recv(), if notes_open => match note {
                     Some(Note::Event(event, written)) => {
-                        if let RunEvent::PhaseBegan { name, .. } = &event {
-                            self.phase.clone_from(name);
+                        // What was told between the looks at the two queues came first.
+                        let before = progress.sent();
+                        while progress.handled_count() < before
+                            && let Some(event) = traffic.ready()
+                        {
+                            self.take_traffic(event)?;
                         }
-                        if matches!(event, RunEvent::RunEnded { .. }) {
-                            self.write_unfinished()?;
-                            self.ended = true;
-                        }
-                        self.write(self.clock.now(), event)?;
+                        self.take_note(event)?;
                         let _ = written.send(());
                     }
                     None => notes_open = false,
                 },
+                () = time_to_flush(self.unflushed) => self.flush()?,
             }
         }
-        Ok(())
+        self.flush()
+    }
+
+    fn take_note(&mut self, event: RunEvent) -> Result<(), StoreError> {
+        if let RunEvent::PhaseBegan { name, .. } = &event {
+            self.phase.clone_from(name);
+        }
+        if matches!(event, RunEvent::RunEnded { .. }) {
+            self.write_unfinished()?;
+            self.ended = true;
+        }
+        self.write(self.clock.now(), event)?;
+        self.flush()
+    }
+
+    /// What a writer that cannot go on still tries to say: that it could not. Where only a large body found no room, there is
+    /// some for a line.
+    fn last_words(&mut self, error: &StoreError) {
+        self.exchanges.clear();
+        let ending = RunEnding::InstrumentFailed { why: error.to_string() };
+        if !self.ended && self.write(self.clock.now(), RunEvent::RunEnded { ending }).is_ok() {
+            let _ = self.flush();
+        }
     }
 
     fn take_traffic(&mut self, event: TrafficEvent) -> Result<(), StoreError> {
+        if self.ended {
+            // What a source still gives after the run's end was not waited for: the log's last word is the ending.
+            return Ok(());
+        }
         match event {
             TrafficEvent::Began { id, tunnel, at, method, url, http_version, headers } => {
                 self.write(at, RunEvent::ExchangeBegan { id, method: method.clone(), host: url.host.clone() })?;
                 let seen =
                     SeenRequest { id, method: method.clone(), host: url.host.clone(), path: url.path().to_owned(), began: at, ended: None };
-                lock(&self.shared.requests).push(seen);
+                lock(&self.seen).began(seen);
                 if let Some(tunnel) = tunnel.and_then(|tunnel| self.tunnels.get_mut(&tunnel)) {
                     tunnel.requests += 1;
                 }
@@ -266,7 +337,7 @@ impl Writer {
             TrafficEvent::BodyPiece { id, side, bytes } => {
                 if let Some(open) = self.exchanges.get_mut(&id) {
                     // Exposed to be written into the capture, where it belongs.
-                    open.body(side).writer.piece(bytes.expose())?;
+                    open.body(side).writer.owned_piece(bytes.into_exposed())?;
                 }
             }
             TrafficEvent::BodyEnded { id, side, trailers } => {
@@ -294,9 +365,7 @@ impl Writer {
             TrafficEvent::Ended { id, at, error } => {
                 if let Some(open) = self.exchanges.remove(&id) {
                     let exchange = open.into_exchange(id, at, error)?;
-                    if let Some(seen) = lock(&self.shared.requests).iter_mut().rev().find(|seen| seen.id == id) {
-                        seen.ended = Some((at, exchange.response.as_ref().map(|response| response.status)));
-                    }
+                    lock(&self.seen).ended(id, at, exchange.response.as_ref().map(|response| response.status));
                     self.write(at, RunEvent::Exchange(Box::new(exchange)))?;
                 }
             }
@@ -344,9 +413,18 @@ impl Writer {
 
     fn write(&mut self, at: Timestamp, event: RunEvent) -> Result<(), StoreError> {
         let n = self.capture.append(at, &event)?;
-        self.capture.flush()?;
+        self.unflushed.get_or_insert_with(Instant::now);
         self.tell(NumberedEvent { n, at, event });
         Ok(())
+    }
+
+    fn flush_in_time(&mut self) -> Result<(), StoreError> {
+        if self.unflushed.is_some_and(|since| since.elapsed() >= FLUSH_AFTER) { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        self.unflushed = None;
+        self.capture.flush()
     }
 
     fn tell(&self, event: NumberedEvent) {
@@ -384,117 +462,17 @@ impl Open {
     }
 }
 
+/// Resolves when lines have waited long enough; never when there are none.
+async fn time_to_flush(unflushed: Option<Instant>) {
+    match unflushed {
+        Some(since) => tokio::time::sleep_until((since + FLUSH_AFTER).into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        model::{AppVersion, CaptureSource, Captured, Platform, Recording as _, Rig, RunEnding, Target, capture::CAPTURE_FORMAT},
-        store::CaptureReader,
-        traffic::{TrafficError, TrafficSender, queue::queue},
-    };
-
-    /// A source that has delivered what it ever will.
-    struct Silent;
-
-    #[async_trait]
-    impl RunningSource for Silent {
-        fn address(&self) -> Option<std::net::SocketAddr> {
-            None
-        }
-
-        fn in_flight(&self) -> usize {
-            0
-        }
-
-        async fn failed(&self) -> TrafficError {
-            std::future::pending().await
-        }
-
-        async fn stop(&self) -> Result<(), TrafficError> {
-            Ok(())
-        }
-
-        fn kill(&self) {}
-    }
-
-    async fn open(events: &TrafficSender, at: Timestamp) {
-        let url = Url { scheme: "https".into(), host: "a.test".into(), port: 443, path_and_query: Captured::new("/one".into()) };
-        let (tunnel, id) = (TunnelId(1), ExchangeId(1));
-        let began = TrafficEvent::Began {
-            id,
-            tunnel: Some(tunnel),
-            at,
-            method: "POST".into(),
-            url,
-            http_version: "HTTP/2".into(),
-            headers: vec![],
-        };
-        let piece = TrafficEvent::BodyPiece { id, side: Side::Request, bytes: Captured::new(b"half".to_vec()) };
-        let tunnels = [(tunnel, "a.test"), (TunnelId(2), "b.test")];
-        for (id, host) in tunnels {
-            events.send(TrafficEvent::TunnelBegan { id, at, host: host.into(), port: 443 }).await.expect("somebody listens");
-        }
-        for event in [began, piece] {
-            events.send(event).await.expect("somebody listens");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_never_ended_is_in_the_capture_before_the_runs_end_and_nothing_after_it() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let clock = Clock::real();
-        let at = clock.now();
-        let target = Target {
-            app: "mifit".into(),
-            platform: Platform::Lab,
-            version: AppVersion::named("1"),
-            scenario: "by-hand".into(),
-            claimed: false,
-        };
-        let provenance = Provenance {
-            format: CAPTURE_FORMAT,
-            tool: "0.0.0".into(),
-            source: CaptureSource::Proxy,
-            target,
-            scenario_hash: None,
-            run: 1,
-            runs: 1,
-            rig: Rig::Real { about: "a bench".into() },
-            started: at,
-            planted: vec![],
-            expectations: vec![],
-            control: None,
-        };
-        let (events, traffic) = queue();
-        let (recorder, writing) = start(folder.path(), provenance, clock, traffic, Arc::new(Silent), vec![]).expect("it starts");
-        let capture = writing.folder().to_owned();
-        open(&events, at).await;
-        recorder.write(RunEvent::RunEnded { ending: RunEnding::Complete }).await;
-        let late = TrafficEvent::TunnelBegan { id: TunnelId(3), at, host: "late.test".into(), port: 443 };
-        events.send(late).await.expect("somebody listens");
-        drop((events, recorder));
-        writing.finish().await.expect("there is room");
-
-        let reader = CaptureReader::open(&capture).expect("a capture");
-        let mut told = Vec::new();
-        reader.replay(&mut |event, _| told.push(event.event.clone())).expect("readable");
-        let [
-            _,
-            RunEvent::ExchangeBegan { .. },
-            RunEvent::Exchange(exchange),
-            RunEvent::Tunnel(read),
-            RunEvent::Tunnel(empty),
-            RunEvent::RunEnded { .. },
-        ] = &told[..]
-        else {
-            panic!("{told:#?}")
-        };
-        assert_eq!((exchange.error.as_deref(), exchange.ended, exchange.request.body.bytes), (Some(UNFINISHED), None, 4));
-        assert_eq!((&read.outcome, read.ended), (&TunnelOutcome::Read { requests: 1 }, None));
-        assert_eq!((empty.host.as_str(), &empty.outcome), ("b.test", &TunnelOutcome::ClosedWithoutRequest));
-    }
-}
+mod tests;

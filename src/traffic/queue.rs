@@ -1,30 +1,73 @@
 //! The queue between a traffic source and the one who writes: bounded in bytes, so that a slow disk slows the source down
 //! instead of filling the memory. Nothing is dropped.
 
-use std::sync::Arc;
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{TrafficError, TrafficEvent};
 
-/// Bytes of bodies and headers that may wait to be written.
-const CAPACITY: usize = 16 * 1024 * 1024;
+/// Bytes of bodies and headers that may wait to be written. Small on purpose: what waits here is lost when the program is
+/// killed, and is over in a few milliseconds at the speed of a writer.
+const CAPACITY: usize = 1024 * 1024;
+
+/// Events that are taken out at once.
+const BATCH: usize = 256;
+
+/// An event, and the room it takes until it is handled.
+type Queued = (TrafficEvent, OwnedSemaphorePermit);
 
 /// The sending end. Clones feed the same queue.
 #[derive(Clone, Debug)]
 pub struct TrafficSender {
-    events: mpsc::UnboundedSender<(TrafficEvent, OwnedSemaphorePermit)>,
+    events: mpsc::UnboundedSender<Queued>,
     room: Arc<Semaphore>,
+    progress: Arc<Progress>,
 }
 
 /// The receiving end.
 #[derive(Debug)]
-pub struct TrafficReceiver(mpsc::UnboundedReceiver<(TrafficEvent, OwnedSemaphorePermit)>);
+pub struct TrafficReceiver {
+    events: mpsc::UnboundedReceiver<Queued>,
+    /// Taken out of the channel, and not yet given.
+    batch: VecDeque<Queued>,
+    /// Room of the event that was given last: it is being handled.
+    handling: Option<OwnedSemaphorePermit>,
+    progress: Arc<Progress>,
+}
+
+/// How far the receiver is. Whoever asks what was seen can wait here for what has been sent.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Events put into the queue.
+    sent: AtomicU64,
+    handled: Mutex<Handled>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Handled {
+    /// Events that are over and done with.
+    count: u64,
+    /// Nobody handles any more.
+    closed: bool,
+    /// How many wait for a change.
+    waiting: usize,
+}
 
 /// A queue.
 pub fn queue() -> (TrafficSender, TrafficReceiver) {
     let (events, receiver) = mpsc::unbounded_channel();
-    (TrafficSender { events, room: Arc::new(Semaphore::new(CAPACITY)) }, TrafficReceiver(receiver))
+    let progress = Arc::new(Progress::default());
+    let sender = TrafficSender { events, room: Arc::new(Semaphore::new(CAPACITY)), progress: Arc::clone(&progress) };
+    (sender, TrafficReceiver { events: receiver, batch: VecDeque::new(), handling: None, progress })
 }
 
 impl TrafficSender {
@@ -33,18 +76,16 @@ impl TrafficSender {
     /// # Errors
     /// [`TrafficError::NobodyListens`] when the receiver is gone.
     pub async fn send(&self, event: TrafficEvent) -> Result<(), TrafficError> {
-        let weight = u32::try_from(weight(&event).min(CAPACITY)).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.room).acquire_many_owned(weight).await.map_err(|_| TrafficError::NobodyListens)?;
-        self.events.send((event, permit)).map_err(|_| TrafficError::NobodyListens)
+        let permit = Arc::clone(&self.room).acquire_many_owned(room_for(&event)).await.map_err(|_| TrafficError::NobodyListens)?;
+        self.put(event, permit).map_or(Ok(()), |_| Err(TrafficError::NobodyListens))
     }
 
     /// Puts an event into the queue if there is room at once, else gives it back: it must wait ([`Self::send`]), or nobody
     /// listens.
     #[must_use]
     pub fn try_send(&self, event: TrafficEvent) -> Option<TrafficEvent> {
-        let weight = u32::try_from(weight(&event).min(CAPACITY)).unwrap_or(u32::MAX);
-        match Arc::clone(&self.room).try_acquire_many_owned(weight) {
-            Ok(permit) => self.events.send((event, permit)).err().map(|refused| refused.0.0),
+        match Arc::clone(&self.room).try_acquire_many_owned(room_for(&event)) {
+            Ok(permit) => self.put(event, permit),
             Err(_) => Some(event),
         }
     }
@@ -53,16 +94,101 @@ impl TrafficSender {
     pub fn send_now(&self, event: TrafficEvent) {
         let permit = Arc::clone(&self.room).try_acquire_many_owned(0);
         if let Ok(permit) = permit {
-            let _ = self.events.send((event, permit));
+            let _ = self.put(event, permit);
         }
+    }
+
+    /// Gives the event back when nobody listens.
+    fn put(&self, event: TrafficEvent, permit: OwnedSemaphorePermit) -> Option<TrafficEvent> {
+        // Counted first: who waits for all that was sent must never see fewer than were handled. One that nobody takes ends
+        // the waiting, because the receiver is closed then.
+        self.progress.sent.fetch_add(1, Ordering::SeqCst);
+        self.events.send((event, permit)).err().map(|refused| refused.0.0)
     }
 }
 
 impl TrafficReceiver {
-    /// The next event; `None` when every sender is gone.
+    /// The next event; `None` when every sender is gone. Asking for it says that the one before is handled: its room is free
+    /// again. May be cancelled without loss.
     pub async fn next(&mut self) -> Option<TrafficEvent> {
-        self.0.recv().await.map(|(event, _permit)| event)
+        self.is_handled();
+        if self.batch.is_empty() {
+            let mut batch = Vec::new();
+            self.events.recv_many(&mut batch, BATCH).await;
+            self.batch.extend(batch);
+        }
+        self.give()
     }
+
+    /// The next event if there is one already; as [`Self::next`] without waiting.
+    pub fn ready(&mut self) -> Option<TrafficEvent> {
+        self.is_handled();
+        if self.batch.is_empty() {
+            self.batch.extend(std::iter::from_fn(|| self.events.try_recv().ok()).take(BATCH));
+        }
+        self.give()
+    }
+
+    /// How far this receiver is.
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    fn give(&mut self) -> Option<TrafficEvent> {
+        let (event, permit) = self.batch.pop_front()?;
+        self.handling = Some(permit);
+        Some(event)
+    }
+
+    fn is_handled(&mut self) {
+        if self.handling.take().is_some() {
+            let mut handled = self.progress.handled();
+            handled.count += 1;
+            if handled.waiting > 0 {
+                self.progress.changed.notify_all();
+            }
+        }
+    }
+}
+
+impl Drop for TrafficReceiver {
+    fn drop(&mut self) {
+        self.events.close();
+        self.progress.handled().closed = true;
+        self.progress.changed.notify_all();
+    }
+}
+
+impl Progress {
+    /// Events sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
+    }
+
+    /// Blocks until so many events were handled, nobody handles any more, or the time is over.
+    pub fn wait_until(&self, count: u64, at_most: Duration) {
+        let mut handled = self.handled();
+        handled.waiting += 1;
+        let behind = |handled: &mut Handled| handled.count < count && !handled.closed;
+        let mut handled = match self.changed.wait_timeout_while(handled, at_most, behind) {
+            Ok((handled, _)) => handled,
+            Err(poisoned) => poisoned.into_inner().0,
+        };
+        handled.waiting -= 1;
+    }
+
+    /// Events handled so far.
+    pub fn handled_count(&self) -> u64 {
+        self.handled().count
+    }
+
+    fn handled(&self) -> MutexGuard<'_, Handled> {
+        self.handled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn room_for(event: &TrafficEvent) -> u32 {
+    u32::try_from(weight(event).min(CAPACITY)).unwrap_or(u32::MAX)
 }
 
 fn weight(event: &TrafficEvent) -> usize {
@@ -74,5 +200,66 @@ fn weight(event: &TrafficEvent) -> usize {
             headers.iter().map(|header| header.name.len() + header.value.expose().len()).sum()
         }
         TrafficEvent::Ended { .. } | TrafficEvent::TunnelBegan { .. } | TrafficEvent::TunnelEnded { .. } => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{Captured, ExchangeId},
+        traffic::Side,
+    };
+
+    fn piece(length: usize) -> TrafficEvent {
+        TrafficEvent::BodyPiece { id: ExchangeId(1), side: Side::Request, bytes: Captured::new(vec![0; length]) }
+    }
+
+    fn length(event: Option<TrafficEvent>) -> usize {
+        match event {
+            Some(TrafficEvent::BodyPiece { bytes, .. }) => bytes.expose().len(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_makes_the_source_wait_until_an_event_is_handled() {
+        let (sender, mut receiver) = queue();
+        sender.send(piece(CAPACITY / 2)).await.expect("there is room");
+        sender.send(piece(CAPACITY / 4)).await.expect("there is room");
+        assert!(sender.try_send(piece(CAPACITY / 2)).is_some(), "there is none");
+        assert_eq!(length(receiver.next().await), CAPACITY / 2);
+        assert!(sender.try_send(piece(CAPACITY / 2)).is_some(), "what is given is being handled, and still in memory");
+        assert_eq!(length(receiver.ready()), CAPACITY / 4);
+        assert!(sender.try_send(piece(CAPACITY / 2)).is_none(), "the first one is handled");
+        assert_eq!(length(receiver.next().await), CAPACITY / 2);
+        assert!(receiver.ready().is_none());
+        // Larger than the queue: it passes alone.
+        assert!(sender.try_send(piece(2 * CAPACITY)).is_none());
+        drop(sender);
+        assert_eq!(length(receiver.next().await), 2 * CAPACITY);
+        assert!(receiver.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_what_was_sent_waits_until_it_is_handled_or_nobody_does() {
+        let (sender, mut receiver) = queue();
+        let progress = receiver.progress();
+        for _ in 0..3 {
+            sender.send(piece(1)).await.expect("somebody listens");
+        }
+        let waiting = std::thread::spawn({
+            let progress = Arc::clone(&progress);
+            move || {
+                progress.wait_until(progress.sent(), Duration::from_secs(60));
+                progress.handled_count()
+            }
+        });
+        while receiver.ready().is_some() {}
+        assert_eq!(waiting.join().expect("no panic"), 3);
+        sender.send(piece(1)).await.expect("somebody listens");
+        drop(receiver);
+        progress.wait_until(progress.sent(), Duration::from_secs(60));
+        assert!(sender.send(piece(1)).await.is_err(), "nobody listens");
     }
 }

@@ -12,6 +12,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
+use super::PARTIAL;
 use crate::{
     model::{Body, BodyContent, Captured, text},
     store::{StoreError, create_private_file},
@@ -83,6 +84,21 @@ impl BodyWriter {
         }
     }
 
+    /// Takes the next piece, which is not copied when it is the whole of a small body.
+    ///
+    /// # Errors
+    /// As [`Self::piece`].
+    pub fn owned_piece(&mut self, bytes: Vec<u8>) -> Result<(), StoreError> {
+        match &mut self.kept {
+            Kept::Memory(memory) if memory.is_empty() && bytes.len() <= MOST_INLINE => {
+                self.bytes += bytes.len() as u64;
+                *memory = bytes;
+                Ok(())
+            }
+            _ => self.piece(&bytes),
+        }
+    }
+
     /// Ends the body and gives what goes into its exchange. `complete` is false when the connection ended in mid-body: what
     /// had come is kept all the same.
     ///
@@ -106,7 +122,7 @@ impl BodyWriter {
 
 impl Spill {
     fn begin(folder: &BodyFolder) -> Result<Self, StoreError> {
-        let path = folder.path.join(format!(".partial-{}", folder.begun.fetch_add(1, Ordering::Relaxed)));
+        let path = folder.path.join(format!("{PARTIAL}{}", folder.begun.fetch_add(1, Ordering::Relaxed)));
         let file = create_private_file(&path).map_err(|problem| StoreError::of("write", &path, problem))?;
         Ok(Self { path, file, digest: Sha256::new(), keep: false })
     }

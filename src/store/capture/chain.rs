@@ -4,6 +4,7 @@
 //! A chain without an anchor outside the folder proves that lines were not changed one by one; it does not prove that nobody
 //! wrote the whole log anew, or cut off its end.
 
+use memchr::memmem;
 use sha2::{Digest, Sha256};
 
 use crate::model::text;
@@ -13,6 +14,9 @@ pub(super) const START: &str = "000000000000000000000000000000000000000000000000
 
 /// How the bytes of a body begin in a line. A quote inside a JSON string is escaped, so none of these can stand in one.
 const OPENINGS: [&[u8]; 2] = [b"\"content\":{\"inline\":\"", b"\"content\":{\"torn\":\""];
+
+/// What all of them begin with.
+const KEY: &[u8] = b"\"content\":{\"";
 
 /// What stands in their place in the purged form, followed by the SHA-256 of the base64 text and [`PURGED_END`].
 const PURGED: &[u8] = b"\"content\":{\"absent\":\"purged, base64 had SHA-256 ";
@@ -77,7 +81,7 @@ fn each_part<'a>(line: &'a [u8], mut give: impl FnMut(Part<'a>)) {
     let mut rest = line;
     while let Some((start, opening)) = next_opening(rest) {
         let body = rest.get(start + opening..).unwrap_or_default();
-        let length = body.iter().position(|byte| *byte == b'"').unwrap_or(body.len());
+        let length = memchr::memchr(b'"', body).unwrap_or(body.len());
         give(Part::Kept(rest.get(..start).unwrap_or_default()));
         give(Part::Body(body.get(..length).unwrap_or_default()));
         rest = body.get(length..).unwrap_or_default().strip_prefix(PURGED_END).unwrap_or_default();
@@ -87,17 +91,10 @@ fn each_part<'a>(line: &'a [u8], mut give: impl FnMut(Part<'a>)) {
 
 /// Where the next body begins, and how long its opening is.
 fn next_opening(line: &[u8]) -> Option<(usize, usize)> {
-    const KEY: &[u8] = b"\"content\":{\"";
-    let mut from = 0;
-    loop {
-        let rest = line.get(from..)?;
-        let at = from + rest.windows(KEY.len()).position(|window| window == KEY)?;
+    memmem::find_iter(line, KEY).find_map(|at| {
         let found = line.get(at..)?;
-        if let Some(opening) = OPENINGS.into_iter().find(|opening| found.starts_with(opening)) {
-            return Some((at, opening.len()));
-        }
-        from = at + KEY.len();
-    }
+        OPENINGS.into_iter().find(|opening| found.starts_with(opening)).map(|opening| (at, opening.len()))
+    })
 }
 
 /// What stands in the purged form for a body.

@@ -1,4 +1,4 @@
-//! Reading a capture, line by line, so that memory does not grow with it; and checking that it is as it was written.
+//! Reading a capture, line by line, so that memory does not grow with it. Whether it is whole is told by `verify`.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{BODIES, LOG, MOST_LINE, chain};
+use super::{BODIES, LOG, MOST_LINE, chain, is_digest};
 use crate::{
     model::{Bodies, NumberedEvent, Provenance, Recording, RecordingError, RunEnding, RunEvent, capture::CAPTURE_FORMAT, text},
     store::StoreError,
@@ -20,21 +20,6 @@ pub struct CaptureReader {
     folder: PathBuf,
     name: String,
     provenance: Provenance,
-}
-
-/// What [`CaptureReader::verify`] found to be in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
-    /// Whole lines.
-    pub events: u64,
-    /// The last link: whoever noted it down elsewhere can tell later that nothing was cut off or written anew.
-    pub link: String,
-    /// Bytes of a half line at the end, which a crash left; never read.
-    pub torn_bytes: usize,
-    /// Body files that are there and are what their names say.
-    pub bodies: u64,
-    /// Body files that the log speaks of and that are gone (purged).
-    pub missing_bodies: u64,
 }
 
 impl CaptureReader {
@@ -99,47 +84,10 @@ impl CaptureReader {
             _ => None,
         })
     }
-
-    /// Checks every link of the chain, and that every body file is what its name says.
-    ///
-    /// # Errors
-    /// [`StoreError::BadLine`] names the first line that is not as it was written; [`StoreError::NotACapture`] names a body
-    /// file that is not.
-    pub fn verify(&self) -> Result<Verified, StoreError> {
-        let mut lines = Lines::open(&self.folder)?;
-        let mut found = Verified { events: 0, link: chain::START.to_owned(), torn_bytes: 0, bodies: 0, missing_bodies: 0 };
-        let mut spoken_of = std::collections::BTreeSet::new();
-        loop {
-            let line = match lines.next()? {
-                Line::End => break,
-                Line::Torn(bytes) => {
-                    found.torn_bytes = bytes;
-                    break;
-                }
-                Line::Whole(line) => line,
-            };
-            let number = found.events + 1;
-            let bad = |problem: &str| StoreError::BadLine { path: self.folder.join(LOG), line: number, problem: problem.to_owned() };
-            follow(&mut found.link, line).map_err(bad)?;
-            found.events = number;
-            let event: NumberedEvent = serde_json::from_slice(line).map_err(|problem| bad(&unreadable(&problem)))?;
-            spoken_of.extend(super::spilled(&event.event).map(str::to_owned));
-        }
-        for sha256 in spoken_of {
-            let path = self.folder.join(BODIES).join(&sha256);
-            match digest_of(&path) {
-                Ok(is) if is == sha256 => found.bodies += 1,
-                Ok(_) => return Err(StoreError::NotACapture { path, problem: "this body is not what was written".into() }),
-                Err(problem) if problem.kind() == io::ErrorKind::NotFound => found.missing_bodies += 1,
-                Err(problem) => return Err(StoreError::of("read", &path, problem)),
-            }
-        }
-        Ok(found)
-    }
 }
 
 /// Goes one line on in the chain: `link` becomes the line's, when that follows from it and from the line.
-fn follow(link: &mut String, line: &[u8]) -> Result<(), &'static str> {
+pub(super) fn follow(link: &mut String, line: &[u8]) -> Result<(), &'static str> {
     let (event, next) = chain::split(line).ok_or("it has no link")?;
     if chain::link(link, event) != next {
         return Err("it is not what was written: its link does not follow from the lines before and from itself");
@@ -180,7 +128,7 @@ impl Recording for CaptureReader {
 impl Bodies for CaptureReader {
     fn open(&self, sha256: &str) -> io::Result<Box<dyn io::Read + '_>> {
         // The digest comes out of a file that anyone may have written, and becomes a path.
-        if sha256.len() != chain::START.len() || !sha256.bytes().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit)) {
+        if !is_digest(sha256) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a body named by something that is no SHA-256"));
         }
         let file = fs::File::open(self.folder.join(BODIES).join(sha256))?;
@@ -259,7 +207,7 @@ impl Lines {
 }
 
 /// What serde_json objects to, without the value it quotes: a captured value may stand in it.
-fn unreadable(problem: &serde_json::Error) -> String {
+pub(super) fn unreadable(problem: &serde_json::Error) -> String {
     let kind = match problem.classify() {
         serde_json::error::Category::Data => "an event of a shape this tattletale does not know",
         _ => "it is no JSON",
@@ -267,7 +215,7 @@ fn unreadable(problem: &serde_json::Error) -> String {
     format!("{kind} (column {})", problem.column())
 }
 
-fn digest_of(path: &Path) -> io::Result<String> {
+pub(super) fn digest_of(path: &Path) -> io::Result<String> {
     let mut file = fs::File::open(path)?;
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 128 * 1024];

@@ -43,17 +43,7 @@ impl CaptureWriter {
     /// # Errors
     /// [`StoreError::Full`] or [`StoreError::Io`] naming the path.
     pub fn create(parent: &Path, provenance: &Provenance, at: Timestamp) -> Result<Self, StoreError> {
-        let name = folder_name(provenance, at);
-        let folder = (1..MOST_TWINS)
-            .map(|twin| parent.join(if twin == 1 { name.clone() } else { format!("{name}-{twin}") }))
-            .find_map(|folder| match create_private_folder(&folder) {
-                Ok(()) => Some(Ok(folder)),
-                Err(problem) if problem.kind() == io::ErrorKind::AlreadyExists => None,
-                Err(problem) => Some(Err(StoreError::of("write", &folder, problem))),
-            })
-            .unwrap_or_else(|| Err(StoreError::of("write", &parent.join(&name), io::ErrorKind::AlreadyExists.into())))?;
-        let bodies = folder.join(BODIES);
-        create_private_folder(&bodies).map_err(|problem| StoreError::of("write", &bodies, problem))?;
+        let folder = new_folder(parent, provenance, at)?;
         let path = folder.join(LOG);
         let file = create_private_file(&path).map_err(|problem| StoreError::of("write", &path, problem))?;
         let mut writer = Self::with_log(folder, Box::new(file));
@@ -123,6 +113,22 @@ impl Drop for CaptureWriter {
     fn drop(&mut self) {
         let _ = self.log.flush();
     }
+}
+
+/// A new folder in `parent` for a capture, with one for its bodies, both for their owner only.
+pub(super) fn new_folder(parent: &Path, provenance: &Provenance, at: Timestamp) -> Result<PathBuf, StoreError> {
+    let name = folder_name(provenance, at);
+    let folder = (1..MOST_TWINS)
+        .map(|twin| parent.join(if twin == 1 { name.clone() } else { format!("{name}-{twin}") }))
+        .find_map(|folder| match create_private_folder(&folder) {
+            Ok(()) => Some(Ok(folder)),
+            Err(problem) if problem.kind() == io::ErrorKind::AlreadyExists => None,
+            Err(problem) => Some(Err(StoreError::of("write", &folder, problem))),
+        })
+        .unwrap_or_else(|| Err(StoreError::of("write", &parent.join(&name), io::ErrorKind::AlreadyExists.into())))?;
+    let bodies = folder.join(BODIES);
+    create_private_folder(&bodies).map_err(|problem| StoreError::of("write", &bodies, problem))?;
+    Ok(folder)
 }
 
 /// [`crate::model::NumberedEvent`], borrowed: the same JSON.

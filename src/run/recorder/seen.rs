@@ -1,0 +1,88 @@
+//! The requests that a waiting step can ask for: the latest ones, in bounded memory. The capture keeps them all.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+
+use crate::{model::ExchangeId, scenario::rig::SeenRequest};
+
+/// Requests of the run so far.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The latest, by rising number.
+    latest: VecDeque<SeenRequest>,
+    /// Bytes that the latest take.
+    bytes: usize,
+    /// Hosts of all requests.
+    hosts: BTreeSet<String>,
+}
+
+impl Seen {
+    /// A request began. The oldest ones are forgotten when there are very many.
+    pub(super) fn began(&mut self, request: SeenRequest) {
+        if self.hosts.len() < MOST_HOSTS && !self.hosts.contains(&request.host) {
+            self.hosts.insert(request.host.clone());
+        }
+        self.bytes += size(&request);
+        self.latest.push_back(request);
+        while self.bytes > MOST_BYTES
+            && let Some(oldest) = self.latest.pop_front()
+        {
+            self.bytes -= size(&oldest);
+        }
+    }
+
+    /// A request is over.
+    pub(super) fn ended(&mut self, id: ExchangeId, at: Timestamp, status: Option<u16>) {
+        if let Ok(place) = self.latest.binary_search_by_key(&id, |request| request.id)
+            && let Some(request) = self.latest.get_mut(place)
+        {
+            request.ended = Some((at, status));
+        }
+    }
+
+    /// The latest requests, in the order in which they began.
+    pub(super) fn latest(&self) -> Vec<SeenRequest> {
+        self.latest.iter().cloned().collect()
+    }
+
+    /// Hosts of all requests, sorted.
+    pub(super) fn hosts(&self) -> Vec<String> {
+        self.hosts.iter().cloned().collect()
+    }
+}
+
+/// What a request takes, allocations included, roughly.
+const fn size(request: &SeenRequest) -> usize {
+    size_of::<SeenRequest>() + request.method.len() + request.host.len() + request.path.len()
+}
+
+/// Some 30,000 requests of ordinary length: a phone makes so many in an hour.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// A phone talks to some hundred.
+const MOST_HOSTS: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_requests_take_bounded_memory_and_the_latest_are_known() {
+        let mut seen = Seen::default();
+        let at = Timestamp::UNIX_EPOCH;
+        for n in 1..=1_000_000 {
+            let host = if n == 1 { "first.test" } else { "api.test" };
+            let path = format!("/v1/data/{n}");
+            seen.began(SeenRequest { id: ExchangeId(n), method: "POST".into(), host: host.into(), path, began: at, ended: None });
+            seen.ended(ExchangeId(n), at, Some(200));
+        }
+        // Forgotten long ago.
+        seen.ended(ExchangeId(1), at, None);
+        let latest = seen.latest();
+        assert!((10_000..100_000).contains(&latest.len()), "{}", latest.len());
+        assert!(latest.iter().all(|request| request.ended == Some((at, Some(200)))));
+        assert_eq!(latest.last().map(|request| request.path.as_str()), Some("/v1/data/1000000"));
+        assert_eq!(seen.hosts(), ["api.test", "first.test"]);
+    }
+}

@@ -1,0 +1,175 @@
+//! Checking that a capture is as it was written, and saying what it lacks: what a crash, a full disk or a purge left out.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::Path,
+};
+
+use super::{
+    BODIES, LOG, PARTIAL, chain, is_digest,
+    reader::{CaptureReader, Line, Lines, digest_of, follow, unreadable},
+};
+use crate::{
+    model::{ExchangeId, NumberedEvent, RunEnding, RunEvent, text::printable},
+    store::StoreError,
+};
+
+/// What [`CaptureReader::verify`] found: all of it is as it was written, and some may be missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Whole lines.
+    pub events: u64,
+    /// The last link: whoever noted it down elsewhere can tell later that nothing was cut off or written anew.
+    pub link: String,
+    /// How the run ended; `None` when it never said so: the recording breaks off.
+    pub ending: Option<RunEnding>,
+    /// Exchanges that began and have no end in the log, by number.
+    pub unfinished: Vec<Unfinished>,
+    /// Bytes of a half line at the end, which a crash left; never read.
+    pub torn_bytes: usize,
+    /// Body files that are there and are what their names say.
+    pub bodies: u64,
+    /// Body files that the log speaks of and that are gone: purged, or lost.
+    pub missing_bodies: u64,
+    /// Body files that were being written when the recording broke off.
+    pub partial_bodies: u64,
+    /// Bytes in those.
+    pub partial_bytes: u64,
+    /// Whole body files that no line speaks of: the recording broke off before their exchange was written.
+    pub stray_bodies: u64,
+}
+
+/// An exchange that began and never ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Its number.
+    pub id: ExchangeId,
+    /// Method, as sent.
+    pub method: String,
+    /// Host, lower case.
+    pub host: String,
+}
+
+impl Verified {
+    /// What is missing, one sentence each, safe for a terminal; empty when the capture is whole. Names hosts, and no captured
+    /// value.
+    pub fn gaps(&self) -> Vec<String> {
+        let mut gaps = Vec::new();
+        if self.ending.is_none() {
+            gaps.push("the recording breaks off: the run never said how it ended".to_owned());
+        }
+        if !self.unfinished.is_empty() {
+            let told = |one: &Unfinished| format!("#{} {} {}", one.id.0, printable(&one.method), printable(&one.host));
+            let mut named: Vec<String> = self.unfinished.iter().take(MOST_NAMED).map(told).collect();
+            if self.unfinished.len() > MOST_NAMED {
+                named.push(format!("and {} more", self.unfinished.len() - MOST_NAMED));
+            }
+            let count = counted(self.unfinished.len() as u64, "exchange", "exchanges");
+            gaps.push(format!("{count} began and never ended: {}", named.join(", ")));
+        }
+        if self.torn_bytes > 0 {
+            gaps.push(format!("the last line is half a line of {} bytes, which is not read", self.torn_bytes));
+        }
+        if self.missing_bodies > 0 {
+            gaps.push(format!("{} not there: purged, or lost", counted(self.missing_bodies, "large body is", "large bodies are")));
+        }
+        if self.partial_bodies > 0 {
+            let count = counted(self.partial_bodies, "large body was", "large bodies were");
+            gaps.push(format!("{count} still coming in: {} bytes are there, of no exchange that ended", self.partial_bytes));
+        }
+        if self.stray_bodies > 0 {
+            let count = counted(self.stray_bodies, "large body", "large bodies");
+            let its = if self.stray_bodies == 1 { "it: its exchange was" } else { "them: their exchanges were" };
+            gaps.push(format!("{count} came in whole, and no line speaks of {its} not written any more"));
+        }
+        gaps
+    }
+}
+
+impl CaptureReader {
+    /// Checks every link of the chain, and that every body file is what its name says; and tells what is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::BadLine`] names the first line that is not as it was written; [`StoreError::NotACapture`] names a body
+    /// file that is not.
+    pub fn verify(&self) -> Result<Verified, StoreError> {
+        let bodies = self.folder().join(BODIES);
+        let mut found = Verified {
+            events: 0,
+            link: chain::START.to_owned(),
+            ending: None,
+            unfinished: Vec::new(),
+            torn_bytes: 0,
+            bodies: 0,
+            missing_bodies: 0,
+            partial_bodies: 0,
+            partial_bytes: 0,
+            stray_bodies: 0,
+        };
+        let spoken_of = found.read_log(self.folder())?;
+        for sha256 in &spoken_of {
+            let path = bodies.join(sha256);
+            match digest_of(&path) {
+                Ok(is) if is == *sha256 => found.bodies += 1,
+                Ok(_) => return Err(StoreError::NotACapture { path, problem: "this body is not what was written".into() }),
+                Err(problem) if problem.kind() == io::ErrorKind::NotFound => found.missing_bodies += 1,
+                Err(problem) => return Err(StoreError::of("read", &path, problem)),
+            }
+        }
+        for entry in fs::read_dir(&bodies).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(PARTIAL) {
+                found.partial_bodies += 1;
+                found.partial_bytes += entry.metadata().map_or(0, |about| about.len());
+            } else if is_digest(&name) && !spoken_of.contains(&name) {
+                found.stray_bodies += 1;
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Verified {
+    /// Follows the chain to the end of the log, and gives the digests of the body files that it speaks of.
+    fn read_log(&mut self, folder: &Path) -> Result<BTreeSet<String>, StoreError> {
+        let mut lines = Lines::open(folder)?;
+        let mut spoken_of = BTreeSet::new();
+        let mut begun: BTreeMap<ExchangeId, Unfinished> = BTreeMap::new();
+        loop {
+            let line = match lines.next()? {
+                Line::End => break,
+                Line::Torn(bytes) => {
+                    self.torn_bytes = bytes;
+                    break;
+                }
+                Line::Whole(line) => line,
+            };
+            let number = self.events + 1;
+            let bad = |problem: &str| StoreError::BadLine { path: folder.join(LOG), line: number, problem: problem.to_owned() };
+            follow(&mut self.link, line).map_err(bad)?;
+            self.events = number;
+            let event: NumberedEvent = serde_json::from_slice(line).map_err(|problem| bad(&unreadable(&problem)))?;
+            spoken_of.extend(super::spilled(&event.event).map(str::to_owned));
+            match event.event {
+                RunEvent::ExchangeBegan { id, method, host } => {
+                    begun.insert(id, Unfinished { id, method, host });
+                }
+                RunEvent::Exchange(exchange) => {
+                    begun.remove(&exchange.id);
+                }
+                RunEvent::RunEnded { ending } => self.ending = Some(ending),
+                _ => {}
+            }
+        }
+        self.unfinished = begun.into_values().collect();
+        Ok(spoken_of)
+    }
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// Exchanges that one sentence names.
+const MOST_NAMED: usize = 8;
