@@ -307,7 +307,7 @@ fn rig_words<'a>(rigs: impl Iterator<Item = &'a Rig>) -> String {
                 continue;
             }
             Rig::Imported => "imported; nothing is known about the rig".to_owned(),
-            Rig::Real { about } => about.clone(),
+            Rig::ByHand { about } | Rig::Real { about } => about.clone(),
         };
         if !others.contains(&other) {
             others.push(other);

@@ -323,7 +323,8 @@ impl Recording for Renumbered {
     }
 }
 
-fn platform(word: &str) -> Result<Platform, String> {
+/// Reads a platform's word.
+pub(super) fn platform(word: &str) -> Result<Platform, String> {
     Platform::parse(word).ok_or_else(|| {
         let words: Vec<_> = Platform::ALL.iter().map(|platform| platform.word()).collect();
         format!("platforms are {}", words.join(", "))

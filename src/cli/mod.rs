@@ -28,6 +28,7 @@ mod sides;
 mod snapshots;
 mod surroundings;
 mod table;
+mod watch;
 
 pub use exit::Exit;
 pub use failure::Failure;
@@ -75,6 +76,8 @@ enum Command {
     Init(init::Arguments),
     /// Print the JSON Schema of a format
     Schema(schema::Arguments),
+    /// Use a phone by hand and see, live, what leaves it; ends in a capture
+    Watch(watch::Arguments),
 }
 
 const AFTER_HELP: &str = "\
@@ -110,6 +113,7 @@ pub fn execute(args: Args, surroundings: &mut Surroundings) -> Exit {
         Command::Ca(arguments) => ca::execute(&arguments, surroundings),
         Command::Init(arguments) => init::execute(&arguments, surroundings),
         Command::Schema(arguments) => schema::execute(&arguments, surroundings),
+        Command::Watch(arguments) => watch::execute(&arguments, surroundings),
     };
     done.unwrap_or_else(|failure| {
         failure.tell(surroundings);

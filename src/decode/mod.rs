@@ -45,6 +45,11 @@ pub struct Note {
     pub sentence: String,
 }
 
+/// A host as observations name it: the app file's pattern that it fits, else the host itself, with labels that are ids as `{id}`.
+pub fn shown_host(app: &App, host: &str) -> String {
+    endpoint::host(app, host)
+}
+
 /// Every leaf of one raw request body or form-field value, percent-encoded or not, with its value; and what could not be read.
 ///
 /// `content_type` is the header's value, if it is known; without it the bytes are recognised by their looks. At most 16 MiB

@@ -43,6 +43,7 @@ pub struct Observer<'a> {
     app: &'a App,
     run: u32,
     imported: bool,
+    by_hand: bool,
     control: Option<ControlRun>,
     /// Finds the app's ids in a request.
     ids: Option<AhoCorasick>,
@@ -81,14 +82,15 @@ impl<'a> Observer<'a> {
     /// An observer of the run that `provenance` describes. Its [`RunEvent::RunStarted`] may be absorbed too, or left out.
     pub fn new(app: &'a App, provenance: &Provenance) -> Self {
         // An export of our own has phases, but like any import it cannot prove that it holds everything.
-        let unscripted = provenance.rig == Rig::Imported;
-        let imported = unscripted || matches!(provenance.source, CaptureSource::Har { .. });
+        let unscripted = provenance.rig.is_unscripted();
+        let imported = provenance.rig == Rig::Imported || matches!(provenance.source, CaptureSource::Har { .. });
         let target = &provenance.target;
         let words = vec![target.app.clone(), target.scenario.clone(), target.version.name.clone(), provenance.tool.clone()];
         let mut observer = Self {
             app,
             run: provenance.run,
             imported,
+            by_hand: matches!(provenance.rig, Rig::ByHand { .. }),
             control: provenance.control.clone(),
             ids: AhoCorasick::new(app.ids.iter().filter(|id| id.len() >= 4)).ok().filter(|ids| ids.patterns_len() > 0),
             words,
@@ -209,6 +211,9 @@ impl<'a> Observer<'a> {
                 "run {}: its control run, with the app stopped, saw the app's own hosts ({hosts}): whose the other traffic is cannot be told",
                 self.run
             ));
+        }
+        if runs > 0 && self.by_hand {
+            coverage.doubts.push(format!("run {}: {BY_HAND}", self.run));
         }
         if runs > 0 && self.first_party_exchanges == 0 {
             coverage.doubts.push(format!("run {}: no request to the app's own hosts was read and answered", self.run));
@@ -683,6 +688,8 @@ const TAXONOMY: &[&str] = &[
     "email",
 ];
 
+/// Why what was watched while somebody used the phone by hand is never clean (R2): no two such sessions do the same.
+const BY_HAND: &str = "the phone was used by hand: what the app sends when it is used otherwise was not seen";
 const UNANSWERED: &str = "a request never got its response: what else would have been sent is unknown";
 /// The phase of everything in an import that gives no times (R6).
 const UNSCRIPTED: &str = "unscripted";

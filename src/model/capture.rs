@@ -130,6 +130,12 @@ impl fmt::Display for Platform {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Rig {
+    /// A phone in a person's hand: nobody scripted what was done with it, so everything is in the phase `unscripted` (R6), and what
+    /// was not done is not known.
+    ByHand {
+        /// Words for a reader: which proxy, which scope.
+        about: String,
+    },
     /// Nothing known: an import.
     Imported,
     /// Devices described in rig.yaml.
@@ -142,6 +148,13 @@ pub enum Rig {
         /// Seed of everything that varies: given again with the same scenario, it repeats this run.
         seed: u64,
     },
+}
+
+impl Rig {
+    /// Whether nobody scripted what happened: its only phase is `unscripted` (R6).
+    pub const fn is_unscripted(&self) -> bool {
+        matches!(self, Self::ByHand { .. } | Self::Imported)
+    }
 }
 
 /// The control run: the same phone with the app stopped.

@@ -32,6 +32,9 @@ mod seen;
 /// Name of the phase before the first phase step.
 pub const FIRST_PHASE: &str = "start";
 
+/// The only phase where nobody scripted what happens (R6).
+const UNSCRIPTED: &str = "unscripted";
+
 /// Error of an exchange that the run's end cut off.
 const UNFINISHED: &str = "the run ended before it was over";
 
@@ -95,7 +98,7 @@ pub fn start(
         clock,
         watchers,
         seen: Arc::clone(&seen),
-        phase: FIRST_PHASE.to_owned(),
+        phase: if provenance.rig.is_unscripted() { UNSCRIPTED } else { FIRST_PHASE }.to_owned(),
         exchanges: BTreeMap::new(),
         tunnels: BTreeMap::new(),
         unflushed: None,

@@ -92,6 +92,10 @@ fn provenance() -> Value {
         object(&[kind("proxy")]),
     ]);
     let rig = one_of([
+        object(&[
+            kind("by-hand"),
+            ("about", Always, "A phone used by hand, through which proxy and scope; its only phase is unscripted", text()),
+        ]),
         object(&[kind("imported")]),
         object(&[kind("real"), ("about", Always, "Models, never serials", text())]),
         object(&[kind("simulated"), ("seed", Always, "The same seed repeats the run", count(0))]),
@@ -164,7 +168,7 @@ fn exchange() -> Value {
     ]);
     object(&[
         ("id", Always, "Number within the capture", count(1)),
-        ("phase", Always, "Phase in which the request began; unscripted in an import", text()),
+        ("phase", Always, "Phase in which the request began; unscripted in an import and where the phone was used by hand", text()),
         ("tunnel", Maybe, "Number of the tunnel it came through", count(1)),
         ("began", Always, "When the request's head had been read", time()),
         ("ended", Maybe, "When the last byte of the response had passed", time()),
@@ -187,7 +191,7 @@ fn message() -> Value {
     object(&[
         ("exchange", Always, "Number of the exchange that opened the connection", count(1)),
         ("number", Always, "Number within the connection, both directions counted together", count(1)),
-        ("phase", Always, "Phase in which it passed; unscripted in an import", text()),
+        ("phase", Always, "Phase in which it passed; unscripted in an import and where the phone was used by hand", text()),
         ("at", Always, "When it passed", time()),
         ("sent", Always, "True when the app sent it, false when the server did", flag()),
         ("text", Always, "True for a text message, false for a binary one", flag()),

@@ -1,0 +1,502 @@
+//! `watch`: somebody uses a phone by hand, and sees what leaves it while it does. Starts the proxy and a capture, shows what comes,
+//! and ends in a capture like any other. Passes no verdict: that is `audit`'s.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use jiff::Timestamp;
+use rustls::crypto::aws_lc_rs;
+
+use self::{
+    admission::{Admission, Code},
+    feed::{About, Feed},
+    gate::WatchGate,
+    page::Facts,
+    scope::Scope,
+    screen::{Asked, View},
+    session::Session,
+    terminal::Taken,
+};
+use super::{
+    Exit, Failure, Surroundings, ca, files,
+    inputs::{UNKNOWN_VERSION, platform},
+    plant::Plant,
+};
+use crate::{
+    clock::Clock,
+    model::{
+        App, AppVersion, CaptureSource, PlantedValue, Platform, Provenance, Rig, RunEnding, RunEvent, Target, capture::CAPTURE_FORMAT,
+        text::printable,
+    },
+    run::{RunError, authority, recorder},
+    scenario::{forms, rig::StageLog as _},
+    store::{RigFolder, rig::DEFAULT_RIG},
+    traffic::{
+        RunningSource, TrafficError,
+        proxy::{Gate, Proxy, ProxySetup, RunningProxy, Upstream},
+        queue::{self, TrafficReceiver},
+    },
+};
+
+mod admission;
+mod feed;
+mod gate;
+mod live;
+mod page;
+mod qr;
+mod scope;
+mod screen;
+mod session;
+mod terminal;
+mod words;
+
+/// Arguments of `watch`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Let other devices use the proxy, at this address of this computer, with or without a port; each has to enter a code first.
+    /// Without it, only this computer can: a phone on a USB cable
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "0.0.0.0", value_parser = listen)]
+    listen: Option<Listen>,
+    /// Read only the hosts of this app, by the name of its folder, and services for measuring and crashes; all else is passed
+    /// through unread
+    #[arg(long)]
+    app: Option<String>,
+    /// Read only these hosts and those below them, `*` for any part of a name between two dots; all else is passed through unread
+    #[arg(long, value_name = "HOST")]
+    only: Vec<String>,
+    /// The phone's platform, as it is to stand in the capture: android or ios
+    #[arg(long, default_value = "android", value_parser = platform)]
+    platform: Platform,
+    /// The app's version, as it stands in the capture
+    #[arg(long, value_name = "VERSION")]
+    app_version: Option<String>,
+    #[command(flatten)]
+    plant: Plant,
+    /// Folder for the capture, instead of runs
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// End by itself after this time: 90s, 30m
+    #[arg(long = "for", value_name = "DURATION", value_parser = forms::duration)]
+    duration: Option<Duration>,
+    /// The code that devices enter, instead of a new one
+    #[arg(long, value_name = "DIGITS", value_parser = Code::parse, hide = true, requires = "listen")]
+    code: Option<Code>,
+    /// Lines instead of a table, also at a terminal
+    #[arg(long)]
+    lines: bool,
+}
+
+/// Where to listen; without a port, a usual one if it is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Listen {
+    address: IpAddr,
+    port: Option<u16>,
+}
+
+/// Reads an address with or without a port.
+fn listen(text: &str) -> Result<Listen, String> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(Listen { address: address.ip(), port: Some(address.port()) });
+    }
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse().map_err(|_| "an address of this computer, as in 192.0.2.20 or 192.0.2.20:8080".to_owned())?;
+    Ok(Listen { address, port: None })
+}
+
+/// Why a session ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum End {
+    /// As it should: a person, a signal or the clock said so.
+    Asked,
+    /// The proxy or the disk failed.
+    Failed(String),
+}
+
+/// Does it.
+pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
+    let prepared = prepare(arguments, surroundings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|problem| Failure::instrument(format!("start the proxy: {problem}"), ""))?;
+    let inside = runtime.enter();
+    let Prepared { parent, provenance, gate, proxy, traffic, session, app } = prepared;
+
+    let folder = Arc::new(Mutex::new(None));
+    let about = About { app, provenance: provenance.clone(), scope: gate.scope.clone(), folder: Arc::clone(&folder) };
+    let (feed, watcher) =
+        feed::start(about).map_err(|problem| Failure::instrument(format!("start decoding what is captured: {problem}"), ""))?;
+    let source: Arc<dyn RunningSource> = Arc::new(proxy);
+    let (recorder, writing) = recorder::start(&parent, provenance, Clock::real(), traffic, Arc::clone(&source), vec![watcher])?;
+    folder.lock().unwrap_or_else(PoisonError::into_inner).replace(writing.folder().to_owned());
+    let session = Session { capture: surroundings.shown(writing.folder()), ..session };
+
+    let (ending, ended) = mpsc::channel();
+    let signals = Signals::listen(ending.clone(), surroundings.end_at_once)
+        .map_err(|problem| Failure::instrument(format!("listen for signals: {problem}"), ""))?;
+    let failing = {
+        let (source, recorder) = (Arc::clone(&source), recorder.clone());
+        runtime.spawn(async move {
+            let why = tokio::select! {
+                error = source.failed() => error.to_string(),
+                why = recorder.failed() => why,
+            };
+            let _ = ending.send(End::Failed(why));
+        })
+    };
+    let shown = show(arguments, &feed, &session, &gate, &ended, surroundings);
+    // Whatever became of the table: from here on the capture is closed in good order.
+    signals.closing();
+    failing.abort();
+    surroundings.note("closing the capture; Ctrl-C ends at once");
+    let ending = match &shown {
+        Ok(End::Failed(why)) => RunEnding::InstrumentFailed { why: why.clone() },
+        Ok(End::Asked) | Err(_) => RunEnding::Complete,
+    };
+    let closed = runtime.block_on(async move {
+        // The task holds the recorder until it is gone.
+        let _ = failing.await;
+        let stopped = source.stop().await.map_err(|error| error.to_string());
+        let ending = match (ending, &stopped) {
+            (RunEnding::Complete, Err(why)) => RunEnding::InstrumentFailed { why: why.clone() },
+            (ending, _) => ending,
+        };
+        recorder.write(RunEvent::RunEnded { ending }).await;
+        drop((recorder, source));
+        let written = writing.finish().await.map_err(|error| error.to_string());
+        stopped.and(written)
+    });
+    drop(inside);
+    let live = feed.finish();
+    surroundings.print(&format!("\n{}\n", words::summary(&live, surroundings.width)))?;
+    tell_what_next(&session, surroundings)?;
+    match (shown?, closed) {
+        (End::Failed(why), _) | (End::Asked, Err(why)) => {
+            Err(Failure::instrument(format!("watch to the end: {why}"), "what came until then is in the capture"))
+        }
+        (End::Asked, Ok(())) => Ok(Exit::Clean),
+    }
+}
+
+/// Everything a session needs, the proxy listening.
+struct Prepared {
+    parent: PathBuf,
+    provenance: Provenance,
+    gate: Arc<WatchGate>,
+    proxy: RunningProxy,
+    traffic: TrafficReceiver,
+    session: Session,
+    app: App,
+}
+
+/// Opens the workspace, the authority and the proxy. Nothing is recorded yet.
+fn prepare(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Prepared, Failure> {
+    let workspace = surroundings.workspace();
+    let app = app(arguments, surroundings)?;
+    let planted = planted(&arguments.plant, surroundings)?;
+    let scope = Scope::new(app.as_ref(), &arguments.only);
+    let scope_words = scope.in_words(arguments.app.as_deref(), &arguments.only);
+    let parent = match &arguments.out {
+        Some(out) => surroundings.path(out),
+        None => workspace.prepare_runs()?,
+    };
+    let ours = authority::of_rig(&RigFolder::of(&workspace, DEFAULT_RIG)?, surroundings.now)?;
+    if let Some(announcement) = ca::announcement(&ours, surroundings) {
+        surroundings.warn(announcement);
+    }
+    let about = ours.authority.about().clone();
+
+    let listen = arguments.listen.unwrap_or(Listen { address: Ipv4Addr::LOCALHOST.into(), port: Some(0) });
+    let random = aws_lc_rs::default_provider().secure_random;
+    let code = match &arguments.code {
+        _ if listen.address.is_loopback() => None,
+        Some(code) => Some(code.clone()),
+        None => {
+            let code = Code::new(random).map_err(|_| Failure::instrument("make a code: this machine gives no randomness", ""))?;
+            Some(code)
+        }
+    };
+    let shown_code = code.as_ref().map(Code::shown);
+    let gate = Arc::new(WatchGate {
+        admission: Admission::new(code),
+        scope,
+        certificate: ours.authority.certificate_der().to_vec(),
+        facts: OnceLock::new(),
+        random,
+    });
+    let (events, traffic) = queue::queue();
+    let setup = ProxySetup {
+        listen: SocketAddr::new(listen.address, listen.port.unwrap_or(USUAL_PORT)),
+        authority: Arc::clone(&ours.authority),
+        upstream: Upstream::System,
+        gate: Arc::clone(&gate) as Arc<dyn Gate>,
+        clock: Clock::real(),
+    };
+    let any_port = ProxySetup { listen: SocketAddr::new(listen.address, 0), ..setup.clone() };
+    let proxy = match Proxy::new(setup).launch(events.clone()) {
+        Err(TrafficError::PortInUse { .. }) if listen.port.is_none() => Proxy::new(any_port).launch(events),
+        launched => launched,
+    };
+    let proxy = proxy.map_err(RunError::from)?;
+    let address = proxy.address().unwrap_or(SocketAddr::new(listen.address, 0));
+    let host = session::reachable(address).map_or_else(|| "this computer's address".to_owned(), |address| address.to_string());
+    let session = Session {
+        address,
+        host,
+        code: shown_code,
+        name: about.name,
+        fingerprint: about.fingerprint,
+        scope: scope_words.clone(),
+        capture: String::new(),
+    };
+    // Nobody has asked for a page yet: nobody knows the port.
+    let _ = gate.facts.set(Facts {
+        proxy: (session.host.clone(), address.port()),
+        is_loopback: session.is_loopback(),
+        direct_url: session.direct_url(),
+        name: session.name.clone(),
+        fingerprint: session.fingerprint.clone(),
+        scope: scope_words.clone(),
+    });
+    let provenance = Provenance {
+        format: CAPTURE_FORMAT,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        source: CaptureSource::Proxy,
+        target: target(arguments, app.as_ref()),
+        scenario_hash: None,
+        run: 1,
+        runs: 1,
+        rig: Rig::ByHand { about: format!("a phone used by hand, reading {scope_words}") },
+        started: surroundings.now,
+        planted,
+        expectations: Vec::new(),
+        control: None,
+    };
+    Ok(Prepared { parent, provenance, gate, proxy, traffic, session, app: app.unwrap_or_default() })
+}
+
+/// What a person says that they watch. Nobody checks it: it is printed as claimed.
+fn target(arguments: &Arguments, app: Option<&App>) -> Target {
+    Target {
+        app: app.map_or_else(|| "unknown-app".to_owned(), |app| app.name.clone()),
+        platform: arguments.platform,
+        version: AppVersion::named(arguments.app_version.as_deref().unwrap_or(UNKNOWN_VERSION)),
+        scenario: UNSCRIPTED.to_owned(),
+        claimed: true,
+    }
+}
+
+/// The app whose hosts are the scope.
+fn app(arguments: &Arguments, surroundings: &Surroundings) -> Result<Option<App>, Failure> {
+    let Some(name) = &arguments.app else { return Ok(None) };
+    let workspace = surroundings.workspace();
+    if let Some((app, _)) = files::app(&workspace, name, surroundings)? {
+        return Ok(Some(app));
+    }
+    let known: Vec<String> = files::apps(&workspace, surroundings)?.into_iter().map(|app| app.name).collect();
+    let known = if known.is_empty() { String::new() } else { format!("there is {}; ", known.join(", ")) };
+    Err(Failure::usage(
+        format!("find the app {}: without its file nobody knows its hosts", printable(name)),
+        format!("{known}name hosts with --only, or leave both out to read every host"),
+    ))
+}
+
+/// The values to search for that hold now.
+fn planted(plant: &Plant, surroundings: &mut Surroundings) -> Result<Vec<PlantedValue>, Failure> {
+    let Some((label, values)) = plant.values(surroundings)? else { return Ok(Vec::new()) };
+    let now = surroundings.now;
+    let all = values.len();
+    let held =
+        |from: Option<Timestamp>, until: Option<Timestamp>| from.is_none_or(|from| from <= now) && until.is_none_or(|until| until > now);
+    let values: Vec<PlantedValue> = values.into_iter().filter(|value| held(value.from, value.until)).map(|held| held.value).collect();
+    let left_out = if values.len() < all { format!("; {} that do not hold now are left out", all - values.len()) } else { String::new() };
+    surroundings.note(format_args!("searching for {} planted values of {label}{left_out}", values.len()));
+    Ok(values)
+}
+
+/// Shows what comes until the session is to end.
+fn show(
+    arguments: &Arguments,
+    feed: &Feed,
+    session: &Session,
+    gate: &WatchGate,
+    ended: &mpsc::Receiver<End>,
+    surroundings: &mut Surroundings,
+) -> Result<End, Failure> {
+    let deadline = arguments.duration.map(|duration| Instant::now() + duration);
+    let is_over = || match ended.try_recv() {
+        Ok(end) => Some(end),
+        Err(_) => deadline.is_some_and(|deadline| Instant::now() >= deadline).then_some(End::Asked),
+    };
+    let is_dumb = (surroundings.environment)("TERM").is_none_or(|kind| kind.is_empty() || kind == "dumb");
+    if surroundings.terminal && !arguments.lines && !is_dumb {
+        if terminal::is_large_enough() {
+            return show_table(feed, session, gate, &is_over, surroundings);
+        }
+        let (width, height) = terminal::LEAST;
+        surroundings.note(format_args!("lines instead of a table: this terminal has fewer than {width} columns or {height} lines"));
+    }
+    show_lines(feed, session, gate, &is_over, surroundings)
+}
+
+fn show_table(
+    feed: &Feed,
+    session: &Session,
+    gate: &WatchGate,
+    is_over: &dyn Fn() -> Option<End>,
+    surroundings: &mut Surroundings,
+) -> Result<End, Failure> {
+    let gone = |problem: io::Error| Failure::instrument(format!("draw on this terminal: {problem}"), "--lines prints lines instead");
+    let mut view = View::new(surroundings.colour);
+    let mut taken = Taken::take(&mut surroundings.stdout, &mut surroundings.stderr).map_err(gone)?;
+    loop {
+        if let Some(end) = is_over() {
+            return Ok(end);
+        }
+        let trusting = gate.admission.trusting();
+        {
+            let mut live = feed.live();
+            // Lines are for whoever has no table.
+            live.take_news();
+            // A terminal that went away ends the session, and not the capture's good order.
+            if taken.draw(|frame| view.draw(frame, &live, session, &trusting, Instant::now())).is_err() {
+                return Ok(End::Asked);
+            }
+        }
+        match taken.event(TICK) {
+            Ok(Some(event)) => {
+                if view.event(&event, &feed.live()) == Asked::Quit {
+                    return Ok(End::Asked);
+                }
+            }
+            Ok(None) => {}
+            // Nobody is there to press a key; signals still end it.
+            Err(_) => std::thread::sleep(TICK),
+        }
+    }
+}
+
+fn show_lines(
+    feed: &Feed,
+    session: &Session,
+    gate: &WatchGate,
+    is_over: &dyn Fn() -> Option<End>,
+    surroundings: &mut Surroundings,
+) -> Result<End, Failure> {
+    let steps: Vec<String> = session.steps().iter().map(|line| printable(line)).collect();
+    surroundings.print(&format!("{}\n", steps.join("\n")))?;
+    let mut trusting = Vec::new();
+    loop {
+        let end = is_over();
+        let news = feed.live().take_news();
+        for news in &news {
+            surroundings.print(&format!("{}\n", words::line(news)))?;
+        }
+        for device in gate.admission.trusting().into_iter().filter(|device| !trusting.contains(device)).collect::<Vec<_>>() {
+            surroundings.print(&format!("trusted by    {device}\n"))?;
+            trusting.push(device);
+        }
+        if let Some(end) = end {
+            return Ok(end);
+        }
+        std::thread::sleep(TICK);
+    }
+}
+
+/// What to do with the capture, and how to leave the phone as it was.
+fn tell_what_next(session: &Session, surroundings: &mut Surroundings) -> Result<(), Failure> {
+    let capture = &session.capture;
+    surroundings.print(&format!("capture: {capture}\n"))?;
+    surroundings.note(format_args!("what it means: tattletale audit {capture}\nevery field:    tattletale fields {capture}"));
+    surroundings.warn(format_args!("\n{}", ca::removal_steps(&session.fingerprint, &session.name)));
+    Ok(())
+}
+
+/// Hears what the system says from outside: an interrupt, the end of the terminal, the wish that the program ends.
+struct Signals(Arc<AtomicBool>);
+
+impl Signals {
+    /// Begins to hear. The first signal ends the session; one that comes while it is being closed ends the program.
+    fn listen(ending: mpsc::Sender<End>, end_at_once: fn(u8)) -> io::Result<Self> {
+        let closing = Arc::new(AtomicBool::new(false));
+        let is_closing = Arc::clone(&closing);
+        let heard = move || {
+            if is_closing.load(Ordering::SeqCst) {
+                end_at_once(Exit::Interrupted.code());
+            }
+            // After the last look at it nobody needs it any more.
+            let _ = ending.send(End::Asked);
+        };
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (mut interrupt, mut terminate, mut hang_up) =
+                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+            tokio::spawn(async move {
+                loop {
+                    tokio::select! {
+                        Some(()) = interrupt.recv() => heard(),
+                        Some(()) = terminate.recv() => heard(),
+                        Some(()) = hang_up.recv() => heard(),
+                        else => return,
+                    }
+                }
+            });
+        }
+        #[cfg(windows)]
+        {
+            let mut interrupt = tokio::signal::windows::ctrl_c()?;
+            tokio::spawn(async move {
+                while interrupt.recv().await.is_some() {
+                    heard();
+                }
+            });
+        }
+        Ok(Self(closing))
+    }
+
+    /// The session is being closed.
+    fn closing(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Between two looks at what came. Short enough that a receiver is seen as soon as it appears.
+const TICK: Duration = Duration::from_millis(100);
+/// The port that a person types most easily, and that other proxies use.
+const USUAL_PORT: u16 = 8080;
+/// Scenario of a session: none (R6).
+const UNSCRIPTED: &str = "unscripted";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_have_a_port() {
+        let any: IpAddr = Ipv4Addr::UNSPECIFIED.into();
+        for (text, want) in [
+            ("0.0.0.0", Some((any, None))),
+            ("0.0.0.0:0", Some((any, Some(0)))),
+            ("192.0.2.20:8080", Some((Ipv4Addr::new(192, 0, 2, 20).into(), Some(8080)))),
+            ("[::1]", Some((std::net::Ipv6Addr::LOCALHOST.into(), None))),
+            ("[::1]:8080", Some((std::net::Ipv6Addr::LOCALHOST.into(), Some(8080)))),
+            ("phone", None),
+            ("192.0.2.20:80800", None),
+            ("", None),
+        ] {
+            assert_eq!(listen(text).ok(), want.map(|(address, port)| Listen { address, port }), "{text}");
+        }
+    }
+}

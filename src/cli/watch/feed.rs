@@ -1,0 +1,214 @@
+//! From the writer of the capture to the live table: a thread of its own decodes what was written, so that neither the proxy nor
+//! the writer waits for it. What is decoded goes into `live`.
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Instant,
+};
+
+use super::{live::Live, scope::Scope};
+use crate::{
+    decode::Observer,
+    model::{App, BlindSpotKind, Bodies, Body, BodyContent, ExchangeId, NumberedEvent, Provenance, RunEvent},
+    run::Watcher,
+    store::CaptureReader,
+};
+
+/// Bytes of bodies that may wait to be decoded. More is left to the audit, and said.
+const MOST_WAITING: usize = 64 * 1024 * 1024;
+/// Events that are decoded together: what has come while the last ones were decoded.
+const BATCH: usize = 256;
+/// What an event takes beside its bodies.
+const OVERHEAD: usize = 1024;
+
+/// What the thread needs to know of the session.
+pub(super) struct About {
+    /// The app, or nothing known.
+    pub(super) app: App,
+    /// Where the capture is from.
+    pub(super) provenance: Provenance,
+    /// What is read.
+    pub(super) scope: Scope,
+    /// The capture's folder, where large bodies are; told when the capture is made.
+    pub(super) folder: Arc<Mutex<Option<PathBuf>>>,
+}
+
+/// What the thread is told.
+enum Item {
+    Event(Box<NumberedEvent>),
+    /// An exchange is over, and nobody had the time to decode it.
+    Skipped(ExchangeId),
+}
+
+/// The thread at work. It ends when every [`Watcher`] of it is gone.
+pub(super) struct Feed {
+    thread: thread::JoinHandle<()>,
+    live: Arc<Mutex<Live>>,
+}
+
+/// Starts the thread; gives what is to be told of every event.
+///
+/// # Errors
+/// When the system has no thread to give.
+pub(super) fn start(about: About) -> std::io::Result<(Feed, Watcher)> {
+    let live = Arc::new(Mutex::new(Live::default()));
+    let (sender, receiver) = mpsc::channel::<Item>();
+    let (waiting, skipped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
+    let watcher: Watcher = {
+        let (waiting, skipped) = (Arc::clone(&waiting), Arc::clone(&skipped));
+        Arc::new(move |event: &NumberedEvent| {
+            if !matters(&event.event) {
+                return;
+            }
+            let size = size(&event.event);
+            if waiting.fetch_add(size, Ordering::Relaxed) > MOST_WAITING {
+                waiting.fetch_sub(size, Ordering::Relaxed);
+                skipped.fetch_add(1, Ordering::Relaxed);
+                if let RunEvent::Exchange(exchange) = &event.event {
+                    let _ = sender.send(Item::Skipped(exchange.id));
+                }
+            } else {
+                // A thread that is gone is told by `Live::broken`; the capture goes on.
+                let _ = sender.send(Item::Event(Box::new(event.clone())));
+            }
+        })
+    };
+    let work = Work { about, live: Arc::clone(&live), receiver, waiting, skipped, messaged: BTreeSet::new(), reader: None };
+    let thread = thread::Builder::new().name("tattletale-live".to_owned()).spawn(move || work.run())?;
+    Ok((Feed { thread, live }, watcher))
+}
+
+impl Feed {
+    /// What has been seen so far.
+    pub(super) fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until everything that was told is in [`Feed::live`]. Every watcher must be gone by then.
+    pub(super) fn finish(self) -> Live {
+        // A panic of the thread was told when it happened, and `Live::broken` says so.
+        let _ = self.thread.join();
+        std::mem::take(&mut *self.live.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+struct Work {
+    about: About,
+    live: Arc<Mutex<Live>>,
+    receiver: mpsc::Receiver<Item>,
+    waiting: Arc<AtomicUsize>,
+    skipped: Arc<AtomicU64>,
+    /// Connections of which a message was seen.
+    messaged: BTreeSet<ExchangeId>,
+    reader: Option<CaptureReader>,
+}
+
+/// Says that decoding has stopped, unless it ended as it should.
+struct Alarm(Arc<Mutex<Live>>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).broken = true;
+        }
+    }
+}
+
+impl Work {
+    fn run(mut self) {
+        let _alarm = Alarm(Arc::clone(&self.live));
+        while let Ok(first) = self.receiver.recv() {
+            let mut batch = Vec::new();
+            let rest: Vec<Item> = self.receiver.try_iter().take(BATCH).collect();
+            for item in std::iter::once(first).chain(rest) {
+                match item {
+                    Item::Event(event) => batch.push(*event),
+                    Item::Skipped(id) => self.live.lock().unwrap_or_else(PoisonError::into_inner).ended(id),
+                }
+            }
+            self.batch(&batch);
+            let done = batch.iter().map(|event| size(&event.event)).sum();
+            self.waiting.fetch_sub(done, Ordering::Relaxed);
+        }
+    }
+
+    fn batch(&mut self, batch: &[NumberedEvent]) {
+        let now = Instant::now();
+        {
+            // What needs no decoding is shown at once: a receiver appears when its request begins.
+            let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+            live.skipped = self.skipped.load(Ordering::Relaxed);
+            for event in batch {
+                match &event.event {
+                    RunEvent::ExchangeBegan { id, host, .. } => live.began(&self.about.app, *id, host, now),
+                    RunEvent::Tunnel(tunnel) => live.tunnel(&self.about.app, tunnel, self.about.scope.reads(&tunnel.host), now),
+                    _ => {}
+                }
+            }
+        }
+        if self.reader.is_none() {
+            let folder = self.about.folder.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.reader = folder.and_then(|folder| CaptureReader::open(&folder).ok());
+        }
+        let none = crate::model::NoBodies;
+        let bodies: &dyn Bodies = self.reader.as_ref().map_or(&none, |reader| reader);
+        let mut observer = Observer::new(&self.about.app, &self.about.provenance);
+        for event in batch {
+            match &event.event {
+                RunEvent::Exchange(_) => observer.absorb(&event.event, bodies),
+                RunEvent::Message(message) => {
+                    self.messaged.insert(message.exchange);
+                    observer.absorb(&event.event, bodies);
+                }
+                _ => {}
+            }
+        }
+        let mut observations = observer.finish();
+        // Of a connection whose messages came in an earlier batch, none is missing.
+        let messaged = &self.messaged;
+        observations.coverage.blind_spots.retain(|spot| {
+            let exchange = spot.evidence.as_ref().and_then(|evidence| evidence.exchange);
+            spot.kind != BlindSpotKind::BodyMissing || !exchange.is_some_and(|exchange| messaged.contains(&exchange))
+        });
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in batch {
+            match &event.event {
+                RunEvent::Exchange(exchange) => {
+                    self.messaged.remove(&exchange.id);
+                    live.ended(exchange.id);
+                }
+                RunEvent::Message(_) => live.messages += 1,
+                _ => {}
+            }
+        }
+        live.observed(&self.about.app, observations, now);
+    }
+}
+
+/// Whether an event changes what is shown.
+const fn matters(event: &RunEvent) -> bool {
+    matches!(event, RunEvent::ExchangeBegan { .. } | RunEvent::Exchange(_) | RunEvent::Message(_) | RunEvent::Tunnel(_))
+}
+
+/// Bytes that an event keeps in memory, roughly.
+fn size(event: &RunEvent) -> usize {
+    let body = |body: &Body| match &body.content {
+        BodyContent::Inline(bytes) | BodyContent::Torn(bytes) => bytes.expose().len(),
+        _ => 0,
+    };
+    OVERHEAD
+        + match event {
+            RunEvent::Exchange(exchange) => {
+                body(&exchange.request.body) + exchange.response.as_ref().map_or(0, |response| body(&response.body))
+            }
+            RunEvent::Message(message) => body(&message.body),
+            _ => 0,
+        }
+}

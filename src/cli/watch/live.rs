@@ -1,0 +1,472 @@
+//! What has been seen so far in a session, receiver by receiver: what the live table, the lines and the summary are made of. Holds
+//! shapes and counts, no value; decoding is `decode`'s, drawing is `screen`'s and `lines`'.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    decode::{receiver_of, shown_host},
+    model::{
+        App, BlindSpotKind, Category, EndpointFacts, ExchangeId, FieldFacts, FieldName, Observations, Tunnel, TunnelOutcome,
+        text::printable,
+    },
+};
+
+/// A category or a receiver is called new for so long.
+pub(super) const NEW: Duration = Duration::from_secs(10);
+/// Receivers that are listed one by one.
+const MOST_RECEIVERS: usize = 2_000;
+/// Fields of one receiver that are listed one by one.
+const MOST_FIELDS: usize = 2_000;
+/// Reasons that are kept of one field.
+const MOST_REASONS: usize = 8;
+/// Lines that wait for somebody to print them.
+const MOST_NEWS: usize = 10_000;
+
+/// What has been seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    /// By host as a snapshot names it.
+    receivers: BTreeMap<String, Receiver>,
+    /// Requests that have begun and not ended, with their host.
+    in_flight: BTreeMap<ExchangeId, String>,
+    /// Exchanges that have ended.
+    pub(super) exchanges: u64,
+    /// Messages of connections that stay open.
+    pub(super) messages: u64,
+    /// Hosts outside the scope.
+    outside: BTreeSet<String>,
+    /// What passed through to them.
+    pub(super) outside_traffic: Traffic,
+    /// Planted values that were found for certain, each with how many requests held it.
+    pub(super) planted: BTreeMap<String, u64>,
+    /// Exchanges that came faster than they could be decoded. They are in the capture.
+    pub(super) skipped: u64,
+    /// Whether decoding has stopped, which it never should.
+    pub(super) broken: bool,
+    /// What happened, for whoever prints lines.
+    news: VecDeque<News>,
+    seen: u64,
+}
+
+/// Connections, and bytes where they were counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traffic {
+    /// How many connections.
+    pub(super) connections: u64,
+    /// Bytes both ways.
+    pub(super) bytes: u64,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    /// The company behind the host and its country; `None`: unknown.
+    pub(super) company: Option<String>,
+    /// Requests that were read.
+    pub(super) requests: u64,
+    /// Requests of which the head was read, and which are not over.
+    pub(super) in_flight: u64,
+    /// Bytes that were sent there by requests that were read.
+    pub(super) bytes: u64,
+    /// Fields by endpoint and name.
+    pub(super) fields: BTreeMap<(String, FieldName), Field>,
+    /// Fields beyond those that are listed.
+    pub(super) more_fields: u64,
+    /// What was seen, and when for the first time.
+    pub(super) categories: BTreeMap<Category, Instant>,
+    /// What was not read, in words, and how often.
+    pub(super) unread: BTreeMap<String, u64>,
+    /// When it was first seen.
+    pub(super) since: Instant,
+    /// Its place among the others, from 1.
+    number: u64,
+}
+
+/// One field of a receiver.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Field {
+    /// Type, in a word.
+    pub(super) kind: String,
+    /// What it means, and why.
+    pub(super) reasons: BTreeSet<(Category, String)>,
+    /// Its categories, the finest.
+    pub(super) categories: BTreeSet<Category>,
+    /// How often it was seen.
+    pub(super) occurrences: u64,
+}
+
+/// Something that is told once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// A host that had not been seen.
+    Receiver {
+        /// Host.
+        host: String,
+        /// Company and country.
+        company: Option<String>,
+    },
+    /// A category that this receiver had not got.
+    Category {
+        /// Host.
+        host: String,
+        /// What.
+        category: Category,
+        /// The field that shows it.
+        field: String,
+        /// Why.
+        why: String,
+    },
+    /// Something that was not read.
+    Unread {
+        /// Host.
+        host: String,
+        /// Why, in words.
+        words: String,
+    },
+    /// A planted value was found.
+    Planted {
+        /// Its name.
+        name: String,
+    },
+    /// A host outside the scope.
+    Outside {
+        /// Host.
+        host: String,
+    },
+}
+
+impl Live {
+    /// Receivers, the last to appear first: what is new is on top.
+    pub(super) fn rows(&self) -> Vec<(&str, &Receiver)> {
+        let mut rows: Vec<_> =
+            self.receivers.iter().filter(|(_, row)| row.has_anything()).map(|(host, row)| (host.as_str(), row)).collect();
+        rows.sort_by_key(|(_, row)| std::cmp::Reverse(row.number));
+        rows
+    }
+
+    /// One receiver.
+    pub(super) fn receiver(&self, host: &str) -> Option<&Receiver> {
+        self.receivers.get(host)
+    }
+
+    /// Requests that have begun and not ended.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// How many hosts are outside the scope.
+    pub(super) fn outside_hosts(&self) -> usize {
+        self.outside.len()
+    }
+
+    /// Whether anything at all came.
+    pub(super) fn is_empty(&self) -> bool {
+        self.receivers.is_empty() && self.outside.is_empty()
+    }
+
+    /// Takes what happened since the last time.
+    pub(super) fn take_news(&mut self) -> Vec<News> {
+        self.news.drain(..).collect()
+    }
+
+    /// A request's head was read.
+    pub(super) fn began(&mut self, app: &App, id: ExchangeId, host: &str, now: Instant) {
+        let host = shown_host(app, host);
+        if let Some(row) = self.row(app, &host, now) {
+            row.in_flight += 1;
+            self.in_flight.insert(id, host);
+        }
+    }
+
+    /// An exchange is over. What was in it comes with [`Live::observed`].
+    pub(super) fn ended(&mut self, id: ExchangeId) {
+        self.exchanges += 1;
+        if let Some(row) = self.in_flight.remove(&id).and_then(|host| self.receivers.get_mut(&host)) {
+            row.in_flight = row.in_flight.saturating_sub(1);
+        }
+    }
+
+    /// A tunnel is over. `reads` says whether its host is in the scope.
+    pub(super) fn tunnel(&mut self, app: &App, tunnel: &Tunnel, reads: bool, now: Instant) {
+        let is_address = tunnel.host.parse::<std::net::IpAddr>().is_ok();
+        let host = tunnel.sni.as_ref().filter(|_| is_address).unwrap_or(&tunnel.host);
+        let host = shown_host(app, &host.to_ascii_lowercase());
+        let Some(words) = not_read(&tunnel.outcome) else { return };
+        if !reads {
+            self.outside_traffic.connections += 1;
+            if self.outside.len() < MOST_RECEIVERS && self.outside.insert(host.clone()) {
+                self.tell(News::Outside { host });
+            }
+            return;
+        }
+        let Some(row) = self.row(app, &host, now) else { return };
+        let count = row.unread.entry(words.clone()).or_default();
+        *count += 1;
+        if *count == 1 {
+            self.tell(News::Unread { host, words });
+        }
+    }
+
+    /// What decoding saw in some exchanges.
+    pub(super) fn observed(&mut self, app: &App, mut observations: Observations, now: Instant) {
+        let gate = std::mem::take(&mut observations.gate);
+        // Names are free of values that decoding knows; what is left of them must not be shown either (R12).
+        let safe = |text: String| if gate.check(&text).is_ok() { text } else { "(withheld: it holds a value)".to_owned() };
+        for (key, facts) in observations.endpoints {
+            let place = safe(format!("{} {}", key.method, key.path));
+            let host = safe(key.host);
+            self.endpoint(app, &host, &place, facts, &safe, now);
+        }
+        for spot in observations.coverage.blind_spots.into_iter().filter(|spot| !spot.kind.hides_host() && !spot.host.is_empty()) {
+            let words = in_words(spot.kind);
+            let host = safe(spot.host);
+            let Some(row) = self.row(app, &host, now) else { continue };
+            let count = row.unread.entry(words.to_owned()).or_default();
+            *count += 1;
+            if *count == 1 {
+                self.tell(News::Unread { host, words: words.to_owned() });
+            }
+        }
+        for (name, facts) in observations.planted.into_iter().filter(|(_, facts)| facts.found_in > 0) {
+            let known = self.planted.entry(name.clone()).or_default();
+            *known += facts.found_in;
+            if *known == facts.found_in {
+                self.tell(News::Planted { name });
+            }
+        }
+    }
+
+    fn endpoint(&mut self, app: &App, host: &str, place: &str, facts: EndpointFacts, safe: &dyn Fn(String) -> String, now: Instant) {
+        let Some(row) = self.row(app, host, now) else { return };
+        row.requests += facts.exchanges;
+        row.bytes += facts.uploaded_bytes;
+        let mut news = Vec::new();
+        for (name, field) in facts.fields {
+            let name = FieldName { path: safe(name.path), ..name };
+            for category in &field.shape.categories {
+                if !row.categories.contains_key(category) {
+                    row.categories.insert(*category, now);
+                    let why = field.reasons.iter().find(|(of, _)| of == category).map(|(_, why)| safe(why.to_string())).unwrap_or_default();
+                    let (host, field) = (host.to_owned(), format!("{place} {name}"));
+                    news.push(News::Category { host, category: *category, field, why });
+                }
+            }
+            let key = (place.to_owned(), name);
+            if row.fields.len() < MOST_FIELDS || row.fields.contains_key(&key) {
+                row.fields.entry(key).or_default().join(field, safe);
+            } else {
+                row.more_fields += 1;
+            }
+        }
+        news.into_iter().for_each(|news| self.tell(news));
+    }
+
+    /// The row of a host, made when it is the first time; `None` when there are too many.
+    fn row(&mut self, app: &App, host: &str, now: Instant) -> Option<&mut Receiver> {
+        if !self.receivers.contains_key(host) {
+            if self.receivers.len() >= MOST_RECEIVERS {
+                return None;
+            }
+            self.seen += 1;
+            let company = receiver_of(app, host).map(|receiver| printable(&receiver.in_words()));
+            self.tell(News::Receiver { host: host.to_owned(), company: company.clone() });
+            self.receivers.insert(host.to_owned(), Receiver::new(company, self.seen, now));
+        }
+        self.receivers.get_mut(host)
+    }
+
+    fn tell(&mut self, news: News) {
+        if self.news.len() >= MOST_NEWS {
+            self.news.pop_front();
+        }
+        self.news.push_back(news);
+    }
+}
+
+impl Receiver {
+    const fn new(company: Option<String>, number: u64, since: Instant) -> Self {
+        Self {
+            company,
+            requests: 0,
+            in_flight: 0,
+            bytes: 0,
+            fields: BTreeMap::new(),
+            more_fields: 0,
+            categories: BTreeMap::new(),
+            unread: BTreeMap::new(),
+            since,
+            number,
+        }
+    }
+
+    /// A name that turned out to hold a value has given its requests to the name without it.
+    fn has_anything(&self) -> bool {
+        self.requests > 0 || self.in_flight > 0 || !self.unread.is_empty()
+    }
+
+    /// Its categories, the new ones first, each with whether it is new.
+    pub(super) fn categories(&self, now: Instant) -> Vec<(Category, bool)> {
+        let mut all: Vec<(Category, bool)> =
+            self.categories.iter().map(|(category, since)| (*category, now.saturating_duration_since(*since) < NEW)).collect();
+        all.sort_by_key(|(category, is_new)| (!is_new, *category));
+        all
+    }
+}
+
+impl Field {
+    fn join(&mut self, facts: FieldFacts, safe: &dyn Fn(String) -> String) {
+        self.kind = facts.shape.kind.to_string();
+        self.categories.extend(facts.shape.categories);
+        let room = MOST_REASONS.saturating_sub(self.reasons.len());
+        self.reasons.extend(facts.reasons.into_iter().take(room).map(|(category, why)| (category, safe(why.to_string()))));
+        self.occurrences += facts.occurrences;
+    }
+}
+
+/// Why nothing of a tunnel was read; `None` where it was, or where nothing was to be read: what was not used is no gap.
+fn not_read(outcome: &TunnelOutcome) -> Option<String> {
+    Some(match outcome {
+        TunnelOutcome::Read { .. } => return None,
+        TunnelOutcome::CertificateRefused { alert } => format!("refused our certificate ({})", printable(alert)),
+        TunnelOutcome::ClosedDuringHandshake => "closed when it had our certificate".to_owned(),
+        TunnelOutcome::ClosedWithoutRequest => "closed without a request".to_owned(),
+        TunnelOutcome::HandshakeFailed { why } => format!("no TLS with us: {}", printable(why)),
+        TunnelOutcome::NotTls => "neither TLS nor HTTP".to_owned(),
+        TunnelOutcome::OwnProtocol => "TLS, but not HTTP in it".to_owned(),
+        TunnelOutcome::PassedThrough => "passed through unread".to_owned(),
+        TunnelOutcome::Unreachable { why } => printable(why),
+    })
+}
+
+/// What could not be seen of an exchange, in words short enough for a table.
+const fn in_words(kind: BlindSpotKind) -> &'static str {
+    match kind {
+        BlindSpotKind::BodyMissing => "not recorded to its end",
+        BlindSpotKind::BodyOpaque => "could not be decoded",
+        BlindSpotKind::LimitReached => "too much to decode in full",
+        BlindSpotKind::Unanswered => "not answered",
+        _ => "not read",
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::model::{EndpointKey, FieldShape, Reason, TunnelId, observation::PlantedFacts};
+
+    fn key(host: &str) -> EndpointKey {
+        EndpointKey { host: host.into(), path: "/v1/data".into(), method: "POST".into(), phase: "unscripted".into() }
+    }
+
+    fn field(part: crate::model::Part, path: &str, category: Category) -> (FieldName, FieldFacts) {
+        let shape = FieldShape { categories: BTreeSet::from([category]), ..FieldShape::default() };
+        let reasons = BTreeSet::from([(category, Reason::Name { word: path.to_owned() })]);
+        (FieldName { part, path: path.into() }, FieldFacts { shape, reasons, occurrences: 1, ..FieldFacts::default() })
+    }
+
+    /// One request of 100 bytes with these fields.
+    pub(crate) fn observations(host: &str, fields: &[(&str, Category)]) -> Observations {
+        let fields = fields.iter().map(|(path, category)| field(crate::model::Part::Json, path, *category)).collect();
+        let facts = EndpointFacts { exchanges: 1, uploaded_bytes: 100, fields, ..EndpointFacts::default() };
+        Observations { endpoints: BTreeMap::from([(key(host), facts)]), ..Observations::default() }
+    }
+
+    pub(crate) fn tunnel(host: &str, outcome: TunnelOutcome) -> Tunnel {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let (phase, sni, alpn) = ("unscripted".to_owned(), None, Vec::new());
+        let (began, ended, evidence) = (at, Some(at), crate::model::TunnelEvidence::default());
+        Tunnel { id: TunnelId(1), phase, host: host.into(), port: 443, sni, alpn, began, ended, outcome, evidence }
+    }
+
+    pub(crate) fn refused(host: &str) -> Tunnel {
+        tunnel(host, TunnelOutcome::CertificateRefused { alert: "UnknownCA".into() })
+    }
+
+    #[test]
+    fn a_receiver_is_there_as_soon_as_its_request_begins() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        live.began(&app, ExchangeId(1), "app.adjust.com", now);
+        let rows = live.rows();
+        assert_eq!((rows[0].0, rows[0].1.in_flight, rows[0].1.requests), ("app.adjust.com", 1, 0));
+        assert!(rows[0].1.company.as_deref().is_some_and(|company| company.contains("Adjust")));
+        live.ended(ExchangeId(1));
+        live.observed(&app, observations("app.adjust.com", &[("hr", Category::HeartRate)]), now);
+        let row = live.receiver("app.adjust.com").expect("it is there");
+        assert_eq!((row.in_flight, row.requests, row.bytes, row.fields.len()), (0, 1, 100, 1));
+        let news = live.take_news();
+        assert!(matches!(&news[..], [News::Receiver { .. }, News::Category { category: Category::HeartRate, .. }]), "{news:?}");
+    }
+
+    #[test]
+    fn the_last_receiver_to_appear_is_on_top_and_a_category_is_new_for_a_while() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        live.observed(&app, observations("one.test", &[("hr", Category::HeartRate)]), now);
+        live.observed(&app, observations("two.test", &[]), now);
+        live.observed(&app, observations("one.test", &[("hr", Category::HeartRate), ("lat", Category::PreciseLocation)]), now + NEW);
+        let hosts: Vec<&str> = live.rows().iter().map(|(host, _)| *host).collect();
+        assert_eq!(hosts, ["two.test", "one.test"]);
+        let row = live.receiver("one.test").expect("it is there");
+        assert_eq!(row.categories(now + NEW), [(Category::PreciseLocation, true), (Category::HeartRate, false)]);
+        assert!(row.categories(now + NEW + NEW).iter().all(|(_, is_new)| !is_new));
+        assert_eq!(row.fields.values().map(|field| field.occurrences).sum::<u64>(), 3);
+    }
+
+    #[test]
+    fn what_was_not_read_is_told_with_its_reason_and_counted() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        live.tunnel(&app, &refused("pinned.test"), true, now);
+        live.tunnel(&app, &refused("pinned.test"), true, now);
+        live.tunnel(&app, &tunnel("read.test", TunnelOutcome::Read { requests: 2 }), true, now);
+        let row = live.receiver("pinned.test").expect("it is there");
+        assert_eq!(row.unread, BTreeMap::from([("refused our certificate (UnknownCA)".to_owned(), 2)]));
+        assert!(live.receiver("read.test").is_none());
+        let unread = |news: &News| matches!(news, News::Unread { .. });
+        assert_eq!(live.take_news().iter().filter(|news| unread(news)).count(), 1);
+    }
+
+    #[test]
+    fn what_is_outside_the_scope_is_counted_and_has_no_row() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        for host in ["bank.test", "chat.test", "bank.test"] {
+            live.tunnel(&app, &tunnel(host, TunnelOutcome::PassedThrough), false, now);
+        }
+        assert_eq!((live.outside_hosts(), live.outside_traffic.connections, live.rows().len()), (2, 3, 0));
+        assert!(!live.is_empty());
+    }
+
+    #[test]
+    fn a_name_that_holds_a_captured_value_is_not_shown() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        let mut observations = observations("one.test", &[("users.Quillon.hr", Category::HeartRate)]);
+        observations.gate.remember_secret("Quillon");
+        live.observed(&app, observations, now);
+        let told = format!("{:?} {:?}", live.take_news(), live.rows());
+        assert!(!told.contains("Quillon") && told.contains("withheld"), "{told}");
+    }
+
+    #[test]
+    fn a_planted_value_is_told_once() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        let facts = PlantedFacts { category: Category::Location, confirmed: true, found_in: 1, probably_in: 0, needs_a_name: false };
+        for _ in 0..2 {
+            let planted = BTreeMap::from([("home".to_owned(), facts.clone())]);
+            live.observed(&app, Observations { planted, ..Observations::default() }, now);
+        }
+        assert_eq!(live.planted, BTreeMap::from([("home".to_owned(), 2)]));
+        assert_eq!(live.take_news(), [News::Planted { name: "home".into() }]);
+    }
+
+    #[test]
+    fn memory_is_bounded_whatever_a_client_sends() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        let word = |number: u64| format!("{number:012b}").replace('0', "o").replace('1', "l");
+        for number in 0..(MOST_RECEIVERS as u64 + 50) {
+            live.began(&app, ExchangeId(number), &format!("{}.test", word(number)), now);
+        }
+        assert_eq!((live.rows().len(), live.in_flight()), (MOST_RECEIVERS, MOST_RECEIVERS));
+        assert!(live.take_news().len() <= MOST_NEWS);
+    }
+}

@@ -1,0 +1,117 @@
+//! Counts and sizes in words, and what happened in a session as lines: for a terminal that is none, and for the end.
+
+use super::{
+    super::table::table,
+    live::{Live, News, Receiver},
+};
+use crate::model::text::printable;
+
+/// `1 host`, `2 hosts`.
+pub(super) fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// Bytes in a unit that fits: `0 B`, `999 B`, `1.0 kB`, `12 MB`. Powers of ten, as everywhere where a reader adds up.
+pub(super) fn bytes(number: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    match UNITS.iter().find(|(_, unit)| number >= *unit) {
+        None => format!("{number} B"),
+        Some((word, unit)) => {
+            let tenths = number / (unit / 10);
+            if tenths >= 100 { format!("{} {word}", tenths / 10) } else { format!("{}.{} {word}", tenths / 10, tenths % 10) }
+        }
+    }
+}
+
+/// What happened, in one line.
+pub(super) fn line(news: &News) -> String {
+    let text = match news {
+        News::Receiver { host, company } => {
+            format!("new receiver  {host}  {}", company.as_deref().unwrap_or("company unknown"))
+        }
+        News::Category { host, category, field, why } => {
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            format!("new category  {host}  {category}  ({field}{why})")
+        }
+        News::Unread { host, words } => format!("not read      {host}  {words}"),
+        News::Planted { name } => format!("planted found {name}"),
+        News::Outside { host } => format!("outside       {host}  passed through unread"),
+    };
+    printable(&text)
+}
+
+/// What a session saw, as a table, no wider than this; empty when nothing came.
+pub(super) fn summary(live: &Live, width: usize) -> String {
+    let row = |(host, row): &(&str, &Receiver)| {
+        let mut seen: Vec<String> = row.categories.keys().map(ToString::to_string).collect();
+        seen.extend(row.unread.iter().map(|(words, times)| format!("NOT READ: {words} ({times}x)")));
+        let company = row.company.clone().unwrap_or_else(|| "unknown".to_owned());
+        let fields = row.fields.len() as u64 + row.more_fields;
+        vec![(*host).to_owned(), company, row.requests.to_string(), row.bytes.to_string(), fields.to_string(), seen.join(", ")]
+    };
+    let mut receivers = live.rows();
+    receivers.sort_by_key(|(host, row)| (std::cmp::Reverse(row.bytes), *host));
+    let mut text = String::new();
+    if !receivers.is_empty() {
+        let rows: Vec<_> = receivers.iter().map(row).collect();
+        text = table(&["receiver", "company", "requests", "bytes", "fields", "categories"], &rows, &[2, 3, 4], width);
+    }
+    if live.outside_hosts() > 0 {
+        let through = live.outside_traffic;
+        let bytes = if through.bytes > 0 { format!(", {}", bytes(through.bytes)) } else { String::new() };
+        let (hosts, connections) = (count(live.outside_hosts() as u64, "host"), count(through.connections, "connection"));
+        text.push_str(&format!("outside the scope, passed through unread: {hosts}, {connections}{bytes}\n"));
+    }
+    for (name, times) in &live.planted {
+        text.push_str(&format!("planted {}: found in {}\n", printable(name), count(*times, "request")));
+    }
+    if live.skipped > 0 {
+        text.push_str(&format!("{} came too fast for this table; the capture holds them\n", count(live.skipped, "exchange")));
+    }
+    if live.broken {
+        text.push_str("this table broke off in the middle, which is a defect; the capture holds everything\n");
+    }
+    if text.is_empty() { "nothing came through the proxy\n".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::{super::live::tests as seen, *};
+    use crate::model::{App, Category};
+
+    #[test]
+    fn sizes_are_short_and_never_rounded_up() {
+        for (number, want) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 kB"),
+            (1_999, "1.9 kB"),
+            (99_999, "99 kB"),
+            (1_000_000, "1.0 MB"),
+            (12_345_678, "12 MB"),
+            (u64::MAX, "18446744 TB"),
+        ] {
+            assert_eq!(bytes(number), want);
+        }
+        assert_eq!((count(1, "host"), count(0, "host")), ("1 host".into(), "0 hosts".into()));
+    }
+
+    #[test]
+    fn a_session_is_summed_up_with_what_it_did_not_see() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        assert_eq!(summary(&live, 100), "nothing came through the proxy\n");
+        live.observed(&app, seen::observations("api.band.test", &[("hr", Category::HeartRate)]), now);
+        live.tunnel(&app, &seen::refused("pinned.test"), true, now);
+        live.tunnel(&app, &seen::tunnel("bank.test", crate::model::TunnelOutcome::PassedThrough), false, now);
+        let text = summary(&live, 100);
+        for words in ["api.band.test", "heart-rate", "100", "NOT READ: refused our certificate", "1 host, 1 connection"] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        let lines: Vec<String> = live.take_news().iter().map(line).collect();
+        assert_eq!(lines[0], "new receiver  api.band.test  company unknown");
+        assert!(lines[1].starts_with("new category  api.band.test  heart-rate  (POST /v1/data json hr: its name says"), "{lines:?}");
+        assert!(lines.contains(&"outside       bank.test  passed through unread".to_owned()));
+    }
+}
