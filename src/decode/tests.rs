@@ -387,6 +387,7 @@ fn ledgers_with_profile(headers: &[(&str, &str)], body: &[u8]) -> [[u64; 4]; 2] 
         value("profile.height_cm", Category::Height, Planted::Integer(171)),
         value("profile.weight_kg", Category::Weight, Planted::Decimal("63.4".into())),
         value("band.heart_rate", Category::HeartRate, Planted::Series(minutes())),
+        value("home.address", Category::PostalAddress, Planted::Text("Rosenstraße 6, 10115 Musterstädt".into())),
     ]);
     let mut observer = Observer::new(&app, &provenance);
     let exchange = exchange(1, "start", "POST", "x.test/a", headers, body.to_vec());
@@ -415,6 +416,8 @@ fn what_is_found_only_at_the_end_of_a_request_is_named_in_the_ledger() {
     assert_eq!(ledgers_with_profile(&[], br#"{"a":["Quillon","Quillox","Quillon"]}"#), both([14, 7, 2 + 16, 0]));
     // The first half of a position is judged with the second.
     assert_eq!(ledgers_with_profile(&[], br#"{"a1":52.37403,"a2":4.88969,"a3":1.5}"#), both([15, 3, 2 + 19, 0]));
+    // A town and its postal code are a sign together.
+    assert_eq!(ledgers_with_profile(&[], r#"{"a1":"Musterstädt","a2":"10115"}"#.as_bytes()), both([17, 0, 2 + 17, 0]));
     // A digest and its key: the key is a token, typed.
     let mac = {
         use hmac::{Hmac, KeyInit as _, Mac as _};

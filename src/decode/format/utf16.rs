@@ -39,7 +39,7 @@ pub(in super::super) fn utf16(bytes: &[u8], charset: Option<&str>) -> Option<Str
         let is_document = || json::is_json(text.as_bytes()) || xml::is_xml(&text);
         // Of random units hardly any is a letter of ours.
         let is_ours = || text.chars().filter(char::is_ascii).count() * 2 >= text.chars().count();
-        if is_document() || marked && (is_ours() || charset.is_some()) {
+        if is_document() || marked && (is_ours() || charset.is_some_and(|charset| charset.starts_with("utf-16"))) {
             return Some(text);
         }
     }

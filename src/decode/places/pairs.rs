@@ -95,6 +95,17 @@ impl Fits {
     }
 }
 
+/// How the two numbers of a pair stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    /// In different objects.
+    Apart,
+    /// In one object, or one text.
+    Together,
+    /// They are a whole text, with a separator between: the shape of coordinates.
+    Alone,
+}
+
 /// What a name says about a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Named {
@@ -238,8 +249,8 @@ impl Pairs {
         let mut partner = None;
         'search: for old in self.candidates.iter().rev() {
             for new in &new {
-                let together = old.group == new.group;
-                if !(old.fits.go_together(new.fits) && (together || old.fits.exact && new.fits.exact)) {
+                let stand = if old.group == new.group { Stand::Together } else { Stand::Apart };
+                if !(old.fits.go_together(new.fits) && (stand == Stand::Together || old.fits.exact && new.fits.exact)) {
                     continue;
                 }
                 if tries == 0 {
@@ -247,7 +258,7 @@ impl Pairs {
                 }
                 tries -= 1;
                 self.tried = self.tried.saturating_add(1);
-                if let Some((sight, latitude_first)) = pair(old, new, together, &self.looked, places) {
+                if let Some((sight, latitude_first)) = pair(old, new, stand, &self.looked, places) {
                     partner = Some((old.clone(), new.clone(), sight, latitude_first));
                     break 'search;
                 }
@@ -403,7 +414,7 @@ impl Pairs {
         places: &Places,
         nearest: &mut Nearest,
     ) {
-        let mut last: Option<(usize, Vec<Candidate>)> = None;
+        let mut last: Option<(Range<usize>, Vec<Candidate>)> = None;
         for (range, item) in items {
             let spelled = text.get(range.clone()).unwrap_or_default();
             let candidates = match item {
@@ -422,18 +433,20 @@ impl Pairs {
                     }
                 }
             };
-            if let Some((end, before)) = &last
-                && range.start.saturating_sub(*end) <= WIDEST_GAP
+            if let Some((first, before)) = &last
+                && range.start.saturating_sub(first.end) <= WIDEST_GAP
             {
+                let whole = (first.start, range.end) == (0, text.len()) && range.start.saturating_sub(first.end) <= SEPARATOR;
+                let stand = if whole { Stand::Alone } else { Stand::Together };
                 let both = before.iter().flat_map(|old| candidates.iter().map(move |new| (old, new)));
-                let hits = both.filter_map(|(old, new)| pair(old, new, true, &self.looked, places)).map(|(sight, _)| sight);
+                let hits = both.filter_map(|(old, new)| pair(old, new, stand, &self.looked, places)).map(|(sight, _)| sight);
                 if let Some(sight) = hits.min_by(|a, b| a.distance_m.total_cmp(&b.distance_m)) {
                     nearest.add(sight);
                     last = None;
                     continue;
                 }
             }
-            last = Some((range.end, candidates));
+            last = Some((range, candidates));
         }
     }
 
@@ -454,7 +467,7 @@ impl Pairs {
 
 /// Two halves as a position near a held one, in the order that is nearer; and whether the latitude is the older. `None` when
 /// they are none, or chance would give as much.
-fn pair(old: &Candidate, new: &Candidate, together: bool, looked: &Looked, places: &Places) -> Option<(Sight, bool)> {
+fn pair(old: &Candidate, new: &Candidate, stand: Stand, looked: &Looked, places: &Places) -> Option<(Sight, bool)> {
     if !old.reading.notation.goes_with(new.reading.notation) {
         return None;
     }
@@ -496,11 +509,12 @@ fn pair(old: &Candidate, new: &Candidate, together: bool, looked: &Looked, place
         }
         let coarse = latitude.reading.is_coarse() || longitude.reading.is_coarse();
         let place = latitude.named.place && longitude.named.place;
-        if coarse && !place && (old.named.amount || new.named.amount || !places.round_to(latitude.reading, longitude.reading)) {
+        let says_so = place || stand == Stand::Alone;
+        if coarse && !says_so && (old.named.amount || new.named.amount || !places.round_to(latitude.reading, longitude.reading)) {
             return None;
         }
         let family = coarser(latitude.reading.notation, longitude.reading.notation);
-        let apart = if together { f64::from(new.number.saturating_sub(old.number)) } else { f64::MAX };
+        let apart = if stand == Stand::Apart { f64::MAX } else { f64::from(new.number.saturating_sub(old.number)) };
         let place = if place { PLACE_BONUS } else { 1.0 };
         let ways = latitude.readings.min(longitude.readings);
         let chance = chance::of_pair(places.held[held].position, distance_m, units);
@@ -622,6 +636,8 @@ const FEWEST_TRIES: u32 = 4;
 const MOST_TRIES: u32 = 100_000;
 /// Characters between two coordinates in one text: `, "longitude" : ` and the like.
 const WIDEST_GAP: usize = 24;
+/// Between two that are a whole text: `, `.
+const SEPARATOR: usize = 2;
 /// The shortest text with a cell or a pair in it.
 const SHORTEST_TEXT: usize = 5;
 /// Eight bytes in base64; so many bytes are looked at, and so many characters they have in hex.

@@ -349,7 +349,7 @@ fn two_decimals_are_a_position_where_rounding_makes_them_of_one_or_a_name_says_p
         (&["1 a1=52.38", "1 a2=4.90"], ""),
         (&["1 a1=52.37", "1 a2=4.90"], ""),
         (&["1 a1=52.36", "1 a2=4.89"], ""),
-        (&["1 q=52.38,4.90"], ""),
+        (&["1 q=total 52.38, tax 4.90"], ""),
         (&["1 a1=52.38", "1 a2=4.8897"], ""),
         // Amounts of money, whatever they are.
         (&["1 price=52.37", "1 tax=4.89"], ""),
@@ -357,6 +357,9 @@ fn two_decimals_are_a_position_where_rounding_makes_them_of_one_or_a_name_says_p
         (&["1 price=52.38", "1 a2=4.89"], ""),
         // Names that say what they are.
         (&["1 lat=52.38", "1 lon=4.90"], "Certain"),
+        // A text of two such numbers and nothing else looks like coordinates.
+        (&["1 q=52.38, 4.90"], "Likely"),
+        (&["1 q=52.38,4.90,7.12"], ""),
         (&["1 locationKey=52.38,4.90"], "Likely"),
     ] {
         assert_eq!(certainty(leaves), want, "{leaves:?}");
