@@ -193,6 +193,45 @@ async fn when_the_proxy_dies_the_run_fails_and_the_cloud_receives_nothing_more()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_phone_whose_traffic_cannot_be_read_is_told_before_the_app_is_started() {
+    let mut lab = Lab::new().await;
+    let scenario = lab.scenario("passive-sync", as_shipped);
+    for (fault, reason) in [
+        (Fault::PhoneDistrusts, "refused its certificate (UnknownCA): the phone does not trust this rig's authority"),
+        (Fault::PhoneAstray, "nothing of its probe arrived at the proxy: is the phone pointed at it?"),
+    ] {
+        let recorded = lab.run(&scenario, "sim-1.0", 5, 1, Some(fault)).await;
+        let RunEnding::SelfCheckFailed { why } = &recorded.ending else { panic!("{:?}", recorded.ending) };
+        assert!(why.contains(reason), "{why}");
+        let reader = CaptureReader::open(&recorded.folder).expect("readable");
+        let mut events = Vec::new();
+        reader.replay(&mut |event, _| events.push(event.event.clone())).expect("as written");
+        assert!(matches!(&events[..], [RunEvent::RunStarted(_), RunEvent::RunEnded { .. }]), "nothing was done: {events:?}");
+        let observations = audit::observe(&reader, &lab.app).expect("readable");
+        assert_eq!(observations.coverage.complete_runs, 0);
+        assert!(
+            observations.coverage.incomplete_runs.iter().any(|run| run.contains(reason)),
+            "{:?}",
+            observations.coverage.incomplete_runs
+        );
+    }
+    assert!(lab.bench.cloud().journal().iter().all(|arrival| !arrival.host.contains("huami")), "the app was never started");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_probe_is_in_no_capture_and_reaches_no_server() {
+    let mut lab = Lab::new().await;
+    let scenario = lab.scenario("passive-sync", as_shipped);
+    let recorded = lab.run(&scenario, "sim-1.0", 5, 1, None).await;
+    assert_eq!(recorded.ending, RunEnding::Complete);
+    let control = lab.control.as_ref().expect("made with the first run");
+    assert!(!control.hosts.is_empty() && control.hosts.iter().all(|host| host != run::self_check::PROBE_HOST), "{:?}", control.hosts);
+    let log = std::fs::read_to_string(recorded.folder.join("events.jsonl")).expect("text");
+    assert!(!log.contains("probe.tattletale"), "the probe is recorded");
+    assert!(lab.bench.cloud().journal().iter().all(|arrival| arrival.host != run::self_check::PROBE_HOST));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_passive_position_is_found_whatever_hosts_and_keys_are_called() {
     let mut lab = Lab::new().await;
     let seed = fastrand::u64(..);

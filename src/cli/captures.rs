@@ -167,6 +167,7 @@ const fn ending(ending: Option<&RunEnding>) -> &'static str {
         Some(RunEnding::Complete) => "complete",
         Some(RunEnding::InstrumentFailed { .. }) => "instrument failed",
         Some(RunEnding::Interrupted) => "interrupted",
+        Some(RunEnding::SelfCheckFailed { .. }) => "self-check failed",
         Some(RunEnding::StepFailed { .. }) => "step failed",
     }
 }

@@ -59,6 +59,23 @@ pub(super) struct Arguments {
     /// Rehearse a failure: the proxy of each run dies after the step on this line of the scenario
     #[arg(long, value_name = "LINE", help_heading = "Rehearsal")]
     break_proxy_after: Option<u32>,
+    /// Rehearse a failure: the phone does not trust the proxy's certificate
+    #[arg(long, help_heading = "Rehearsal", conflicts_with = "break_proxy_after")]
+    break_trust: bool,
+    /// Rehearse a failure: the phone is not pointed at the proxy
+    #[arg(long, help_heading = "Rehearsal", conflicts_with_all = ["break_proxy_after", "break_trust"])]
+    break_route: bool,
+}
+
+impl Arguments {
+    /// What is to break in each run.
+    fn fault(&self) -> Option<Fault> {
+        match (self.break_trust, self.break_route) {
+            (true, _) => Some(Fault::PhoneDistrusts),
+            (_, true) => Some(Fault::PhoneAstray),
+            _ => self.break_proxy_after.map(|after_step| Fault::StopProxy { after_step }),
+        }
+    }
 }
 
 /// What is to be run, with everything checked that can be checked before.
@@ -314,8 +331,7 @@ async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundi
             }
             recorded.begun = at + 1;
             (order.run, order.runs) = (number, scenario.runs);
-            let fault = arguments.break_proxy_after.map(|after_step| Fault::StopProxy { after_step });
-            let rig = bench.rig(seed_of(plan.seed, &scenario.name, number), &scenario.plant, fault).await?;
+            let rig = bench.rig(seed_of(plan.seed, &scenario.name, number), &scenario.plant, arguments.fault()).await?;
             let rig = seeded(rig, plan.seed);
             let words = format!("{}: run {number} of {}", scenario.name, scenario.runs);
             order.watchers = progress.watcher(&words).into_iter().collect();
@@ -325,10 +341,11 @@ async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundi
             let exit = tell_outcome(&outcome, &progress, surroundings);
             recorded.exit = recorded.exit.worse(exit);
             recorded.captures.push(outcome.capture);
-            if exit == Exit::Failed {
+            let unreadable = matches!(outcome.ending, RunEnding::SelfCheckFailed { .. });
+            if exit == Exit::Failed || unreadable {
                 tell_left_out(plan, at, number, surroundings);
             }
-            if matches!(exit, Exit::Interrupted | Exit::Failed) {
+            if matches!(exit, Exit::Interrupted | Exit::Failed) || unreadable {
                 // What failed would fail again: what was recorded so far is audited, and says that it is not all.
                 return Ok(recorded);
             }
@@ -368,6 +385,10 @@ fn tell_outcome(outcome: &RunOutcome, progress: &RunProgress, surroundings: &mut
             let capture = surroundings.shown(&outcome.capture);
             surroundings.warn(format_args!("what was recorded until then is kept in {capture}"));
             Exit::Failed
+        }
+        RunEnding::SelfCheckFailed { why } => {
+            surroundings.warn(format_args!("error: the phone's traffic cannot be read, so nothing was run: {}", printable(why)));
+            Exit::Inconclusive
         }
         RunEnding::StepFailed { why } => {
             surroundings.warn(format_args!("error: the scenario did not happen as written: {}", printable(why)));

@@ -557,6 +557,7 @@ fn incomplete(ending: Option<&RunEnding>) -> Option<String> {
         Some(RunEnding::Complete) => None,
         Some(RunEnding::InstrumentFailed { why }) => Some(format!("an instrument failed: {}", printable(why))),
         Some(RunEnding::Interrupted) => Some("interrupted".to_owned()),
+        Some(RunEnding::SelfCheckFailed { why }) => Some(format!("the phone's traffic cannot be read: {}", printable(why))),
         Some(RunEnding::StepFailed { why }) => Some(format!("a step failed: {}", printable(why))),
         None => Some("the recording breaks off".to_owned()),
     }

@@ -86,6 +86,11 @@ pub enum RunEnding {
     },
     /// A person stopped it.
     Interrupted,
+    /// The self-check before the run found that the phone's traffic cannot be read, so nothing was done.
+    SelfCheckFailed {
+        /// What arrived at the proxy instead of the probe.
+        why: String,
+    },
     /// A step failed, so the scenario did not happen as written.
     StepFailed {
         /// Which, what was awaited and what was seen.

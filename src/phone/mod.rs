@@ -61,6 +61,16 @@ pub trait Phone: Send {
     /// When the phone does not take it.
     async fn set_location(&mut self, position: Position) -> Result<Position, PhoneError>;
 
+    /// Fetches a URL as any app on the phone would that trusts whom the phone trusts: by the phone's own way to the network, without
+    /// a cache. Any status is an answer. For the self-check, before the app is started.
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] when this phone cannot be made to fetch anything (the default), [`PhoneError::Failed`] when it
+    /// could not be asked. A request that got no answer is no error: it is [`Probed::Unanswered`].
+    async fn probe(&mut self, url: &str) -> Result<Probed, PhoneError> {
+        Err(PhoneError::Unsupported(format!("it cannot be made to fetch {url}")))
+    }
+
     /// Puts the phone back as it was found. Called on every way out; twice does no harm.
     ///
     /// # Errors
@@ -83,6 +93,15 @@ pub enum Action {
     StopApp,
     /// [`Phone::tap_on`].
     TapOn,
+}
+
+/// What a phone says of a fetch that it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probed {
+    /// It was answered, with this status.
+    Answered(u16),
+    /// It was not, and why, in words.
+    Unanswered(String),
 }
 
 /// How to start the app.

@@ -22,6 +22,7 @@ use crate::{
 pub mod authority;
 pub mod recorder;
 pub mod rig;
+pub mod self_check;
 
 pub use authority::{Obtained, RigAuthority};
 pub use recorder::Watcher;
@@ -127,6 +128,13 @@ async fn perform(
         return Err(RunError::Impossible { line: placed.line, step: placed.name, phone: rig.phone.about() });
     }
     let version = rig.phone.install(order.version).await?;
+    tokio::pin!(interrupted);
+    let checked = tokio::select! {
+        biased;
+        () = &mut interrupted => Err(RunEnding::Interrupted),
+        error = rig.source.failed() => Err(RunEnding::InstrumentFailed { why: error.to_string() }),
+        checked = self_check::check(&mut *rig.phone, &rig.probe, &mut rig.traffic) => checked,
+    };
     let provenance = provenance(&rig, &script, order, version);
     let (recorder, writing) =
         recorder::start(order.captures, provenance, rig.clock.clone(), rig.traffic, Arc::clone(&rig.source), order.watchers.clone())?;
@@ -140,12 +148,16 @@ async fn perform(
         hold: &mut rig.hold,
         log: &recorder,
     };
-    let ending = tokio::select! {
-        biased;
-        () = interrupted => RunEnding::Interrupted,
-        error = rig.source.failed() => RunEnding::InstrumentFailed { why: error.to_string() },
-        why = recorder.failed() => RunEnding::InstrumentFailed { why },
-        ending = script.perform(&mut stage, rig.fault.as_ref(), &rig.source) => ending,
+    let ending = match checked {
+        // What cannot be read is not begun: the app would have sent its data for nothing.
+        Err(ending) => ending,
+        Ok(()) => tokio::select! {
+            biased;
+            () = &mut interrupted => RunEnding::Interrupted,
+            error = rig.source.failed() => RunEnding::InstrumentFailed { why: error.to_string() },
+            why = recorder.failed() => RunEnding::InstrumentFailed { why },
+            ending = script.perform(&mut stage, rig.fault.as_ref(), &rig.source) => ending,
+        },
     };
 
     // On every way out: the app is stopped, the phone put back, the source emptied; only then is the run over.

@@ -1,11 +1,17 @@
 //! What one run holds, put together: a band, a phone, a traffic source, a clock. The simulated rig is made here from the
 //! pieces that `link`, `band`, `phone` and `traffic` give.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 
-use super::{RunError, authority};
+use super::{
+    RunError, authority,
+    self_check::{PROBE_HOST, Probe},
+};
 use crate::{
     band::mi_band_3::{BandContents, MiBand3, SimulatedMiBand3},
     clock::{Clock, Hold},
@@ -42,6 +48,8 @@ pub struct Rig {
     pub traffic: TrafficReceiver,
     /// What it is, for the capture.
     pub kind: model::Rig,
+    /// What the phone has to bring through before a run; its gate is the traffic source's.
+    pub probe: Probe,
     /// What is to break, for rehearsing.
     pub fault: Option<Fault>,
 }
@@ -49,6 +57,10 @@ pub struct Rig {
 /// Something that breaks on purpose, so that people can rehearse how their CI takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// The phone is not pointed at the proxy.
+    PhoneAstray,
+    /// The phone does not trust the run's authority.
+    PhoneDistrusts,
     /// The proxy dies after the step on this line of the scenario.
     StopProxy {
         /// Line of the scenario file.
@@ -109,12 +121,14 @@ impl SimulatedBench {
         let hold = clock.hold();
         let (events, traffic) = queue();
         let cloud = self.cloud.address();
-        let upstream = Upstream::Local(LocalUpstream::new(move |_, _| Some(cloud), [self.cloud.ca_der()]));
+        // The probe is for the proxy alone: the cloud must not see it, however the proxy answers.
+        let upstream = Upstream::Local(LocalUpstream::new(move |host, _| (host != PROBE_HOST).then_some(cloud), [self.cloud.ca_der()]));
+        let probe = Probe::new();
         let proxy = Proxy::new(ProxySetup {
             listen: self.listen,
             authority: Arc::clone(&self.authority),
             upstream,
-            gate: Arc::new(OpenGate),
+            gate: probe.gate(Arc::new(OpenGate)),
             clock: clock.clone(),
         });
         let source: Arc<dyn RunningSource> = Arc::from(Box::new(proxy).start(events).await?);
@@ -128,8 +142,9 @@ impl SimulatedBench {
             seed,
             central: Arc::clone(&central),
             band: BandAccess { address: band.address, key: band.key },
-            proxy: address,
-            trusted: self.authority.certificate_der(),
+            // A port of this machine that nobody listens on (RFC 6335 section 6: reserved).
+            proxy: if fault == Some(Fault::PhoneAstray) { SocketAddr::from((Ipv4Addr::LOCALHOST, 1)) } else { address },
+            trusted: if fault == Some(Fault::PhoneDistrusts) { self.cloud.ca_der() } else { self.authority.certificate_der() },
             cloud_ca: self.cloud.ca_der(),
             vocabulary: self.vocabulary.clone(),
             profile: profile(planted),
@@ -138,6 +153,7 @@ impl SimulatedBench {
             clock,
             hold,
             phone: Box::new(phone),
+            probe,
             central,
             band: Some(band),
             source,

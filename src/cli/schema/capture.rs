@@ -80,6 +80,7 @@ fn ending() -> Value {
         plain("complete", "Every step was done"),
         why("instrument-failed", "Phone, band, proxy or disk failed"),
         plain("interrupted", "A person stopped it"),
+        why("self-check-failed", "Before the run, the phone's traffic could not be read"),
         why("step-failed", "The scenario did not happen as written"),
     ])
 }

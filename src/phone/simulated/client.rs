@@ -101,6 +101,14 @@ impl Client {
 }
 
 impl Request {
+    /// A plain GET. `Err` with words when the URL has no host.
+    pub(super) fn get(url: &str) -> Result<Self, String> {
+        let url = Uri::try_from(url).map_err(|error| error.to_string())?;
+        let host = url.host().ok_or("the URL has no host")?.to_owned();
+        let path = url.path().to_owned();
+        Ok(Self { method: Method::GET, host, path, query: Vec::new(), headers: Vec::new(), body: Vec::new(), lane: Lane::Http1 })
+    }
+
     fn into_http(self) -> Result<http::Request<Full<Bytes>>, String> {
         let query = uploads::form(self.query.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         let separator = if query.is_empty() { "" } else { "?" };

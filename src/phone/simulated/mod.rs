@@ -19,10 +19,10 @@ use tokio::{
 use self::{
     app::{Command, Message, StandIn},
     calls::Stored,
-    client::Client,
+    client::{Client, Request},
     noise::Noise,
 };
-use super::{Action, Key, Launch, Permission, Phone, PhoneError};
+use super::{Action, Key, Launch, Permission, Phone, PhoneError, Probed};
 use crate::{
     clock::Clock,
     link::Central,
@@ -316,6 +316,16 @@ impl Phone for SimulatedPhone {
         self.place.set(position);
         self.tell(Command::Moved(position));
         Ok(position)
+    }
+
+    /// With connections of its own, closed afterwards.
+    async fn probe(&mut self, url: &str) -> Result<Probed, PhoneError> {
+        let client = (self.connect)().map_err(PhoneError::Failed)?;
+        let request = Request::get(url).map_err(PhoneError::Failed)?;
+        Ok(match client.send(request).await {
+            Ok(answer) => Probed::Answered(answer.status),
+            Err(why) => Probed::Unanswered(why),
+        })
     }
 
     /// Ends both apps: the phone is switched off, as it was before [`SimulatedPhone::new`].
