@@ -112,6 +112,33 @@ pub(super) fn dark_sentence(fields: &BTreeMap<FieldName, Dark>) -> Option<String
 /// Said of a connection that turned into another protocol, none of whose messages is recorded.
 pub(super) const SWITCHED: &str = "the connection turned into another protocol, whose messages were not seen";
 
+/// Said of a request whose response nobody saw.
+pub(super) const UNANSWERED: &str = "a request never got its response: what else would have been sent is unknown";
+
+/// The same of one exchange, with the reason where the proxy gave one. Another program's words may hold anything.
+pub(super) fn unanswered(exchange: &Exchange, imported: bool) -> String {
+    match exchange.error.as_ref().filter(|_| !imported) {
+        Some(error) => format!("{UNANSWERED} ({})", printable(error)),
+        None => UNANSWERED.to_owned(),
+    }
+}
+
+/// What is not known of a request that names, in its `Host` header, another host than the one that it went to: who is behind a
+/// front. An address names nobody. The named host may be personal, and is in the request's headers for whoever looks.
+pub(super) fn of_front(exchange: &Exchange) -> Option<(BlindSpotKind, String)> {
+    let went_to = exchange.request.url.host.as_str();
+    // Exposed to be compared: nothing of it is kept.
+    let named = exchange.request.header("host")?.expose().trim();
+    let named = match named.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => named,
+    };
+    let same = named.is_empty() || named.eq_ignore_ascii_case(went_to) || went_to.parse::<core::net::IpAddr>().is_ok();
+    let sentence =
+        "a request names another host in its headers than the one that it went to: which of them keeps what it holds is not known";
+    (!same).then(|| (BlindSpotKind::Fronted, sentence.to_owned()))
+}
+
 /// What the way in which an exchange ended hides of what was sent: a connection that turned into another protocol, an upload
 /// that was not seen to its end. A missing response is told by itself.
 pub(super) fn of_ending(exchange: &Exchange) -> Option<(BlindSpotKind, String)> {

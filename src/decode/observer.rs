@@ -163,7 +163,7 @@ impl<'a> Observer<'a> {
     /// What was observed. A run that did not end complete counts for no field: its `runs` are 0.
     pub fn finish(mut self) -> Observations {
         for (id, host) in std::mem::take(&mut self.in_flight) {
-            let spot = self.spot(BlindSpotKind::Unanswered, &host, String::new(), self.origin_of_host(&host), UNANSWERED.to_owned());
+            let spot = self.spot(BlindSpotKind::Unanswered, &host, String::new(), self.origin_of_host(&host), blind::UNANSWERED.to_owned());
             self.spots.add(BlindSpot { evidence: Some(self.evidence(Some(id))), ..spot });
         }
         for (_, spot) in std::mem::take(&mut self.switched).into_iter().filter(|(id, _)| !self.messaged.contains(id)) {
@@ -427,9 +427,12 @@ impl<'a> Observer<'a> {
             spots.push((BlindSpotKind::LimitReached, "there are more endpoints or fields than are listed one by one".to_owned()));
         }
         if !answered && kind == Kind::Exchange {
-            spots.push((BlindSpotKind::Unanswered, UNANSWERED.to_owned()));
+            spots.push((BlindSpotKind::Unanswered, blind::unanswered(exchange, self.imported)));
         }
-        let ending = blind::of_ending(exchange);
+        spots.extend(blind::of_front(exchange));
+        // The proxy says of a WebSocket when it could not read what passed: without that, every message is in the log.
+        let listened = !self.imported && matches!(request.url.scheme.as_str(), "ws" | "wss");
+        let ending = blind::of_ending(exchange).filter(|(_, sentence)| !listened || sentence != blind::SWITCHED);
         let switched = exchange.error.is_none() && ending.is_some();
         spots.extend(ending);
         if let Some(BodyGap::Opaque { .. }) = unseen.body {
@@ -691,7 +694,6 @@ const TAXONOMY: &[&str] = &[
 
 /// Why what was watched while somebody used the phone by hand is never clean (R2): no two such sessions do the same.
 const BY_HAND: &str = "the phone was used by hand: what the app sends when it is used otherwise was not seen";
-const UNANSWERED: &str = "a request never got its response: what else would have been sent is unknown";
 /// The phase of everything in an import that gives no times (R6).
 const UNSCRIPTED: &str = "unscripted";
 const LONGEST_METHOD: usize = 16;

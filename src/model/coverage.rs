@@ -114,6 +114,8 @@ pub enum BlindSpotKind {
     ClosedDuringHandshake,
     /// The handshake finished, no request followed, and no other tunnel to that host was read.
     ClosedWithoutRequest,
+    /// A request names another host than the one that it goes to (domain fronting): which of them keeps it is not known.
+    Fronted,
     /// Client and proxy could not speak TLS with each other, for another reason than the certificate.
     HandshakeFailed,
     /// A decoder's limit cut something.
@@ -134,12 +136,13 @@ pub enum BlindSpotKind {
 
 impl BlindSpotKind {
     /// Every kind, sorted by word.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::BodyMissing,
         Self::BodyOpaque,
         Self::CertificateRefused,
         Self::ClosedDuringHandshake,
         Self::ClosedWithoutRequest,
+        Self::Fronted,
         Self::HandshakeFailed,
         Self::LimitReached,
         Self::NoCoverage,
@@ -158,6 +161,7 @@ impl BlindSpotKind {
             Self::CertificateRefused => "certificate-refused",
             Self::ClosedDuringHandshake => "closed-during-handshake",
             Self::ClosedWithoutRequest => "closed-without-request",
+            Self::Fronted => "fronted",
             Self::HandshakeFailed => "handshake-failed",
             Self::LimitReached => "limit-reached",
             Self::NoCoverage => "no-coverage",

@@ -270,10 +270,13 @@ fn websocket(request: &mut Request<Incoming>, url: String, shared: Arc<Shared>) 
     let protocol = header("sec-websocket-protocol").split(',').next().unwrap_or_default().trim().to_owned();
     let upgrading = hyper::upgrade::on(request);
     let note = move |sent: bool, message: &Message| {
-        if !matches!(message, Message::Text(_) | Message::Binary(_)) {
-            return;
-        }
-        let said = Said { url: url.clone(), sent, text: message.is_text(), digest: Digest::of(&message.clone().into_data()) };
+        let (text, data) = match message {
+            Message::Text(_) | Message::Binary(_) => (message.is_text(), message.clone().into_data()),
+            // A reason for closing is uploaded like everything else.
+            Message::Close(Some(closing)) if !closing.reason.is_empty() => (true, closing.reason.clone().into()),
+            _ => return,
+        };
+        let said = Said { url: url.clone(), sent, text, digest: Digest::of(&data) };
         lock(&shared.said).push(said);
     };
     tokio::spawn(async move {

@@ -31,7 +31,7 @@ fn a_websocket_keeps_its_subprotocol_and_its_messages_are_recorded() {
         assert_eq!(told.lines().collect::<Vec<_>>(), expected, "{url}");
         let outcome = bench.finish();
         assert_eq!(outcome.assert_equal(), 1, "{url}");
-        assert_eq!(outcome.log.messages.len(), 10, "five each way");
+        assert_eq!(outcome.log.messages.len(), 11, "five each way, and the client's reason for closing");
     }
 }
 

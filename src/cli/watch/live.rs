@@ -346,6 +346,7 @@ const fn in_words(kind: BlindSpotKind) -> &'static str {
     match kind {
         BlindSpotKind::BodyMissing => "not recorded to its end",
         BlindSpotKind::BodyOpaque => "could not be decoded",
+        BlindSpotKind::Fronted => "names another host",
         BlindSpotKind::LimitReached => "too much to decode in full",
         BlindSpotKind::Unanswered => "not answered",
         _ => "not read",
