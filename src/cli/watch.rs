@@ -2,9 +2,9 @@
 //! and ends in a capture like any other. Passes no verdict: that is `audit`'s.
 
 use std::{
-    io,
+    fs, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -208,7 +208,7 @@ fn prepare(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Pre
     let scope = Scope::new(app.as_ref(), &arguments.only);
     let scope_words = scope.in_words(arguments.app.as_deref(), &arguments.only);
     let parent = match &arguments.out {
-        Some(out) => surroundings.path(out),
+        Some(out) => own_folder(&surroundings.path(out), surroundings)?,
         None => workspace.prepare_runs()?,
     };
     let ours = authority::of_rig(&RigFolder::of(&workspace, DEFAULT_RIG)?, surroundings.now)?;
@@ -284,6 +284,16 @@ fn prepare(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Pre
         control: None,
     };
     Ok(Prepared { parent, provenance, gate, proxy, traffic, session, app: app.unwrap_or_default() })
+}
+
+/// A folder for captures that somebody named, made for its owner only where it is not there.
+fn own_folder(path: &Path, surroundings: &Surroundings) -> Result<PathBuf, Failure> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|problem| Failure::usage(format!("make the folder {}: {problem}", surroundings.shown(path)), ""))?;
+    Ok(path.to_owned())
 }
 
 /// What a person says that they watch. Nobody checks it: it is printed as claimed.
@@ -419,7 +429,7 @@ fn tell_what_next(session: &Session, surroundings: &mut Surroundings) -> Result<
     let capture = &session.capture;
     surroundings.print(&format!("capture: {capture}\n"))?;
     surroundings.note(format_args!("what it means: tattletale audit {capture}\nevery field:    tattletale fields {capture}"));
-    surroundings.warn(format_args!("\n{}", ca::removal_steps(&session.fingerprint, &session.name)));
+    surroundings.warn(format_args!("\n{}\n{}", ca::removal_steps(&session.fingerprint, &session.name), session.undo()));
     Ok(())
 }
 

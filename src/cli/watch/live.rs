@@ -6,11 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::words::count;
 use crate::{
     decode::{receiver_of, shown_host},
     model::{
         App, BlindSpotKind, Category, EndpointFacts, ExchangeId, FieldFacts, FieldName, Observations, Tunnel, TunnelOutcome,
         text::printable,
+        tunnel::{PassReason, PassedBytes},
     },
 };
 
@@ -40,8 +42,8 @@ pub(super) struct Live {
     outside: BTreeSet<String>,
     /// What passed through to them.
     pub(super) outside_traffic: Traffic,
-    /// Planted values that were found for certain, each with how many requests held it.
-    pub(super) planted: BTreeMap<String, u64>,
+    /// Planted values that were found, each with how many requests held it.
+    pub(super) planted: BTreeMap<String, PlantedHits>,
     /// Exchanges that came faster than they could be decoded. They are in the capture.
     pub(super) skipped: u64,
     /// Whether decoding has stopped, which it never should.
@@ -49,6 +51,25 @@ pub(super) struct Live {
     /// What happened, for whoever prints lines.
     news: VecDeque<News>,
     seen: u64,
+}
+
+/// How many requests held a planted value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PlantedHits {
+    /// Beyond chance.
+    pub(super) certain: u64,
+    /// Probably.
+    pub(super) likely: u64,
+}
+
+impl PlantedHits {
+    /// `found in 2 requests`, `probably found in 1 request`.
+    pub(super) fn in_words(self) -> String {
+        match self {
+            Self { certain: 0, likely } => format!("probably found in {}", count(likely, "request")),
+            Self { certain, .. } => format!("found in {}", count(certain, "request")),
+        }
+    }
 }
 
 /// Connections, and bytes where they were counted.
@@ -77,8 +98,10 @@ pub(super) struct Receiver {
     pub(super) more_fields: u64,
     /// What was seen, and when for the first time.
     pub(super) categories: BTreeMap<Category, Instant>,
-    /// What was not read, in words, and how often.
-    pub(super) unread: BTreeMap<String, u64>,
+    /// What could not be seen, in words, and how often.
+    pub(super) gaps: BTreeMap<String, u64>,
+    /// Connections that were closed without a request: a gap where nothing else was read, else only opened ahead of need.
+    pub(super) unused: u64,
     /// When it was first seen.
     pub(super) since: Instant,
     /// Its place among the others, from 1.
@@ -119,8 +142,8 @@ pub(super) enum News {
         /// Why.
         why: String,
     },
-    /// Something that was not read.
-    Unread {
+    /// Something that could not be seen.
+    BlindSpot {
         /// Host.
         host: String,
         /// Why, in words.
@@ -130,6 +153,8 @@ pub(super) enum News {
     Planted {
         /// Its name.
         name: String,
+        /// Whether beyond chance.
+        certain: bool,
     },
     /// A host outside the scope.
     Outside {
@@ -194,19 +219,34 @@ impl Live {
         let is_address = tunnel.host.parse::<std::net::IpAddr>().is_ok();
         let host = tunnel.sni.as_ref().filter(|_| is_address).unwrap_or(&tunnel.host);
         let host = shown_host(app, &host.to_ascii_lowercase());
-        let Some(words) = not_read(&tunnel.outcome) else { return };
-        if !reads {
+        if !reads || tunnel.evidence.passed_because == Some(PassReason::OutsideScope) {
             self.outside_traffic.connections += 1;
+            let PassedBytes { sent, received } = tunnel.evidence.bytes.unwrap_or_default();
+            self.outside_traffic.bytes = self.outside_traffic.bytes.saturating_add(sent).saturating_add(received);
             if self.outside.len() < MOST_RECEIVERS && self.outside.insert(host.clone()) {
                 self.tell(News::Outside { host });
             }
             return;
         }
+        let Some(words) = not_read(tunnel) else { return };
+        let is_unused = tunnel.outcome == TunnelOutcome::ClosedWithoutRequest;
         let Some(row) = self.row(app, &host, now) else { return };
-        let count = row.unread.entry(words.clone()).or_default();
-        *count += 1;
-        if *count == 1 {
-            self.tell(News::Unread { host, words });
+        if is_unused {
+            row.unused += 1;
+            if row.unused == 1 && row.requests == 0 {
+                self.tell(News::BlindSpot { host, words });
+            }
+        } else {
+            self.gap(app, host, words, now);
+        }
+    }
+
+    fn gap(&mut self, app: &App, host: String, words: String, now: Instant) {
+        let Some(row) = self.row(app, &host, now) else { return };
+        let times = row.gaps.entry(words.clone()).or_default();
+        *times += 1;
+        if *times == 1 {
+            self.tell(News::BlindSpot { host, words });
         }
     }
 
@@ -221,20 +261,17 @@ impl Live {
             self.endpoint(app, &host, &place, facts, &safe, now);
         }
         for spot in observations.coverage.blind_spots.into_iter().filter(|spot| !spot.kind.hides_host() && !spot.host.is_empty()) {
-            let words = in_words(spot.kind);
-            let host = safe(spot.host);
-            let Some(row) = self.row(app, &host, now) else { continue };
-            let count = row.unread.entry(words.to_owned()).or_default();
-            *count += 1;
-            if *count == 1 {
-                self.tell(News::Unread { host, words: words.to_owned() });
-            }
+            self.gap(app, safe(spot.host), in_words(spot.kind).to_owned(), now);
         }
-        for (name, facts) in observations.planted.into_iter().filter(|(_, facts)| facts.found_in > 0) {
-            let known = self.planted.entry(name.clone()).or_default();
-            *known += facts.found_in;
-            if *known == facts.found_in {
-                self.tell(News::Planted { name });
+        for (name, facts) in observations.planted {
+            let hits = self.planted.get(&name).copied().unwrap_or_default();
+            let now = PlantedHits { certain: hits.certain + facts.found_in, likely: hits.likely + facts.probably_in };
+            if now == hits {
+                continue;
+            }
+            self.planted.insert(name.clone(), now);
+            if hits.certain == 0 && (now.certain > 0 || hits.likely == 0) {
+                self.tell(News::Planted { name, certain: now.certain > 0 });
             }
         }
     }
@@ -296,7 +333,8 @@ impl Receiver {
             fields: BTreeMap::new(),
             more_fields: 0,
             categories: BTreeMap::new(),
-            unread: BTreeMap::new(),
+            gaps: BTreeMap::new(),
+            unused: 0,
             since,
             number,
         }
@@ -304,7 +342,14 @@ impl Receiver {
 
     /// A name that turned out to hold a value has given its requests to the name without it.
     fn has_anything(&self) -> bool {
-        self.requests > 0 || self.in_flight > 0 || !self.unread.is_empty()
+        self.requests > 0 || self.in_flight > 0 || !self.gaps.is_empty() || self.unused > 0
+    }
+
+    /// What could not be seen, for a reader: `refused our certificate (UnknownCA) (3x)`.
+    pub(super) fn blind_spots(&self) -> Vec<String> {
+        let unused = (self.unused > 0 && self.requests == 0).then(|| (UNUSED.to_owned(), self.unused));
+        let known = self.gaps.iter().map(|(words, times)| (words.clone(), *times));
+        known.chain(unused).map(|(words, times)| if times == 1 { words } else { format!("{words} ({times}x)") }).collect()
     }
 
     /// Its categories, the new ones first, each with whether it is new.
@@ -326,20 +371,30 @@ impl Field {
     }
 }
 
-/// Why nothing of a tunnel was read; `None` where it was, or where nothing was to be read: what was not used is no gap.
-fn not_read(outcome: &TunnelOutcome) -> Option<String> {
-    Some(match outcome {
+/// Why nothing of a tunnel was read; `None` where it was.
+fn not_read(tunnel: &Tunnel) -> Option<String> {
+    let evidence = &tunnel.evidence;
+    Some(match &tunnel.outcome {
         TunnelOutcome::Read { .. } => return None,
         TunnelOutcome::CertificateRefused { alert } => format!("refused our certificate ({})", printable(alert)),
         TunnelOutcome::ClosedDuringHandshake => "closed when it had our certificate".to_owned(),
-        TunnelOutcome::ClosedWithoutRequest => "closed without a request".to_owned(),
+        TunnelOutcome::ClosedWithoutRequest => UNUSED.to_owned(),
         TunnelOutcome::HandshakeFailed { why } => format!("no TLS with us: {}", printable(why)),
-        TunnelOutcome::NotTls => "neither TLS nor HTTP".to_owned(),
-        TunnelOutcome::OwnProtocol => "TLS, but not HTTP in it".to_owned(),
-        TunnelOutcome::PassedThrough => "passed through unread".to_owned(),
+        TunnelOutcome::NotTls | TunnelOutcome::OwnProtocol => match (&evidence.protocol, &tunnel.outcome) {
+            (Some(protocol), _) => format!("not HTTP but {}", printable(protocol)),
+            (None, TunnelOutcome::NotTls) => "neither TLS nor HTTP".to_owned(),
+            (None, _) => "TLS, but not HTTP in it".to_owned(),
+        },
+        TunnelOutcome::PassedThrough => match evidence.passed_because {
+            Some(PassReason::Refused) => "passed through unread, after it had refused three times".to_owned(),
+            _ => "passed through unread".to_owned(),
+        },
         TunnelOutcome::Unreachable { why } => printable(why),
     })
 }
+
+/// Said of a connection on which nothing was asked for.
+const UNUSED: &str = "closed without a request";
 
 /// What could not be seen of an exchange, in words short enough for a table.
 const fn in_words(kind: BlindSpotKind) -> &'static str {
@@ -378,8 +433,8 @@ pub(super) mod tests {
     pub(crate) fn tunnel(host: &str, outcome: TunnelOutcome) -> Tunnel {
         let at = jiff::Timestamp::UNIX_EPOCH;
         let (phase, sni, alpn) = ("unscripted".to_owned(), None, Vec::new());
-        let (began, ended, evidence) = (at, Some(at), crate::model::TunnelEvidence::default());
-        Tunnel { id: TunnelId(1), phase, host: host.into(), port: 443, sni, alpn, began, ended, outcome, evidence }
+        let evidence = crate::model::tunnel::TunnelEvidence::default();
+        Tunnel { id: TunnelId(1), phase, host: host.into(), port: 443, sni, alpn, began: at, ended: Some(at), outcome, evidence }
     }
 
     pub(crate) fn refused(host: &str) -> Tunnel {
@@ -422,19 +477,31 @@ pub(super) mod tests {
         live.tunnel(&app, &refused("pinned.test"), true, now);
         live.tunnel(&app, &tunnel("read.test", TunnelOutcome::Read { requests: 2 }), true, now);
         let row = live.receiver("pinned.test").expect("it is there");
-        assert_eq!(row.unread, BTreeMap::from([("refused our certificate (UnknownCA)".to_owned(), 2)]));
+        assert_eq!(row.blind_spots(), ["refused our certificate (UnknownCA) (2x)"]);
         assert!(live.receiver("read.test").is_none());
-        let unread = |news: &News| matches!(news, News::Unread { .. });
+        let unread = |news: &News| matches!(news, News::BlindSpot { .. });
         assert_eq!(live.take_news().iter().filter(|news| unread(news)).count(), 1);
+    }
+
+    #[test]
+    fn a_connection_opened_ahead_of_need_is_no_gap_where_something_was_read() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        live.tunnel(&app, &tunnel("one.test", TunnelOutcome::ClosedWithoutRequest), true, now);
+        assert_eq!(live.receiver("one.test").expect("it is there").blind_spots(), ["closed without a request"]);
+        live.observed(&app, observations("one.test", &[]), now);
+        assert_eq!(live.receiver("one.test").expect("it is there").blind_spots(), [""; 0]);
     }
 
     #[test]
     fn what_is_outside_the_scope_is_counted_and_has_no_row() {
         let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
         for host in ["bank.test", "chat.test", "bank.test"] {
-            live.tunnel(&app, &tunnel(host, TunnelOutcome::PassedThrough), false, now);
+            let mut passed = tunnel(host, TunnelOutcome::PassedThrough);
+            passed.evidence.bytes = Some(PassedBytes { sent: 10, received: 100 });
+            live.tunnel(&app, &passed, false, now);
         }
-        assert_eq!((live.outside_hosts(), live.outside_traffic.connections, live.rows().len()), (2, 3, 0));
+        assert_eq!((live.outside_hosts(), live.rows().len()), (2, 0));
+        assert_eq!(live.outside_traffic, Traffic { connections: 3, bytes: 330 });
         assert!(!live.is_empty());
     }
 
@@ -449,15 +516,23 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_planted_value_is_told_once() {
+    fn a_planted_value_is_told_once_and_again_when_it_is_certain() {
         let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
-        let facts = PlantedFacts { category: Category::Location, confirmed: true, found_in: 1, probably_in: 0, needs_a_name: false };
-        for _ in 0..2 {
-            let planted = BTreeMap::from([("home".to_owned(), facts.clone())]);
+        let facts = |found_in, probably_in| PlantedFacts {
+            category: Category::Location,
+            confirmed: true,
+            found_in,
+            probably_in,
+            needs_a_name: false,
+        };
+        for (found_in, probably_in) in [(0, 0), (0, 1), (0, 1), (1, 0), (1, 1)] {
+            let planted = BTreeMap::from([("home".to_owned(), facts(found_in, probably_in))]);
             live.observed(&app, Observations { planted, ..Observations::default() }, now);
         }
-        assert_eq!(live.planted, BTreeMap::from([("home".to_owned(), 2)]));
-        assert_eq!(live.take_news(), [News::Planted { name: "home".into() }]);
+        let name = || "home".to_owned();
+        assert_eq!(live.take_news(), [News::Planted { name: name(), certain: false }, News::Planted { name: name(), certain: true }]);
+        assert_eq!(live.planted, BTreeMap::from([(name(), PlantedHits { certain: 2, likely: 3 })]));
+        assert_eq!(live.planted["home"].in_words(), "found in 2 requests");
     }
 
     #[test]

@@ -217,9 +217,9 @@ impl View {
             }
         }
         lines.push(cut(Line::from(spans), width));
-        if !row.unread.is_empty() {
-            let words: Vec<String> = row.unread.iter().map(|(words, times)| format!("{words} ({times}x)")).collect();
-            lines.push(cut(Line::styled(format!("    NOT READ: {}", words.join(", ")), self.ink(Color::Red)), width));
+        let spots = row.blind_spots();
+        if !spots.is_empty() {
+            lines.push(cut(Line::styled(format!("    BLIND SPOT: {}", spots.join(", ")), self.ink(Color::Red)), width));
         }
         lines
     }
@@ -233,8 +233,8 @@ impl View {
             Line::raw(format!("  {company}")),
             Line::raw(format!("  {}, {} sent", count(row.requests, "request"), bytes(row.bytes))),
         ];
-        for (words, times) in &row.unread {
-            lines.push(Line::styled(format!("  NOT READ: {words} ({times}x)"), self.ink(Color::Red)));
+        for words in row.blind_spots() {
+            lines.push(Line::styled(format!("  BLIND SPOT: {words}"), self.ink(Color::Red)));
         }
         let mut place = "";
         for ((of, name), field) in &row.fields {
@@ -279,10 +279,10 @@ impl View {
                 )
             }
         };
-        let planted: Vec<String> = live.planted.iter().map(|(name, times)| format!("{} ({times}x)", printable(name))).collect();
-        let first = if planted.is_empty() { outside } else { format!("PLANTED FOUND: {}   {outside}", planted.join(", ")) };
+        let planted: Vec<String> = live.planted.iter().map(|(name, hits)| format!("{} {}", printable(name), hits.in_words())).collect();
+        let first = if planted.is_empty() { outside } else { format!("PLANTED: {}   {outside}", planted.join(", ")) };
         let trust = match trusting {
-            [] => "not trusted yet".to_owned(),
+            [] => "no device trusts it yet".to_owned(),
             [one] => format!("trusted by {one}"),
             more => format!("trusted by {} devices", more.len()),
         };
@@ -397,23 +397,22 @@ fn pieces(word: &str, room: usize) -> Vec<String> {
 
 const HELP: &str = "
   What is on the screen
-    receiver    a host, as a snapshot names it, and the company behind it with its country
-    requests    that were read; 3+1: one more has begun and is not over
-    sent        bytes of those requests that can carry data: address, headers, body
-    fields      different fields found in them
-    NEW         seen for the first time, for ten seconds
-    NOT READ    the app refused our certificate, or what it sent could not be decoded:
-                that is not the same as nothing being sent
-    company unknown    nobody knows who runs the host
+    receiver     a host, and the company behind it with its country
+    requests     that were read; 3+1: one more has begun and is not over
+    sent         bytes of those requests that can carry data
+    fields       different fields found in them
+    NEW          seen for the first time, for ten seconds
+    BLIND SPOT   what could not be seen, and why. An app that refuses our
+                 certificate may send anything: it is not seen, not unsent
 
-  Values are never on the screen. `tattletale show` shows one exchange, at a terminal.
+  Values are never on the screen: `tattletale show` shows them, afterwards.
 
   Keys
-    q, Ctrl-C          end the session: the capture is closed and summed up
-    up/down, j/k       choose a receiver, or scroll
-    enter              its fields, each with its category and why
-    c                  how to connect a phone
-    esc                back to the table
+    q, Ctrl-C    end the session: the capture is closed and summed up
+    up/down, jk  choose a receiver, or scroll
+    enter        its fields, each with its category and why
+    c            how to connect a phone
+    esc          back to the table
 ";
 
 #[cfg(test)]
@@ -475,8 +474,8 @@ mod tests {
             "company unknown",
             "Adjust",
             "0+1",
-            "NOT READ: refused our certificate (UnknownCA) (1x)",
-            "not trusted yet",
+            "BLIND SPOT: refused our certificate (UnknownCA)",
+            "no device trusts it yet",
             "1 in flight",
         ] {
             assert!(text.contains(words), "{words}: {text}");

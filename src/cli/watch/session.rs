@@ -65,6 +65,16 @@ impl Session {
     }
 }
 
+impl Session {
+    /// How to set a phone on a cable back, in lines; none for a phone on the network, whose settings a person has changed.
+    pub(super) fn undo(&self) -> String {
+        if !self.is_loopback() {
+            return String::new();
+        }
+        format!("  on a cable   adb shell settings put global http_proxy :0; adb reverse --remove tcp:{}", self.address.port())
+    }
+}
+
 /// Host and port as in a URL.
 pub(super) fn authority(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }

@@ -33,8 +33,8 @@ pub(super) fn line(news: &News) -> String {
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             format!("new category  {host}  {category}  ({field}{why})")
         }
-        News::Unread { host, words } => format!("not read      {host}  {words}"),
-        News::Planted { name } => format!("planted found {name}"),
+        News::BlindSpot { host, words } => format!("blind spot    {host}  {words}"),
+        News::Planted { name, certain } => format!("planted       {name}  {}found", if *certain { "" } else { "probably " }),
         News::Outside { host } => format!("outside       {host}  passed through unread"),
     };
     printable(&text)
@@ -43,18 +43,20 @@ pub(super) fn line(news: &News) -> String {
 /// What a session saw, as a table, no wider than this; empty when nothing came.
 pub(super) fn summary(live: &Live, width: usize) -> String {
     let row = |(host, row): &(&str, &Receiver)| {
+        let company = row.company.as_deref().unwrap_or("company unknown");
         let mut seen: Vec<String> = row.categories.keys().map(ToString::to_string).collect();
-        seen.extend(row.unread.iter().map(|(words, times)| format!("NOT READ: {words} ({times}x)")));
-        let company = row.company.clone().unwrap_or_else(|| "unknown".to_owned());
+        seen = if seen.is_empty() { Vec::new() } else { vec![seen.join(", ")] };
+        seen.extend(row.blind_spots().into_iter().map(|words| format!("blind spot: {words}")));
         let fields = row.fields.len() as u64 + row.more_fields;
-        vec![(*host).to_owned(), company, row.requests.to_string(), row.bytes.to_string(), fields.to_string(), seen.join(", ")]
+        let numbers = [row.requests, row.bytes, fields].map(|number| number.to_string());
+        std::iter::once(format!("{host}\n{company}")).chain(numbers).chain([seen.join("\n")]).collect()
     };
     let mut receivers = live.rows();
     receivers.sort_by_key(|(host, row)| (std::cmp::Reverse(row.bytes), *host));
     let mut text = String::new();
     if !receivers.is_empty() {
         let rows: Vec<_> = receivers.iter().map(row).collect();
-        text = table(&["receiver", "company", "requests", "bytes", "fields", "categories"], &rows, &[2, 3, 4], width);
+        text = table(&["receiver", "requests", "bytes", "fields", "what"], &rows, &[1, 2, 3], width);
     }
     if live.outside_hosts() > 0 {
         let through = live.outside_traffic;
@@ -62,8 +64,8 @@ pub(super) fn summary(live: &Live, width: usize) -> String {
         let (hosts, connections) = (count(live.outside_hosts() as u64, "host"), count(through.connections, "connection"));
         text.push_str(&format!("outside the scope, passed through unread: {hosts}, {connections}{bytes}\n"));
     }
-    for (name, times) in &live.planted {
-        text.push_str(&format!("planted {}: found in {}\n", printable(name), count(*times, "request")));
+    for (name, hits) in &live.planted {
+        text.push_str(&format!("planted {}: {}\n", printable(name), hits.in_words()));
     }
     if live.skipped > 0 {
         text.push_str(&format!("{} came too fast for this table; the capture holds them\n", count(live.skipped, "exchange")));
@@ -106,7 +108,7 @@ mod tests {
         live.tunnel(&app, &seen::refused("pinned.test"), true, now);
         live.tunnel(&app, &seen::tunnel("bank.test", crate::model::TunnelOutcome::PassedThrough), false, now);
         let text = summary(&live, 100);
-        for words in ["api.band.test", "heart-rate", "100", "NOT READ: refused our certificate", "1 host, 1 connection"] {
+        for words in ["api.band.test", "heart-rate", "100", "blind spot: refused our certificate", "1 host, 1 connection"] {
             assert!(text.contains(words), "{words}: {text}");
         }
         let lines: Vec<String> = live.take_news().iter().map(line).collect();

@@ -1,0 +1,151 @@
+//! `tattletale watch` as a person and their phone see it: the onboarding page, who is let in, what is read, the lines, the table,
+//! and the capture in which it ends. The parts are tested beside them.
+#![cfg(unix)]
+
+mod support;
+
+#[path = "watch/browser.rs"]
+mod browser;
+#[path = "watch/session.rs"]
+mod session;
+#[path = "watch/terminal.rs"]
+mod terminal;
+
+use session::{Session, authority};
+use support::Place;
+
+/// An upload as an app makes it.
+const UPLOAD: &str = r#"{"heart_rate":[61,62,63,64],"lat":52.37403,"lon":4.88969,"nickname":"Quillonbarrow"}"#;
+const JSON: &[&str] = &["Content-Type: application/json"];
+
+/// Says that a test had nothing to test with.
+#[allow(clippy::print_stdout, reason = "a skipped test says so")]
+fn skip(why: &str) {
+    println!("\nskipped: {why}");
+}
+
+#[test]
+fn what_comes_is_told_in_lines_and_ends_in_a_capture_that_every_command_takes() {
+    let place = Place::empty();
+    place.write("planted.yaml", "profile: { nickname: Quillonbarrow }");
+    let session = Session::start(&place, &["--app-version", "7.1", "--plant", "planted.yaml"]);
+    session.ask("POST", "http://api.band.test/v1/data", JSON, UPLOAD);
+    session.wait_for("new receiver  api.band.test  company unknown");
+    session.wait_for("new category  api.band.test  heart-rate");
+    session.wait_for("planted       profile.nickname  found");
+    let ended = session.end("TERM");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!ended.out.contains("Quillonbarrow") && !ended.out.contains("52.374"), "no value is told: {}", ended.out);
+    for words in ["what it means: tattletale audit runs", "Remove the certificate from the phone", "SHA-256"] {
+        assert!(ended.err.contains(words), "{words}: {}", ended.err);
+    }
+    let capture = ended.out.lines().find_map(|line| line.strip_prefix("capture: ")).expect("it names its capture").to_owned();
+    assert_eq!(place.run(&["captures", "verify", &capture]).code, Some(0));
+    let audit = place.run(&["audit", &capture]);
+    assert_eq!(audit.code, Some(4), "what was done by hand is never called clean: {audit:?}");
+    for words in ["the phone was used by hand", "7.1 on android: unscripted (claimed)", "unscripted", "api.band.test"] {
+        assert!(audit.out.contains(words), "{words}: {}", audit.out);
+    }
+    assert!(place.run(&["fields", &capture]).out.contains("planted profile.nickname: found in 1 request"));
+    assert_eq!(place.run(&["diff", &capture, &capture]).code, Some(0));
+    assert_eq!(place.run(&["report", &capture]).code, Some(0));
+    assert_eq!(place.run(&["export", &capture]).code, Some(0));
+}
+
+#[test]
+fn a_session_can_end_by_itself_and_says_when_nothing_came() {
+    let place = Place::empty();
+    let ended = place.run(&["watch", "--for", "300ms", "--out", "elsewhere"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.out.contains("nothing came through the proxy") && ended.out.contains("capture: elsewhere/"), "{}", ended.out);
+    assert_eq!(place.run(&["audit", "elsewhere"]).code, Some(4), "nothing seen is not nothing sent");
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_listens() {
+    let place = Place::empty();
+    for (line, words) in [
+        (&["watch", "--app", "nosuchapp"][..], "without its file nobody knows its hosts"),
+        (&["watch", "--listen", "phone"], "an address of this computer"),
+        (&["watch", "--for", "soon"], "a duration"),
+        (&["watch", "--plant", "nothing.yaml"], "nothing.yaml"),
+    ] {
+        let ended = place.run(line);
+        assert!(ended.code == Some(2) && ended.err.contains(words), "{line:?}: {ended:?}");
+    }
+    let ended = place.run(&["watch", "--listen", "192.0.2.1:9"]);
+    assert!(ended.code == Some(3) && ended.err.contains("listen on 192.0.2.1:9"), "{ended:?}");
+}
+
+#[test]
+fn the_page_gives_the_certificate_and_learns_of_trust_by_a_decrypted_fetch_only() {
+    let place = Place::empty();
+    let session = Session::start(&place, &[]);
+    let der = authority(&place);
+    let status = || session.get("http://tattletale.internal/status").text();
+    assert!(session.get("/").text().contains("does not send through the proxy yet"));
+    assert!(session.get("http://tattletale.internal/").text().contains("This device sends through the proxy."));
+    for file in ["tattletale.crt", "tattletale.cer"] {
+        let given = session.get(&format!("http://tattletale.internal/{file}"));
+        assert_eq!((given.status, &*given.body), (200, der.as_ref()), "{file}");
+    }
+    assert!(session.get_by_tls("check.tattletale.internal", "/check", &[]).is_none(), "a client that trusts nobody gets no answer");
+    assert_eq!(session.get("http://check.tattletale.internal/check").status, 400);
+    assert_eq!(status(), r#"{"proxied":true,"trusts":false}"#);
+    let fetched = session.get_by_tls("check.tattletale.internal", "/check?1", &[der]).expect("it is answered");
+    assert_eq!((fetched.status, status().as_str()), (200, r#"{"proxied":true,"trusts":true}"#));
+    session.wait_for("trusted by    127.0.0.1");
+    let ended = session.end("INT");
+    assert!(ended.code == Some(0) && ended.out.contains("nothing came through the proxy"), "our own pages are no traffic: {ended:?}");
+}
+
+#[test]
+fn strangers_on_the_network_get_407_until_the_code_is_entered_and_nothing_of_them_is_kept() {
+    let place = Place::empty();
+    let session = Session::start(&place, &["--listen", "0.0.0.0:0", "--code", "042137"]);
+    session.wait_for("code         042 137");
+    let refused = session.ask("POST", "http://early.test/v1/data", JSON, UPLOAD);
+    assert_eq!(refused.status, 407);
+    assert!(refused.text().contains("http://tattletale.internal/enter") && refused.head.contains("proxy-authenticate: tattletale"));
+    assert_eq!(session.tunnel("early.test").0, 407);
+    let page = session.get("http://tattletale.internal/");
+    assert!(page.text().contains("<form") && !page.text().contains("SHA-256"), "{}", page.text());
+    assert!(session.get("http://tattletale.internal/enter?code=000000").text().contains("4 tries are left"));
+    assert_eq!(session.get("http://tattletale.internal/tattletale.crt").status, 403);
+    let entered = session.get("http://tattletale.internal/enter?code=042137");
+    assert_eq!(entered.status, 303, "{entered:?}");
+    assert!(session.get("http://tattletale.internal/").text().contains("SHA-256"));
+    session.ask("POST", "http://late.test/v1/data", JSON, UPLOAD);
+    session.wait_for("new receiver  late.test");
+    let ended = session.end("TERM");
+    assert!(!ended.out.contains("early.test"), "{}", ended.out);
+    let log = std::fs::read_to_string(&place.files("events.jsonl")[0]).expect("a log");
+    assert!(log.contains("late.test") && !log.contains("early.test") && !log.contains("042137"), "nothing of a stranger is recorded");
+}
+
+#[test]
+fn after_five_wrong_codes_a_device_is_locked_out() {
+    let place = Place::empty();
+    let session = Session::start(&place, &["--listen", "0.0.0.0:0", "--code", "042137"]);
+    let tries: Vec<u16> = (0..6).map(|_| session.get("http://tattletale.internal/enter?code=1").status).collect();
+    assert_eq!(tries, [403, 403, 403, 403, 429, 429]);
+    assert_eq!(session.get("http://tattletale.internal/enter?code=042137").status, 429);
+    assert_eq!(session.get("http://api.band.test/").status, 407);
+}
+
+#[test]
+fn what_is_outside_the_scope_is_passed_through_unread_and_counted() {
+    let place = Place::empty();
+    let session = Session::start(&place, &["--only", "band.test"]);
+    session.ask("POST", "http://api.band.test/v1/data", JSON, UPLOAD);
+    session.ask("POST", "http://bank.test/v1/data", JSON, UPLOAD);
+    let (_, stream) = session.tunnel("chat.test");
+    drop(stream);
+    session.wait_for("new receiver  api.band.test");
+    session.wait_for("outside       chat.test");
+    let ended = session.end("TERM");
+    assert!(ended.out.contains("outside the scope, passed through unread: 2 hosts"), "{}", ended.out);
+    assert!(!ended.out.contains("new receiver  bank.test"), "{}", ended.out);
+    let log = std::fs::read_to_string(&place.files("events.jsonl")[0]).expect("a log");
+    assert_eq!(log.matches("/v1/data").count(), 1, "of what is outside, no address is recorded");
+}

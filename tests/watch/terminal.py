@@ -1,0 +1,48 @@
+"""Runs a command on a pseudo-terminal of 24 lines and 80 columns: what it prints goes to standard output, standard input is typed.
+
+When it is over, says on standard error how it ended and whether the terminal's modes are what they were.
+"""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import sys
+import termios
+
+LINES, COLUMNS = int(sys.argv[1]), int(sys.argv[2])
+
+
+def main():
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+    before = termios.tcgetattr(slave)
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+        for stream in (0, 1, 2):
+            os.dup2(slave, stream)
+        os.close(master)
+        os.environ["TERM"] = "xterm-256color"
+        os.environ.pop("COLUMNS", None)
+        os.execv(sys.argv[3], sys.argv[3:])
+    print("pid", child, file=sys.stderr, flush=True)
+    typing = True
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        readable, _, _ = select.select([master] + ([0] if typing else []), [], [], 0.05)
+        if master in readable:
+            os.write(1, os.read(master, 65536))
+        elif ended:
+            break
+        if 0 in readable:
+            typed = os.read(0, 4096)
+            typing = bool(typed)
+            os.write(master, typed)
+    print("modes", "same" if termios.tcgetattr(slave) == before else "changed", file=sys.stderr)
+    print("exit", os.waitstatus_to_exitcode(status), file=sys.stderr, flush=True)
+
+
+main()
