@@ -79,6 +79,13 @@ pub(crate) struct Said {
     pub(crate) digest: Digest,
 }
 
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (side, kind) = (if self.sent { "client" } else { "server" }, if self.text { "text" } else { "binary" });
+        write!(f, "{side} {} {kind} {}", self.url, self.digest)
+    }
+}
+
 /// The servers.
 pub(crate) struct Cloud {
     authority: Arc<Authority>,
@@ -93,6 +100,8 @@ pub(crate) struct Cloud {
 struct Shared {
     receipts: Mutex<Vec<(Receipt, Instant)>>,
     said: Mutex<Vec<Said>>,
+    /// Told when every connection is to end.
+    hang_up: tokio::sync::watch::Sender<()>,
 }
 
 impl Cloud {
@@ -132,6 +141,11 @@ impl Cloud {
     /// Whether a request whose URL ends so came.
     pub(crate) fn has(&self, ending: &str) -> bool {
         lock(&self.shared.receipts).iter().any(|(receipt, _)| receipt.url.ends_with(ending))
+    }
+
+    /// Closes every connection, as a server does that has had nothing to do for a while.
+    pub(crate) fn hang_up(&self) {
+        self.shared.hang_up.send_replace(());
     }
 
     /// The receipts so far, which are forgotten here.
@@ -191,8 +205,13 @@ async fn serve_plain(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn serve<S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static>(stream: S, scheme: &'static str, shared: Arc<Shared>) {
+    let mut hang_up = shared.hang_up.subscribe();
     let answering = service_fn(move |request| answer(request, scheme, Arc::clone(&shared)));
-    let _ = Builder::new(TokioExecutor::new()).serve_connection_with_upgrades(stream, answering).await;
+    let builder = Builder::new(TokioExecutor::new());
+    tokio::select! {
+        _ = builder.serve_connection_with_upgrades(stream, answering) => {}
+        _ = hang_up.changed() => {}
+    }
 }
 
 type AnyBody = BoxBody<Bytes, Infallible>;
@@ -269,6 +288,7 @@ fn websocket(request: &mut Request<Incoming>, url: String, shared: Arc<Shared>) 
     let accept = derive_accept_key(header("sec-websocket-key").as_bytes());
     let protocol = header("sec-websocket-protocol").split(',').next().unwrap_or_default().trim().to_owned();
     let upgrading = hyper::upgrade::on(request);
+    // What a frame that only controls the connection carries is something that was sent as well.
     let note = move |sent: bool, message: &Message| {
         let (text, data) = match message {
             Message::Text(_) | Message::Binary(_) => (message.is_text(), message.clone().into_data()),

@@ -130,6 +130,18 @@ impl Bench {
         std::fs::read_to_string(self.writing.folder().join("events.jsonl")).is_ok_and(|log| log.contains(text))
     }
 
+    /// Writes a note into the log, after everything that happened before, and waits until it can be read there.
+    pub(crate) fn mark(&self, note: &str) {
+        wait_until("nothing is in flight", MARK, || self.in_flight() == 0);
+        self.runtime.block_on(self.recorder.write(RunEvent::StepEnded { note: note.to_owned() }));
+        wait_until("the note is in the log", MARK, || self.log_has(note));
+    }
+
+    /// Reads the capture as far as it has come.
+    pub(crate) fn reader(&self) -> CaptureReader {
+        CaptureReader::open(self.writing.folder()).expect("a capture")
+    }
+
     /// Stops the proxy, closes the capture, checks its chain and reads it.
     pub(crate) fn finish(self) -> Outcome {
         let Self { folder, proxy, recorder, writing, authority: _, cloud, runtime } = self;
@@ -240,7 +252,7 @@ impl Log {
 }
 
 /// The digest of a complete body's stored bytes.
-fn digest_of(body: &Body, bodies: &dyn Bodies) -> Option<Digest> {
+pub(crate) fn digest_of(body: &Body, bodies: &dyn Bodies) -> Option<Digest> {
     if matches!(body.content, BodyContent::Torn(_) | BodyContent::TornSpilled(_) | BodyContent::Absent(_)) {
         return None;
     }
@@ -290,7 +302,7 @@ impl Outcome {
         heard.sort();
         let mut said = self.said.clone();
         said.sort();
-        assert_eq!(heard, said, "messages recorded, and those that the server saw");
+        assert_eq!(Lines(&heard).to_string(), Lines(&said).to_string(), "messages recorded, and those that the server saw");
         recorded.len()
     }
 
@@ -328,12 +340,12 @@ pub(crate) fn is_ours(host: &str) -> bool {
     host.ends_with(".test") && host != "dead.test"
 }
 
-/// One receipt a line, so that a failing test shows the one that differs.
-struct Lines<'a>(&'a [Receipt]);
+/// One a line, so that a failing test shows the one that differs.
+struct Lines<'a, T>(&'a [T]);
 
-impl fmt::Display for Lines<'_> {
+impl<T: fmt::Display> fmt::Display for Lines<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|receipt| writeln!(f, "{receipt}"))
+        self.0.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 
@@ -347,4 +359,6 @@ pub(crate) fn wait_until(what: &str, limit: Duration, mut holds: impl FnMut() ->
     }
 }
 
+/// How long what happened may take to be in the log, on a slow machine.
+const MARK: Duration = Duration::from_secs(60);
 const CA: &str = "authority.pem";

@@ -27,7 +27,7 @@ fn a_page_that_does_what_apps_do_is_recorded_whole() {
     let json = crate::bench::cloud::Digest::of(br#"{"steps":12}"#);
     assert_eq!(
         String::from_utf8_lossy(told.expose()).lines().collect::<Vec<_>>(),
-        [&*format!("json: 12 {}", json.sha256), "form: 200", "socket: chat.v2 6,70000", "events: 3", "images: 3"]
+        [&*format!("json: 12 {}", json.sha256), "form: 200", "socket: chat.v2 5,70000", "events: 3", "images: 3"]
     );
     let exchanges = outcome.assert_equal();
     assert!(exchanges >= 9, "a page, three images, two uploads, a socket, events and the end: {exchanges}");

@@ -13,7 +13,7 @@ use super::{
     Index,
     chance::{self, Alphabet},
     keyed::Material,
-    series::AllSeries,
+    series::{AllSeries, SeriesHit},
 };
 
 /// The state of one exchange's search for planted values.
@@ -144,9 +144,9 @@ impl Search {
                 arrived.tickets.extend(&open.tickets);
             }
         }
-        self.columns.search(&index.series, &mut |column, part, path, value, spelling, certainty| {
-            tell(part, path, value, index.reason(value, spelling, certainty));
-            arrived.columns.insert(column);
+        self.columns.search(&index.series, &mut |number, column, hit| {
+            tell(column.part, &column.path, hit.number, index.reason(hit.number, hit.spelling, hit.certainty));
+            arrived.columns.insert(number);
         });
         cut |= self.columns.cut;
         cut |= index.keyed.explain(&self.material, &mut |hit| {
@@ -201,12 +201,10 @@ impl Columns {
         u32::try_from(at).ok()
     }
 
-    fn search(&self, series: &AllSeries, found: &mut dyn FnMut(u32, Part, &str, usize, String, Certainty)) {
+    fn search(&self, series: &AllSeries, found: &mut dyn FnMut(u32, &Column, SeriesHit)) {
         for (number, column) in (0..).zip(&self.all) {
             let place = if column.path.contains("[]") { "in an array" } else { "in fields of one name" };
-            series.find_in_numbers(&column.numbers, place, &mut |hit| {
-                found(number, column.part, &column.path, hit.number, hit.spelling, hit.certainty);
-            });
+            series.find_in_numbers(&column.numbers, place, &mut |hit| found(number, column, hit));
         }
     }
 }

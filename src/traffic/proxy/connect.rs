@@ -1,79 +1,186 @@
-//! What is done with a CONNECT: it becomes a tunnel, and gets a certificate when TLS comes through it. What happens to the
-//! requests inside is the handler's.
+//! The way in: whether a client may use the proxy at all, what is read, what is passed on unread, and which requests are for a
+//! page of our own. What happens to requests that are read is the handler's, what happens inside a tunnel is `serve`'s.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use http::{Request, StatusCode, Uri, uri::Authority as UriAuthority};
-use hudsucker::{Body, RequestOrResponse, certificate_authority::CertificateAuthority};
+use http::{
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{CONTENT_TYPE, HOST, PROXY_AUTHENTICATE, USER_AGENT},
+    uri::{Authority as UriAuthority, PathAndQuery},
+};
+use http_body_util::{BodyExt, combinators::BoxBody};
+use hudsucker::{Body, HttpContext, HttpHandler, RequestOrResponse, certificate_authority::CertificateAuthority};
+use hyper_util::rt::TokioIo;
 use rustls::{ServerConfig, crypto::aws_lc_rs};
 
 use super::{
-    handler::{Handler, Reach, refusal},
+    failure::Failure,
+    gate::{Gate, Page, Visit},
+    handler::{Handler, refusal},
+    serve::Entry,
     tunnel::Tunnel,
 };
-use crate::traffic::authority::Authority;
+use crate::model::{PassReason, TunnelOutcome};
+
+/// The engine's hooks.
+#[derive(Clone)]
+pub(super) struct Front {
+    handler: Handler,
+    /// The account of a plain request that is not read.
+    unread: Option<Arc<Tunnel>>,
+}
+
+/// Why a client gets no tunnel.
+pub(super) enum Turned {
+    /// It is not admitted.
+    NotAdmitted,
+    /// Nothing could be recorded.
+    Unrecorded,
+    /// It was to be passed on, but the server could not be reached.
+    Unreachable,
+}
+
+impl Front {
+    pub(super) const fn new(handler: Handler) -> Self {
+        Self { handler, unread: None }
+    }
+
+    async fn connect(&self, client: IpAddr, request: Request<Body>) -> Response<Body> {
+        let Some(authority) = request.uri().authority() else { return refusal(StatusCode::BAD_REQUEST) };
+        let (host, port) = (bare_host(authority.host()), authority.port_u16().unwrap_or(443));
+        let entry = match self.handler.enter(client, host, port).await {
+            Ok(entry) => entry,
+            Err(Turned::NotAdmitted) => return not_admitted(),
+            Err(Turned::Unrecorded) => return refusal(StatusCode::SERVICE_UNAVAILABLE),
+            Err(Turned::Unreachable) => return refusal(StatusCode::BAD_GATEWAY),
+        };
+        tokio::spawn(async move {
+            if let Ok(client) = hyper::upgrade::on(request).await {
+                entry.serve(TokioIo::new(client)).await;
+            }
+        });
+        refusal(StatusCode::OK)
+    }
+
+    /// A request without a tunnel.
+    async fn plain(&mut self, client: IpAddr, mut request: Request<Body>) -> RequestOrResponse {
+        let gate = &*self.handler.tunnels.gate;
+        let host = request.uri().host().map(bare_host).or_else(|| named_host(&request)).unwrap_or_default();
+        if let Some(page) = page(gate, client, &host, false, &request) {
+            return page.into();
+        }
+        if !gate.admits(client) {
+            return not_admitted().into();
+        }
+        if request.uri().host().is_none() || gate.reads(&host) {
+            return self.handler.exchange(request).await.into();
+        }
+        let port = request.uri().port_u16().unwrap_or(80);
+        let Ok(tunnel) = self.handler.recorder.begin_tunnel(host, port).await else {
+            return refusal(StatusCode::SERVICE_UNAVAILABLE).into();
+        };
+        tunnel.passes(PassReason::OutsideScope);
+        for name in HOP_BY_HOP {
+            request.headers_mut().remove(name);
+        }
+        self.unread = Some(Arc::clone(&tunnel));
+        request.map(|body| counted(body, move |bytes| tunnel.sent(bytes))).into()
+    }
+}
+
+impl HttpHandler for Front {
+    async fn handle_request(&mut self, context: &HttpContext, request: Request<Body>) -> RequestOrResponse {
+        let client = context.client_addr.ip().to_canonical();
+        if request.method() == Method::CONNECT { self.connect(client, request).await.into() } else { self.plain(client, request).await }
+    }
+
+    /// Only what is not read goes to its server by the engine's own client.
+    async fn handle_response(&mut self, _context: &HttpContext, response: Response<Body>) -> Response<Body> {
+        match self.unread.take() {
+            Some(tunnel) => response.map(|body| counted(body, move |bytes| tunnel.received(bytes))),
+            None => response,
+        }
+    }
+
+    async fn handle_error(&mut self, _context: &HttpContext, error: hyper_util::client::legacy::Error) -> Response<Body> {
+        if let Some(tunnel) = self.unread.take() {
+            tunnel.failed(Failure::of(&error, error.is_connect()).in_words());
+        }
+        refusal(StatusCode::BAD_GATEWAY)
+    }
+}
 
 impl Handler {
-    pub(super) async fn connect(&mut self, mut request: Request<Body>) -> RequestOrResponse {
-        let Some(authority) = request.uri().authority() else { return refusal(StatusCode::BAD_REQUEST).into() };
-        let (host, port) = (bare_host(authority.host()), authority.port_u16().unwrap_or(443));
-        match self.recorder.begin_tunnel(host, port).await {
-            Ok(tunnel) => self.tunnel = Some(tunnel),
-            Err(_) => return refusal(StatusCode::SERVICE_UNAVAILABLE).into(),
+    /// Lets a client into a tunnel to a host (lower case, an IPv6 literal without brackets) and port.
+    pub(super) async fn enter(&self, client: IpAddr, host: String, port: u16) -> Result<Entry, Turned> {
+        let tunnels = &self.tunnels;
+        if tunnels.gate.owns(&host) {
+            return Ok(Entry::OwnPage(self.clone(), client, host));
         }
-        if self.reach == Reach::ThisMachine {
-            // What is neither TLS nor GET the engine passes on by dialling this name itself, past the connector. A name
-            // without a port is never resolved: dialling it fails at once. Inside the tunnel the true name is put back.
-            *request.uri_mut() = Uri::from_static(NOWHERE);
+        if !tunnels.gate.admits(client) {
+            return Err(Turned::NotAdmitted);
         }
-        request.into()
-    }
-}
-
-/// Gives the engine certificates, and notes for which tunnel.
-pub(super) struct Minter(pub(super) Arc<Authority>);
-
-impl CertificateAuthority for Minter {
-    async fn gen_server_config(&self, authority: &UriAuthority) -> Arc<ServerConfig> {
-        let tunnel = Tunnel::current();
-        let host = match &tunnel {
-            Some(tunnel) => tunnel.sni().unwrap_or_else(|| tunnel.host.clone()),
-            None => bare_host(authority.host()),
+        let tunnel = self.recorder.begin_tunnel(host, port).await.map_err(|_| Turned::Unrecorded)?;
+        let Some(reason) = tunnels.reason_to_pass(&tunnel) else {
+            let mut handler = self.clone();
+            handler.tunnel = Some(Arc::clone(&tunnel));
+            return Ok(Entry::Listen(handler, tunnel));
         };
-        match self.0.server_config(&host, &[b"h2", b"http/1.1"]) {
-            Ok(config) => {
-                if let Some(tunnel) = &tunnel {
-                    tunnel.minted();
-                }
-                config
+        tunnel.decided();
+        // What is passed on gets the server's own answer to whether it is there.
+        match tunnels.dial(&tunnel).await {
+            Ok(server) => {
+                tunnel.passes(reason);
+                Ok(Entry::PassOn(tunnel, server))
             }
-            Err(_) => without_certificate(),
+            Err(why) => {
+                tunnel.settle(TunnelOutcome::Unreachable { why });
+                Err(Turned::Unreachable)
+            }
         }
     }
 }
 
-/// A configuration that ends every handshake, for hosts that no certificate can name.
-fn without_certificate() -> Arc<ServerConfig> {
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider's own versions")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
-    Arc::new(config)
+/// The answer to a request for a page of our own.
+pub(super) fn page<B>(gate: &dyn Gate, client: IpAddr, host: &str, decrypted: bool, request: &Request<B>) -> Option<Response<Body>> {
+    let visit = Visit {
+        client,
+        method: request.method().as_str(),
+        host,
+        path_and_query: request.uri().path_and_query().map_or("/", PathAndQuery::as_str),
+        user_agent: request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()),
+        decrypted,
+    };
+    let Page { status, headers, body } = gate.page(&visit)?;
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    Some(response)
 }
 
-/// The URI of an HTTP/1 request inside a tunnel: the engine gives it the CONNECT's authority, which may not be the true one
-/// any more. A CONNECT to an address whose ClientHello names a host goes to that host, so that its certificate can be checked.
+/// The engine asks for certificates for tunnels of its own, and is never given one.
+pub(super) struct NoAuthority;
+
+impl CertificateAuthority for NoAuthority {
+    async fn gen_server_config(&self, _authority: &UriAuthority) -> Arc<ServerConfig> {
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider's own versions")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
+        Arc::new(config)
+    }
+}
+
+/// The URI of a request inside a tunnel, whatever host it names: it goes where the tunnel goes. A CONNECT to an address whose
+/// ClientHello names a host goes to that host, so that its certificate can be checked.
 pub(super) fn inside(tunnel: &Tunnel, uri: &Uri) -> Option<Uri> {
-    let host = match tunnel.sni() {
-        Some(sni) if tunnel.host.parse::<std::net::IpAddr>().is_ok() => sni,
-        _ => tunnel.host.clone(),
-    };
-    let host = if host.contains(':') { format!("[{host}]") } else { host };
-    let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    let authority = if tunnel.port == default { host } else { format!("{host}:{}", tunnel.port) };
     let mut parts = uri.clone().into_parts();
-    parts.authority = Some(authority.parse().ok()?);
+    parts.authority = Some(tunnel.authority(uri.scheme_str() == Some("https")).parse().ok()?);
     Uri::from_parts(parts).ok()
 }
 
@@ -82,5 +189,31 @@ pub(super) fn bare_host(host: &str) -> String {
     host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase()
 }
 
-/// The authority of every CONNECT on a rig from which nothing may leave.
-const NOWHERE: &str = "nowhere.invalid";
+/// The host of a request's `Host` header: what is asked of the proxy itself names it only there.
+fn named_host(request: &Request<Body>) -> Option<String> {
+    let authority: UriAuthority = request.headers().get(HOST)?.to_str().ok()?.parse().ok()?;
+    Some(bare_host(authority.host()))
+}
+
+/// A body whose bytes are counted as they pass.
+fn counted(body: Body, mut count: impl FnMut(usize) + Send + Sync + 'static) -> Body {
+    Body::from(BoxBody::new(body.map_frame(move |frame| {
+        if let Some(data) = frame.data_ref() {
+            count(data.len());
+        }
+        frame
+    })))
+}
+
+/// What a client gets that is not admitted. The challenge names a scheme that no client knows, so that none asks its user for a
+/// password that does not exist.
+fn not_admitted() -> Response<Body> {
+    let mut response = Response::new(Body::from("This proxy serves only devices that were admitted to it.\n"));
+    *response.status_mut() = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+    response.headers_mut().insert(PROXY_AUTHENTICATE, HeaderValue::from_static("Tattletale"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// Headers that a client sends to the proxy and not to the server.
+const HOP_BY_HOP: [&str; 2] = ["proxy-authorization", "proxy-connection"];

@@ -15,6 +15,13 @@ pub trait Gate: fmt::Debug + Send + Sync {
     /// The answer to a request for a page of our own; `None` for every other request. Never recorded, and never asked of a
     /// server. Asked for clients that are not admitted as well.
     fn page(&self, visit: &Visit<'_>) -> Option<Page>;
+
+    /// Whether a host (lower case) is our own: what comes through a tunnel to it is answered by [`Gate::page`] or with 404, never
+    /// recorded, and never dialled. By default, a host with a page at `/`.
+    fn owns(&self, host: &str) -> bool {
+        let client = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+        self.page(&Visit { client, method: "GET", host, path_and_query: "/", user_agent: None, decrypted: true }).is_some()
+    }
 }
 
 /// A request that may be for a page of our own.

@@ -1,50 +1,35 @@
-//! The engine's hooks: what is done with each CONNECT, request, response and error. One clone of the handler serves one
-//! exchange; the clone that saw a CONNECT is the mother of all those inside its tunnel.
+//! What is done with each request that is read. One clone of the handler serves one exchange.
 
 use std::sync::Arc;
 
-use http::{
-    HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header::HOST, uri::Authority as UriAuthority, uri::PathAndQuery,
-};
-use hudsucker::{Body, HttpContext, HttpHandler, RequestOrResponse};
-use rustls::server::ClientHello;
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header::HOST, uri::Authority as UriAuthority, uri::PathAndQuery};
+use hudsucker::Body;
 
 use super::{
     connect::{bare_host, inside},
     exchange::{Recorder, RequestHead, told_header, told_headers, told_version},
     forward::Forwarder,
+    serve::Tunnels,
     tunnel::Tunnel,
-    upstream::Upstream,
     websocket::{asks_for_upgrade, asks_for_websocket, take_over},
 };
 use crate::model::{Captured, Url};
 
-/// The engine's hooks.
+/// Answers requests.
 #[derive(Clone)]
 pub(super) struct Handler {
     pub(super) recorder: Arc<Recorder>,
-    pub(super) reach: Reach,
     pub(super) tunnel: Option<Arc<Tunnel>>,
+    pub(super) tunnels: Arc<Tunnels>,
     forwarder: Arc<Forwarder>,
 }
 
-/// How far requests may go.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    Internet,
-    ThisMachine,
-}
-
 impl Handler {
-    pub(super) fn new(recorder: Arc<Recorder>, upstream: &Upstream, forwarder: Forwarder) -> Self {
-        let reach = match upstream {
-            Upstream::System | Upstream::Through(_) => Reach::Internet,
-            Upstream::Local(_) => Reach::ThisMachine,
-        };
-        Self { recorder, reach, tunnel: None, forwarder: Arc::new(forwarder) }
+    pub(super) fn new(recorder: Arc<Recorder>, tunnels: Tunnels, forwarder: Forwarder) -> Self {
+        Self { recorder, tunnel: None, tunnels: Arc::new(tunnels), forwarder: Arc::new(forwarder) }
     }
 
-    async fn exchange(&mut self, mut request: Request<Body>) -> Response<Body> {
+    pub(super) async fn exchange(&mut self, mut request: Request<Body>) -> Response<Body> {
         let named = self.route(&mut request);
         let Some(mut url) = told_url(request.uri()) else { return refusal(StatusCode::BAD_REQUEST) };
         if asks_for_websocket(&request) {
@@ -78,28 +63,6 @@ impl Handler {
         }
         let name = bare_host(named.to_str().ok()?.parse::<UriAuthority>().ok()?.host());
         (name != bare_host(request.uri().host()?)).then_some(named)
-    }
-}
-
-impl HttpHandler for Handler {
-    async fn handle_request(&mut self, _context: &HttpContext, request: Request<Body>) -> RequestOrResponse {
-        if request.method() == Method::CONNECT { self.connect(request).await } else { self.exchange(request).await.into() }
-    }
-
-    async fn should_intercept_connect(&mut self, _context: &HttpContext, _request: &Request<Body>) -> bool {
-        // The first hook that runs in the tunnel's own task.
-        if let Some(tunnel) = &self.tunnel {
-            tunnel.enter();
-        }
-        true
-    }
-
-    async fn should_intercept_tls(&mut self, _context: &HttpContext, hello: ClientHello<'_>) -> bool {
-        if let Some(tunnel) = &self.tunnel {
-            let alpn = hello.alpn().into_iter().flatten().map(|protocol| String::from_utf8_lossy(protocol).into_owned()).collect();
-            tunnel.hello(hello.server_name(), alpn);
-        }
-        true
     }
 }
 

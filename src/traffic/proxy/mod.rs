@@ -8,6 +8,11 @@ mod forward;
 mod frames;
 mod gate;
 mod handler;
+mod metered;
+mod opening;
+mod refusals;
+mod serve;
+mod socks;
 mod tee;
 mod through;
 mod tunnel;
@@ -29,15 +34,18 @@ use hyper_util::{
     server::conn::auto::Builder as ServerBuilder,
 };
 use tokio::{
+    net::TcpListener,
     runtime::Runtime,
     sync::{oneshot, watch},
 };
 
 use self::{
-    connect::Minter,
+    connect::{Front, NoAuthority},
     exchange::{Activity, Recorder},
     forward::Forwarder,
     handler::Handler,
+    refusals::Refusals,
+    serve::Tunnels,
     upstream::Connector,
 };
 pub use self::{
@@ -67,16 +75,31 @@ pub struct ProxySetup {
 /// The embedded proxy, not yet started.
 ///
 /// Header names are told in lower case: the HTTP library keeps their case for the server only.
-///
-/// What became of a tunnel is learned through `tracing` ([`tunnel_layer`]); without that layer in the global subscriber, every
-/// unread TLS tunnel is told as closed during the handshake, and every other one as not TLS.
 #[derive(Debug)]
-pub struct Proxy(ProxySetup);
+pub struct Proxy {
+    setup: ProxySetup,
+    socks: Option<SocketAddr>,
+    head: Duration,
+}
 
 impl Proxy {
     /// A proxy with this setup.
     pub const fn new(setup: ProxySetup) -> Self {
-        Self(setup)
+        Self { setup, socks: None, head: HEADER_READ }
+    }
+
+    /// The same, listening for SOCKS5 clients as well; port 0 takes any free one.
+    #[must_use]
+    pub const fn with_socks(mut self, listen: SocketAddr) -> Self {
+        self.socks = Some(listen);
+        self
+    }
+
+    /// The same, giving a client this long for the head of a request that it has begun, instead of a minute.
+    #[must_use]
+    pub const fn with_head_limit(mut self, limit: Duration) -> Self {
+        self.head = limit;
+        self
     }
 
     /// Starts listening, as [`TrafficSource::start`] does, and gives the running proxy by its own type. The engine gets
@@ -86,37 +109,49 @@ impl Proxy {
     /// [`TrafficError::PortInUse`] when the address cannot be listened on, [`TrafficError::Died`] when the engine cannot
     /// be set up.
     pub fn launch(self, events: TrafficSender) -> Result<RunningProxy, TrafficError> {
-        let ProxySetup { listen, authority, upstream, gate: _, clock } = self.0;
-        let in_use = |error: io::Error| TrafficError::PortInUse { address: listen, problem: error.to_string() };
-        let listener = listen_on(listen).map_err(in_use)?;
-        let address = listener.local_addr().map_err(in_use)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("tattletale-proxy")
-            .enable_all()
-            .build()
-            .map_err(|error| TrafficError::Died(error.to_string()))?;
+        let Self { setup: ProxySetup { listen, authority, upstream, gate, clock }, socks, head } = self;
+        let (address, listener) = listen_on(listen)?;
+        let (socks_address, socks) = socks.map(listen_on).transpose()?.unzip();
+        let died = |error: &dyn fmt::Display| TrafficError::Died(error.to_string());
+        let connector = Connector::new(&upstream).map_err(|error| died(&error))?;
 
         let activity = Arc::new(Activity::default());
         let ending = Arc::new(watch::Sender::new(Ending::NotYet));
         let recorder = Arc::new(Recorder::new(clock, events, Arc::clone(&activity), Arc::clone(&ending)));
-        let died = |error: &dyn fmt::Display| TrafficError::Died(error.to_string());
-        let connector = Connector::new(&upstream).map_err(|error| died(&error))?;
+        let tunnels = Tunnels { gate, authority, connector: connector.clone(), http: server_builder(head), refusals: Refusals::default() };
+        let handler = Handler::new(recorder, tunnels, Forwarder::new(connector.clone()));
         let (stop, stopped) = oneshot::channel::<()>();
-        let engine = {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("tattletale-proxy")
+            .enable_all()
+            .build()
+            .map_err(|error| died(&error))?;
+        let engine = || {
             let _inside = runtime.enter();
-            let listener = tokio::net::TcpListener::from_std(listener).map_err(in_use)?;
+            if let Some(listener) = socks {
+                let listener = TcpListener::from_std(listener).map_err(|error| died(&error))?;
+                runtime.spawn(socks::listen(listener, handler.clone(), ending.subscribe()));
+            }
             Engine::builder()
-                .with_listener(listener)
-                .with_ca(Minter(authority))
-                .with_http_connector(connector.clone())
-                .with_http_handler(Handler::new(recorder, &upstream, Forwarder::new(connector)))
-                .with_server(server_builder())
+                .with_listener(TcpListener::from_std(listener).map_err(|error| died(&error))?)
+                .with_ca(NoAuthority)
+                .with_http_connector(connector)
+                .with_http_handler(Front::new(handler))
+                .with_server(server_builder(head))
                 .with_graceful_shutdown(async move {
                     // The sender is only dropped when the proxy is, and then the engine is to stop too.
                     let _ = stopped.await;
                 })
                 .build()
-                .map_err(|error| died(&error))?
+                .map_err(|error| died(&error))
+        };
+        let engine = match engine() {
+            Ok(engine) => engine,
+            Err(error) => {
+                // Dropping it would wait for its threads, which an async caller may not.
+                runtime.shutdown_background();
+                return Err(error);
+            }
         };
         let watchman = Watchman(Arc::clone(&ending));
         runtime.spawn(async move {
@@ -125,7 +160,14 @@ impl Proxy {
                 tracing::debug!(%error, "the proxy's engine ended");
             }
         });
-        Ok(RunningProxy(Arc::new(Running { address, activity, ending, stop: Mutex::new(Some(stop)), runtime: Mutex::new(Some(runtime)) })))
+        Ok(RunningProxy(Arc::new(Running {
+            address,
+            socks_address,
+            activity,
+            ending,
+            stop: Mutex::new(Some(stop)),
+            runtime: Mutex::new(Some(runtime)),
+        })))
     }
 }
 
@@ -140,8 +182,16 @@ impl TrafficSource for Proxy {
 #[derive(Clone, Debug)]
 pub struct RunningProxy(Arc<Running>);
 
+impl RunningProxy {
+    /// Where it listens for SOCKS5 clients, if it does.
+    pub fn socks_address(&self) -> Option<SocketAddr> {
+        self.0.socks_address
+    }
+}
+
 struct Running {
     address: SocketAddr,
+    socks_address: Option<SocketAddr>,
     activity: Arc<Activity>,
     ending: Arc<watch::Sender<Ending>>,
     stop: Mutex<Option<oneshot::Sender<()>>>,
@@ -245,7 +295,15 @@ fn note_ending(ending: &watch::Sender<Ending>, how: Ending) {
 
 /// A listening socket whose connections send small packets at once: accepted sockets inherit `TCP_NODELAY`. Without it, each
 /// new TLS connection stalls 44 ms (measured).
-fn listen_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+fn listen_on(address: SocketAddr) -> Result<(SocketAddr, std::net::TcpListener), TrafficError> {
+    let listen = || {
+        let listener = socket_on(address)?;
+        Ok((listener.local_addr()?, listener))
+    };
+    listen().map_err(|error: io::Error| TrafficError::PortInUse { address, problem: error.to_string() })
+}
+
+fn socket_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
     // On Windows, SO_REUSEADDR would let two programs share the port.
     #[cfg(not(windows))]
@@ -258,9 +316,9 @@ fn listen_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 }
 
 /// The engine's own defaults are lost with a builder of one's own, so they are set again: header names keep their case.
-fn server_builder() -> ServerBuilder<TokioExecutor> {
+fn server_builder(head: Duration) -> ServerBuilder<TokioExecutor> {
     let mut builder = ServerBuilder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ).title_case_headers(true).preserve_header_case(true);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head).title_case_headers(true).preserve_header_case(true);
     builder.http2().timer(TokioTimer::new());
     builder
 }

@@ -1,42 +1,41 @@
-//! One CONNECT while it lasts, and how its outcome is learned. The engine tells nothing of a failed handshake but one
-//! `tracing` event whose error value is typed; a layer catches it and finds the tunnel by the task that sent it.
+//! One CONNECT while it lasts: what is learned of it on the way, and from that its outcome. What is done with it is decided in
+//! `serve`.
 
 use std::{
-    collections::HashMap,
     error::Error as StdError,
-    fmt, io,
+    io,
+    net::IpAddr,
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
-use rustls::AlertDescription;
-use tokio::task;
-use tracing::{Event, Level, Subscriber, field::Visit, level_filters::LevelFilter};
-use tracing_subscriber::{Layer, filter::Targets, layer::Context, registry::LookupSpan};
+use rustls::{AlertDescription, PeerIncompatible};
 
 use super::exchange::{Busy, Recorder};
 use crate::{
-    model::{TunnelEvidence, TunnelId, TunnelOutcome},
+    model::{Leaving, LeftBy, PassReason, PassedBytes, TunnelEvidence, TunnelId, TunnelOutcome},
     traffic::TrafficEvent,
 };
 
-/// The layer that learns what became of tunnels. `main` puts it into the global subscriber, once; it serves every proxy of
-/// the process, brings its own filter and prints nothing.
-pub fn tunnel_layer<S: Subscriber + for<'span> LookupSpan<'span>>() -> impl Layer<S> {
-    TunnelLayer.with_filter(Targets::new().with_target("hudsucker", LevelFilter::WARN))
+/// Tunnels need no layer any more: what they tell is learned from the handshake itself.
+pub fn tunnel_layer() -> tracing_subscriber::layer::Identity {
+    tracing_subscriber::layer::Identity::new()
 }
 
-/// One CONNECT while it lasts. Held by the engine's task for the tunnel and by its exchanges; the last drop tells its end.
+/// One CONNECT while it lasts. Held by the task that serves it and by its exchanges; the last drop tells its end.
 pub(super) struct Tunnel {
     pub(super) id: TunnelId,
     pub(super) host: String,
     pub(super) port: u16,
     recorder: Arc<Recorder>,
     requests: AtomicU64,
+    sent: AtomicU64,
+    received: AtomicU64,
     facts: Mutex<Facts>,
-    /// Holds the clock until the first request began.
+    /// Holds the clock until the first request began, or none is to be expected.
     undecided: Mutex<Option<Busy>>,
     _open: Busy,
 }
@@ -44,30 +43,31 @@ pub(super) struct Tunnel {
 /// What is known of a tunnel that has had no request.
 #[derive(Debug, Default)]
 struct Facts {
-    /// The engine's task, under which this tunnel is found.
-    task: Option<task::Id>,
-    hello: Option<Hello>,
-    /// A certificate was made for it.
-    minted: bool,
-    failure: Option<Failure>,
-    alert: Option<AlertDescription>,
-}
-
-#[derive(Debug, Default)]
-struct Hello {
+    stage: Stage,
+    /// The outcome, once nothing can change it but a request.
+    outcome: Option<TunnelOutcome>,
     sni: Option<String>,
     alpn: Vec<String>,
+    passed_because: Option<PassReason>,
+    protocol: Option<String>,
+    /// How the client left, and when.
+    left: Option<(LeftBy, Instant)>,
 }
 
-/// What the engine said went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Failure {
-    /// The connection ended, or broke the protocol, before the handshake was done.
-    Handshake,
-    /// What came first was not TLS.
-    NotTls,
-    /// Nothing came.
-    Silence,
+/// How far a tunnel has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// Nothing has come.
+    #[default]
+    Silent,
+    /// A ClientHello has begun.
+    Greeted,
+    /// The client has our certificate.
+    Offered,
+    /// The handshake is finished.
+    Finished(Instant),
+    /// HTTP without TLS.
+    Plain,
 }
 
 impl Tunnel {
@@ -78,45 +78,171 @@ impl Tunnel {
             port,
             recorder,
             requests: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
             facts: Mutex::default(),
             undecided: Mutex::new(Some(undecided)),
             _open: open,
         }
     }
 
-    /// The tunnel that the current task serves.
-    pub(super) fn current() -> Option<Arc<Self>> {
-        let id = task::try_id()?;
-        tunnels().get(&id).and_then(Weak::upgrade)
+    /// The host it is for: where the CONNECT gave only an address, the name in the ClientHello, if there is one.
+    pub(super) fn name(&self) -> String {
+        let sni = self.is_to_an_address().then(|| self.facts().sni.clone()).flatten();
+        sni.unwrap_or_else(|| self.host.clone())
     }
 
-    /// Makes the tunnel known under the current task.
-    pub(super) fn enter(self: &Arc<Self>) {
-        if let Some(id) = task::try_id() {
-            self.facts().task = Some(id);
-            tunnels().insert(id, Arc::downgrade(self));
+    /// The name that our certificate for it must have: the one in the ClientHello is what clients check.
+    pub(super) fn certified_name(&self) -> String {
+        self.facts().sni.clone().unwrap_or_else(|| self.host.clone())
+    }
+
+    /// Host and port as a URI names them.
+    pub(super) fn authority(&self, secure: bool) -> String {
+        let host = self.name();
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        if self.port == if secure { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
+    }
+
+    /// Whether the CONNECT gave an address instead of a name.
+    pub(super) fn is_to_an_address(&self) -> bool {
+        self.host.parse::<IpAddr>().is_ok()
+    }
+
+    /// HTTP came without TLS.
+    pub(super) fn is_plain(&self) {
+        self.facts().stage = Stage::Plain;
+    }
+
+    /// A ClientHello has begun.
+    pub(super) fn greeted(&self) {
+        self.facts().stage = Stage::Greeted;
+    }
+
+    /// Notes what a ClientHello offers.
+    pub(super) fn hello(&self, sni: Option<String>, alpn: Vec<String>) {
+        let mut facts = self.facts();
+        facts.sni = sni;
+        facts.alpn = alpn;
+    }
+
+    /// The client gets our certificate.
+    pub(super) fn offered(&self) {
+        self.facts().stage = Stage::Offered;
+    }
+
+    /// The handshake is finished. What is counted from here on is what was inside TLS.
+    pub(super) fn finished(&self) {
+        self.sent.store(0, Ordering::Relaxed);
+        self.received.store(0, Ordering::Relaxed);
+        let mut facts = self.facts();
+        facts.stage = Stage::Finished(Instant::now());
+        facts.left = None;
+    }
+
+    /// The handshake failed.
+    pub(super) fn handshake_failed(&self, error: &io::Error) {
+        match tls_error(error) {
+            Some(rustls::Error::AlertReceived(alert)) => self.alerted(*alert),
+            Some(rustls::Error::PeerIncompatible(incompatible)) => {
+                self.settle(TunnelOutcome::HandshakeFailed { why: in_words(incompatible).to_owned() });
+            }
+            Some(_) => self.settle(TunnelOutcome::HandshakeFailed { why: "the client did not keep to the protocol".to_owned() }),
+            None => self.settle(TunnelOutcome::ClosedDuringHandshake),
         }
     }
 
-    /// Notes what the client offered.
-    pub(super) fn hello(&self, sni: Option<&str>, alpn: Vec<String>) {
-        self.facts().hello = Some(Hello { sni: sni.map(str::to_owned), alpn });
+    /// Notes the outcome, unless there is one. Only a request can change it now.
+    pub(super) fn settle(&self, outcome: TunnelOutcome) {
+        self.facts().outcome.get_or_insert(outcome);
     }
 
-    /// Server name of the ClientHello.
-    pub(super) fn sni(&self) -> Option<String> {
-        self.facts().hello.as_ref().and_then(|hello| hello.sni.clone())
+    /// It is passed on unread.
+    pub(super) fn passes(&self, because: PassReason) {
+        let mut facts = self.facts();
+        facts.passed_because = Some(because);
+        facts.outcome.get_or_insert(TunnelOutcome::PassedThrough);
+        drop(facts);
+        self.decided();
     }
 
-    /// Notes that a certificate was made for it.
-    pub(super) fn minted(&self) {
-        self.facts().minted = true;
+    /// What was to be passed on could not be.
+    pub(super) fn failed(&self, why: String) {
+        self.facts().outcome = Some(TunnelOutcome::Unreachable { why });
+    }
+
+    /// Names the protocol that is spoken in it.
+    pub(super) fn speaks(&self, protocol: Option<String>) {
+        let mut facts = self.facts();
+        facts.protocol = facts.protocol.take().or(protocol);
+    }
+
+    /// Bytes came from the client.
+    pub(super) fn sent(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes went to the client.
+    pub(super) fn received(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The client will send nothing more, and said so.
+    pub(super) fn said_goodbye(&self) {
+        self.left(LeftBy::CloseNotify);
+    }
+
+    /// The connection to the client broke off.
+    pub(super) fn broke_off(&self, error: &io::Error) {
+        self.left(LeftBy::Cut);
+        if let Some(rustls::Error::AlertReceived(alert)) = tls_error(error)
+            && is_about_the_certificate(*alert)
+        {
+            self.alerted(*alert);
+        }
     }
 
     /// Counts a request, whose exchange holds the clock from here on.
     pub(super) fn request_began(&self) {
         self.requests.fetch_add(1, Ordering::SeqCst);
+        self.decided();
+    }
+
+    /// Whether a request was read.
+    pub(super) fn was_read(&self) -> bool {
+        self.requests.load(Ordering::SeqCst) > 0
+    }
+
+    /// No request is to be expected soon: an idle tunnel must not stop simulated time.
+    pub(super) fn decided(&self) {
         self.undecided.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Whether the client has refused our certificate, in whatever way.
+    pub(super) fn was_refused(&self) -> bool {
+        if self.was_read() {
+            return false;
+        }
+        let sent = self.sent.load(Ordering::Relaxed);
+        let facts = self.facts();
+        match facts.end() {
+            TunnelOutcome::CertificateRefused { .. } | TunnelOutcome::ClosedDuringHandshake => facts.left_by() != LeftBy::Us,
+            TunnelOutcome::HandshakeFailed { .. } => facts.stage == Stage::Offered,
+            TunnelOutcome::ClosedWithoutRequest => sent == 0 && facts.leaving().is_some_and(|leaving| leaving.looks_like_pinning()),
+            _ => false,
+        }
+    }
+
+    fn alerted(&self, alert: AlertDescription) {
+        self.settle(match alert {
+            alert if is_about_the_certificate(alert) => TunnelOutcome::CertificateRefused { alert: format!("{alert:?}") },
+            AlertDescription::CloseNotify | AlertDescription::UserCanceled => TunnelOutcome::ClosedDuringHandshake,
+            alert => TunnelOutcome::HandshakeFailed { why: format!("the client gave it up (TLS alert {alert:?})") },
+        });
+    }
+
+    fn left(&self, by: LeftBy) {
+        self.facts().left.get_or_insert_with(|| (by, Instant::now()));
     }
 
     fn facts(&self) -> MutexGuard<'_, Facts> {
@@ -127,34 +253,62 @@ impl Tunnel {
 impl Drop for Tunnel {
     fn drop(&mut self) {
         let facts = std::mem::take(&mut *self.facts());
-        if let Some(task) = facts.task {
-            tunnels().remove(&task);
-        }
-        let outcome = outcome(self.requests.load(Ordering::SeqCst), &facts, LISTENING.load(Ordering::SeqCst));
-        let Hello { sni, alpn } = facts.hello.unwrap_or_default();
-        self.recorder.tell_end(TrafficEvent::TunnelEnded {
-            id: self.id,
-            at: self.recorder.clock.now(),
-            sni,
-            alpn,
-            outcome,
-            evidence: TunnelEvidence::default(),
-        });
+        let requests = self.requests.load(Ordering::SeqCst);
+        let bytes = PassedBytes { sent: self.sent.load(Ordering::Relaxed), received: self.received.load(Ordering::Relaxed) };
+        let outcome = if requests > 0 { TunnelOutcome::Read { requests } } else { facts.end() };
+        let counted = matches!(outcome, TunnelOutcome::NotTls | TunnelOutcome::OwnProtocol | TunnelOutcome::PassedThrough);
+        let evidence = TunnelEvidence {
+            passed_because: facts.passed_because,
+            bytes: counted.then_some(bytes),
+            leaving: if outcome == TunnelOutcome::ClosedWithoutRequest { facts.leaving() } else { None },
+            protocol: facts.protocol,
+        };
+        let (sni, alpn) = (facts.sni, facts.alpn);
+        self.recorder.tell_end(TrafficEvent::TunnelEnded { id: self.id, at: self.recorder.clock.now(), sni, alpn, outcome, evidence });
     }
 }
 
-/// What became of a tunnel. Without the layer, failures are not heard of, so nothing better than the worst is claimed.
-fn outcome(requests: u64, facts: &Facts, listening: bool) -> TunnelOutcome {
-    if requests > 0 {
-        return TunnelOutcome::Read { requests };
+impl Facts {
+    /// What became of it, without a request.
+    fn end(&self) -> TunnelOutcome {
+        match (&self.outcome, self.stage) {
+            (Some(outcome), _) => outcome.clone(),
+            (None, Stage::Silent | Stage::Finished(_)) => TunnelOutcome::ClosedWithoutRequest,
+            (None, Stage::Greeted) => {
+                TunnelOutcome::HandshakeFailed { why: "the client left before its first message was complete".to_owned() }
+            }
+            (None, Stage::Offered) => TunnelOutcome::ClosedDuringHandshake,
+            (None, Stage::Plain) => TunnelOutcome::NotTls,
+        }
     }
-    match (&facts.hello, facts.alert, facts.failure) {
-        (Some(_), Some(alert), _) if is_about_the_certificate(alert) => TunnelOutcome::CertificateRefused { alert: format!("{alert:?}") },
-        (Some(_), _, None) if facts.minted && listening => TunnelOutcome::ClosedWithoutRequest,
-        (Some(_), ..) | (None, _, Some(Failure::Handshake)) => TunnelOutcome::ClosedDuringHandshake,
-        (None, _, Some(Failure::Silence)) => TunnelOutcome::ClosedWithoutRequest,
-        (None, ..) => TunnelOutcome::NotTls,
+
+    fn left_by(&self) -> LeftBy {
+        self.left.map_or(LeftBy::Us, |(by, _)| by)
     }
+
+    /// How the client left after the handshake was finished.
+    fn leaving(&self) -> Option<Leaving> {
+        let Stage::Finished(since) = self.stage else { return None };
+        let until = self.left.map_or_else(Instant::now, |(_, at)| at);
+        let after_ms = u64::try_from(until.saturating_duration_since(since).as_millis()).unwrap_or(u64::MAX);
+        Some(Leaving { by: self.left_by(), after_ms })
+    }
+}
+
+/// The TLS error that an I/O error wraps.
+pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(cause) = next {
+        if let Some(error) = cause.downcast_ref() {
+            return Some(error);
+        }
+        // `source` of an `io::Error` skips the error that it wraps.
+        next = match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
+    }
+    None
 }
 
 /// Alerts by which clients refuse a certificate (RFC 8446 section 6.2).
@@ -174,117 +328,58 @@ const fn is_about_the_certificate(alert: AlertDescription) -> bool {
     )
 }
 
-/// Tunnels of every proxy of the process by the task that serves them.
-static TUNNELS: LazyLock<Mutex<HashMap<task::Id, Weak<Tunnel>>>> = LazyLock::new(Mutex::default);
-
-/// Whether the layer is part of a subscriber.
-static LISTENING: AtomicBool = AtomicBool::new(false);
-
-fn tunnels() -> MutexGuard<'static, HashMap<task::Id, Weak<Tunnel>>> {
-    TUNNELS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct TunnelLayer;
-
-impl<S: Subscriber> Layer<S> for TunnelLayer {
-    fn on_register_dispatch(&self, _subscriber: &tracing::Dispatch) {
-        LISTENING.store(true, Ordering::SeqCst);
-    }
-
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let Some(tunnel) = Tunnel::current() else { return };
-        let mut said = Said::default();
-        event.record(&mut said);
-        let mut facts = tunnel.facts();
-        facts.alert = facts.alert.or(said.alert);
-        let failure = said.failure(*event.metadata().level(), facts.hello.is_some());
-        facts.failure = facts.failure.or(failure);
-    }
-}
-
-/// What one event of the engine says.
-#[derive(Default)]
-struct Said {
-    message: String,
-    alert: Option<AlertDescription>,
-    /// The connection ended, as opposed to nonsense having come.
-    end_of_stream: bool,
-}
-
-impl Said {
-    /// The messages are those of hudsucker 0.25.0, `src/proxy/internal.rs`; `tests/proxy.rs` holds them to it. An unknown
-    /// message counts as a failure of the handshake, the outcome that claims least.
-    fn failure(&self, level: Level, hello: bool) -> Option<Failure> {
-        if level == Level::WARN {
-            return Some(if self.message.contains("'[]'") { Failure::Silence } else { Failure::NotTls });
-        }
-        match self.message.as_str() {
-            "HTTPS connect error" => None,
-            _ if hello || self.end_of_stream => Some(Failure::Handshake),
-            _ => Some(Failure::NotTls),
-        }
-    }
-}
-
-impl Visit for Said {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            self.message = format!("{value:?}");
-        }
-    }
-
-    fn record_error(&mut self, _field: &tracing::field::Field, value: &(dyn StdError + 'static)) {
-        let mut next = Some(value);
-        while let Some(error) = next {
-            if let Some(rustls::Error::AlertReceived(alert)) = error.downcast_ref() {
-                self.alert = Some(*alert);
-            }
-            let io_error = error.downcast_ref::<io::Error>();
-            self.end_of_stream |= io_error.is_some_and(|error| {
-                matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
-            });
-            // `source` of an `io::Error` skips the error that it wraps.
-            next = match io_error.and_then(io::Error::get_ref) {
-                Some(wrapped) => Some(wrapped),
-                None => error.source(),
-            };
-        }
+/// Why client and proxy cannot speak TLS with each other.
+const fn in_words(incompatible: &PeerIncompatible) -> &'static str {
+    match incompatible {
+        PeerIncompatible::NoCipherSuitesInCommon => "they have no cipher suite in common",
+        PeerIncompatible::NoKxGroupsInCommon | PeerIncompatible::NamedGroupsExtensionRequired => "they have no key exchange in common",
+        PeerIncompatible::NoSignatureSchemesInCommon => "they have no signature scheme in common",
+        PeerIncompatible::ServerDoesNotSupportTls12Or13
+        | PeerIncompatible::SignatureAlgorithmsExtensionRequired
+        | PeerIncompatible::SupportedVersionsExtensionRequired
+        | PeerIncompatible::Tls12NotOffered
+        | PeerIncompatible::Tls12NotOfferedOrEnabled => "they have no TLS version in common",
+        _ => "the client's TLS lacks something that the proxy needs",
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn check(
-        hello: bool,
-        minted: bool,
-        failure: Option<Failure>,
-        alert: Option<AlertDescription>,
-        listening: bool,
-        expected: TunnelOutcome,
-    ) {
-        let facts = Facts { task: None, hello: hello.then(Hello::default), minted, failure, alert };
-        assert_eq!(outcome(0, &facts, listening), expected, "{facts:?}");
-        assert_eq!(outcome(2, &facts, listening), TunnelOutcome::Read { requests: 2 }, "a request was read");
+    fn check(facts: Facts, expected: TunnelOutcome) {
+        assert_eq!(facts.end(), expected, "{facts:?}");
     }
 
     #[test]
-    fn what_the_engine_said_decides_the_outcome() {
-        let refused = |alert: &str| TunnelOutcome::CertificateRefused { alert: alert.to_owned() };
-        let handshake = Some(Failure::Handshake);
-        check(true, true, handshake, Some(AlertDescription::UnknownCA), true, refused("UnknownCA"));
-        check(true, true, handshake, Some(AlertDescription::ProtocolVersion), true, TunnelOutcome::ClosedDuringHandshake);
-        check(true, true, handshake, None, true, TunnelOutcome::ClosedDuringHandshake);
-        check(true, true, None, None, true, TunnelOutcome::ClosedWithoutRequest);
-        check(false, false, Some(Failure::Silence), None, true, TunnelOutcome::ClosedWithoutRequest);
-        check(false, false, Some(Failure::NotTls), None, true, TunnelOutcome::NotTls);
-        check(false, false, handshake, None, true, TunnelOutcome::ClosedDuringHandshake);
+    fn how_far_it_came_decides_the_outcome() {
+        let at = |stage| Facts { stage, ..Facts::default() };
+        check(at(Stage::Silent), TunnelOutcome::ClosedWithoutRequest);
+        check(at(Stage::Offered), TunnelOutcome::ClosedDuringHandshake);
+        check(at(Stage::Finished(Instant::now())), TunnelOutcome::ClosedWithoutRequest);
+        check(at(Stage::Plain), TunnelOutcome::NotTls);
+        let why = "the client left before its first message was complete".to_owned();
+        check(at(Stage::Greeted), TunnelOutcome::HandshakeFailed { why });
+        check(Facts { outcome: Some(TunnelOutcome::OwnProtocol), ..at(Stage::Silent) }, TunnelOutcome::OwnProtocol);
     }
 
     #[test]
-    fn without_the_layer_nothing_good_is_claimed() {
-        check(true, true, None, None, false, TunnelOutcome::ClosedDuringHandshake);
-        check(false, false, None, None, false, TunnelOutcome::NotTls);
+    fn how_a_client_leaves_is_told_only_after_the_handshake() {
+        let now = Instant::now();
+        let facts = |stage, left| Facts { stage, left, ..Facts::default() };
+        assert_eq!(facts(Stage::Silent, Some((LeftBy::Cut, now))).leaving(), None);
+        let left = Some((LeftBy::CloseNotify, now + Duration::from_millis(40)));
+        assert_eq!(facts(Stage::Finished(now), left).leaving(), Some(Leaving { by: LeftBy::CloseNotify, after_ms: 40 }));
+        assert_eq!(facts(Stage::Finished(now), None).leaving().map(|leaving| leaving.by), Some(LeftBy::Us));
+    }
+
+    #[test]
+    fn alerts_are_found_in_what_wraps_them() {
+        let alert = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
+        let wrapped = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, alert.clone()));
+        assert_eq!(tls_error(&wrapped), Some(&alert));
+        assert_eq!(tls_error(&io::ErrorKind::UnexpectedEof.into()), None);
     }
 }

@@ -126,12 +126,16 @@ impl Connector {
     ///
     /// # Errors
     /// What [`super::failure::Failure::of`] tells apart.
-    #[expect(dead_code, reason = "for tunnels that are passed through")]
     pub(super) async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, BoxError> {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let destination = Uri::builder().scheme("http").authority(format!("{host}:{port}")).path_and_query("/").build()?;
         let line = in_time(Dial { always_tunnel: true, ..self.dial.clone() }.open(destination)).await?;
         Ok(line.io.into_inner())
+    }
+
+    /// What servers are spoken TLS with, without ALPN.
+    pub(super) fn tls(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.tls)
     }
 
     /// What goes before requests in absolute-form, if they go to another proxy that asks for it.

@@ -1,0 +1,440 @@
+//! What is done inside a tunnel: TLS is ended with a certificate of ours, HTTP is read, and everything else is passed on and
+//! counted. The engine's own way with tunnels is not taken: it knows one method of plain HTTP, waits for ever where the server
+//! speaks first, counts nothing, and tells nothing of a failed handshake.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{Request, StatusCode, Uri, Version, uri::Scheme};
+use hudsucker::Body;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder as ServerBuilder,
+};
+use rustls::{
+    pki_types::ServerName,
+    server::{Accepted, Acceptor},
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::{StartHandshake, TlsConnector, server::TlsStream};
+
+use super::{
+    connect::page,
+    failure::Failure,
+    gate::Gate,
+    handler::{Handler, refusal},
+    metered::Metered,
+    opening::{Opening, Spoken, listen, patience, protocol, read_opening},
+    refusals::Refusals,
+    tunnel::Tunnel,
+    upstream::Connector,
+};
+use crate::{
+    model::{PassReason, TunnelOutcome},
+    traffic::authority::Authority,
+};
+
+/// What the tunnels of one proxy share.
+pub(super) struct Tunnels {
+    pub(super) gate: Arc<dyn Gate>,
+    pub(super) authority: Arc<Authority>,
+    pub(super) connector: Connector,
+    pub(super) http: ServerBuilder<TokioExecutor>,
+    pub(super) refusals: Refusals,
+}
+
+/// A client that may use a tunnel, and what is done with it.
+pub(super) enum Entry {
+    /// It is listened to, and read if it speaks HTTP, with TLS or without.
+    Listen(Handler, Arc<Tunnel>),
+    /// It is passed on to this server.
+    PassOn(Arc<Tunnel>, TcpStream),
+    /// It wants a page of our own: the host's name.
+    OwnPage(Handler, IpAddr, String),
+}
+
+/// A client's end of a tunnel.
+pub(super) trait Client: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client for S {}
+
+impl Entry {
+    /// Serves the client until one of the two sides leaves.
+    pub(super) async fn serve(self, client: impl Client) {
+        match self {
+            Self::PassOn(tunnel, server) => pass(Metered::new(client, Some(tunnel)), server).await,
+            Self::OwnPage(handler, address, host) => {
+                // Whoever asks for a page and leaves is nobody's business.
+                let _ = OwnPage { tunnels: Arc::clone(&handler.tunnels), address, host: host.into() }.serve(client).await;
+            }
+            Self::Listen(handler, tunnel) => {
+                let inside = Inside { tunnels: Arc::clone(&handler.tunnels), handler, tunnel };
+                if let Err(error) = inside.serve(client).await {
+                    tracing::debug!(%error, "a tunnel ended");
+                }
+                if inside.tunnel.was_refused() {
+                    inside.tunnels.refusals.refused(&inside.tunnel.name());
+                }
+            }
+        }
+    }
+}
+
+/// One tunnel that is listened to.
+struct Inside {
+    tunnels: Arc<Tunnels>,
+    handler: Handler,
+    tunnel: Arc<Tunnel>,
+}
+
+impl Inside {
+    async fn serve(&self, client: impl Client) -> io::Result<()> {
+        let tunnel = &self.tunnel;
+        let mut client = Metered::new(client, Some(Arc::clone(tunnel)));
+        let mut first = Vec::with_capacity(FIRST);
+        match listen(&mut client, &mut first, patience(tunnel.port), || tunnel.decided(), self.tunnels.dial(tunnel)).await? {
+            Spoken::Client(Opening::Tls, _) => self.tls(client, first).await,
+            Spoken::Client(Opening::Http, _) => {
+                if tunnel.is_to_an_address() && !self.tunnels.gate.reads(&tunnel.host) {
+                    return self.pass_on(client, first, PassReason::OutsideScope).await;
+                }
+                tunnel.is_plain();
+                self.http(client.again(first), Scheme::HTTP).await;
+                Ok(())
+            }
+            Spoken::Client(Opening::Other, server) => {
+                tunnel.speaks(protocol(&first).map(str::to_owned));
+                self.not_http(TunnelOutcome::NotTls, client.again(first), server, self.tunnels.dial(tunnel)).await;
+                Ok(())
+            }
+            spoken => self.server_first(TunnelOutcome::NotTls, client, first, spoken).await,
+        }
+    }
+
+    /// A client that begins with TLS.
+    async fn tls(&self, mut client: Metered<impl Client>, mut first: Vec<u8>) -> io::Result<()> {
+        let tunnel = &self.tunnel;
+        tunnel.greeted();
+        let Ok(hello) = timeout(HANDSHAKE, client_hello(&mut client, &mut first)).await else { return Ok(()) };
+        let (accepted, read) = match hello? {
+            Hello::Complete(accepted, read) => (accepted, read),
+            Hello::Left => return Ok(()),
+            Hello::Impossible(error) => {
+                tunnel.handshake_failed(&io::Error::other(error));
+                return Ok(());
+            }
+            Hello::NotTls => {
+                self.not_http(TunnelOutcome::NotTls, client.again(first), None, self.tunnels.dial(tunnel)).await;
+                return Ok(());
+            }
+        };
+        let hello = accepted.client_hello();
+        let alpn: Vec<String> = hello.alpn().into_iter().flatten().map(|protocol| String::from_utf8_lossy(protocol).into_owned()).collect();
+        tunnel.hello(hello.server_name().map(str::to_ascii_lowercase), alpn.clone());
+        if let Some(reason) = self.reason_to_pass(hello.server_name(), &alpn) {
+            return self.pass_on(client, first, reason).await;
+        }
+        let Ok(config) = self.tunnels.authority.server_config(&tunnel.certified_name(), HTTP) else {
+            return self.pass_on(client, first, PassReason::NoCertificate).await;
+        };
+        tunnel.offered();
+        first.drain(..read);
+        let handshake = StartHandshake::from_parts(*accepted, client.uncounted().again(first)).into_stream(config);
+        let stream = match timeout(HANDSHAKE, handshake).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tunnel.broke_off(&error);
+                tunnel.handshake_failed(&error);
+                return Ok(());
+            }
+            Err(_) => return Ok(()),
+        };
+        tunnel.finished();
+        self.decrypted(stream).await
+    }
+
+    /// What comes inside TLS.
+    async fn decrypted(&self, stream: TlsStream<impl Client>) -> io::Result<()> {
+        let tunnel = &self.tunnel;
+        let agreed_on_http = stream.get_ref().1.alpn_protocol().is_some();
+        let mut client = Metered::new(stream, Some(Arc::clone(tunnel)));
+        if agreed_on_http {
+            self.http(client, Scheme::HTTPS).await;
+            return Ok(());
+        }
+        let mut first = Vec::with_capacity(FIRST);
+        let dial = self.tunnels.dial_tls(tunnel);
+        match listen(&mut client, &mut first, patience(tunnel.port).max(DECRYPTED), || tunnel.decided(), dial).await? {
+            Spoken::Client(Opening::Http, _) => {
+                self.http(client.again(first), Scheme::HTTPS).await;
+                Ok(())
+            }
+            Spoken::Client(_, server) => {
+                tunnel.speaks(protocol(&first).map(str::to_owned));
+                self.not_http(TunnelOutcome::OwnProtocol, client.again(first), server, self.tunnels.dial_tls(tunnel)).await;
+                Ok(())
+            }
+            spoken => self.server_first(TunnelOutcome::OwnProtocol, client, first, spoken).await,
+        }
+    }
+
+    /// Reads requests until the connection ends.
+    async fn http(&self, client: impl Client, scheme: Scheme) {
+        let read = Arc::new(AtomicBool::new(false));
+        let secure = scheme == Scheme::HTTPS;
+        let service = service_fn(|request: Request<Incoming>| {
+            let (mut handler, tunnel, scheme) = (self.handler.clone(), Arc::clone(&self.tunnel), scheme.clone());
+            let (tunnels, read) = (Arc::clone(&self.tunnels), Arc::clone(&read));
+            async move {
+                let Some(request) = absolute(&tunnel, scheme, request.map(Body::from)) else {
+                    return Ok::<_, Infallible>(refusal(StatusCode::BAD_REQUEST));
+                };
+                let began = handler.exchange(request).await;
+                if tunnel.was_read() && !read.swap(true, Ordering::Relaxed) {
+                    tunnels.refusals.read(&tunnel.name());
+                }
+                Ok(began)
+            }
+        });
+        let served = self.tunnels.http.serve_connection_with_upgrades(TokioIo::new(client), service).await;
+        if let Err(error) = served {
+            let broken = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
+            if broken {
+                self.tunnel.settle(if secure { TunnelOutcome::OwnProtocol } else { TunnelOutcome::NotTls });
+            }
+            tracing::debug!(%error, "a client's connection ended");
+        }
+    }
+
+    /// The server spoke first, or nobody did.
+    async fn server_first<Server: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        outcome: TunnelOutcome,
+        mut client: Metered<impl Client>,
+        first: Vec<u8>,
+        spoken: Spoken<Server>,
+    ) -> io::Result<()> {
+        match spoken {
+            Spoken::Server(server, banner) => {
+                self.tunnel.settle(outcome);
+                self.tunnel.speaks(protocol(&banner).map(str::to_owned));
+                client.write_all(&banner).await?;
+                client.flush().await?;
+                pass(client.again(first), server).await;
+            }
+            Spoken::Unreachable(why) => self.tunnel.settle(TunnelOutcome::Unreachable { why }),
+            Spoken::Client(..) | Spoken::Nobody => {}
+        }
+        Ok(())
+    }
+
+    /// Passes on what is not HTTP.
+    async fn not_http<Server: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        outcome: TunnelOutcome,
+        client: Metered<impl Client>,
+        server: Option<Server>,
+        dial: impl Future<Output = Result<Server, String>>,
+    ) {
+        self.tunnel.decided();
+        let server = match server {
+            Some(server) => Ok(server),
+            None => dial.await,
+        };
+        match server {
+            Ok(server) => {
+                self.tunnel.settle(outcome);
+                pass(client, server).await;
+            }
+            Err(why) => self.tunnel.settle(TunnelOutcome::Unreachable { why }),
+        }
+    }
+
+    /// Passes on what could be HTTP, for a reason.
+    async fn pass_on(&self, client: Metered<impl Client>, first: Vec<u8>, reason: PassReason) -> io::Result<()> {
+        self.tunnel.decided();
+        match self.tunnels.dial(&self.tunnel).await {
+            Ok(server) => {
+                self.tunnel.passes(reason);
+                pass(client.again(first), server).await;
+            }
+            Err(why) => self.tunnel.settle(TunnelOutcome::Unreachable { why }),
+        }
+        Ok(())
+    }
+
+    /// Why a client that speaks TLS is not read.
+    fn reason_to_pass(&self, sni: Option<&str>, alpn: &[String]) -> Option<PassReason> {
+        let Self { tunnels, tunnel, .. } = self;
+        // What the CONNECT names was asked before; an address names nothing.
+        let in_scope = match sni {
+            Some(sni) => tunnels.gate.reads(&sni.to_ascii_lowercase()),
+            None => !tunnel.is_to_an_address() || tunnels.gate.reads(&tunnel.host),
+        };
+        if !in_scope {
+            return Some(PassReason::OutsideScope);
+        }
+        if tunnels.refusals.gave_up(&tunnel.name()) {
+            return Some(PassReason::Refused);
+        }
+        let own = !alpn.is_empty() && !alpn.iter().any(|protocol| matches!(protocol.as_str(), "h2" | "http/1.1" | "http/1.0"));
+        own.then(|| {
+            tunnel.speaks(alpn.first().cloned());
+            PassReason::OwnProtocol
+        })
+    }
+}
+
+impl Tunnels {
+    /// Why a tunnel to a host is passed on before anything came through it.
+    pub(super) fn reason_to_pass(&self, tunnel: &Tunnel) -> Option<PassReason> {
+        if tunnel.is_to_an_address() {
+            // The name that counts is in the ClientHello.
+            return None;
+        }
+        if !self.gate.reads(&tunnel.host) {
+            return Some(PassReason::OutsideScope);
+        }
+        self.refusals.gave_up(&tunnel.host).then_some(PassReason::Refused)
+    }
+
+    /// Opens a connection to a tunnel's server.
+    pub(super) async fn dial(&self, tunnel: &Tunnel) -> Result<TcpStream, String> {
+        self.connector.dial(&tunnel.host, tunnel.port).await.map_err(|error| Failure::of(&*error, true).in_words())
+    }
+
+    /// The same with TLS, for a protocol that is spoken inside it.
+    async fn dial_tls(&self, tunnel: &Tunnel) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
+        let stream = self.dial(tunnel).await?;
+        let name = ServerName::try_from(tunnel.certified_name()).map_err(|_| "the server has no name to check".to_owned())?;
+        let connecting = TlsConnector::from(self.connector.tls()).connect(name, stream);
+        match timeout(HANDSHAKE, connecting).await {
+            Ok(connected) => connected.map_err(|error| Failure::of(&error, true).in_words()),
+            Err(_) => Err(Failure::ConnectTimeout.in_words()),
+        }
+    }
+}
+
+/// A tunnel to a page of our own, which is never recorded, nor dialled.
+struct OwnPage {
+    tunnels: Arc<Tunnels>,
+    address: IpAddr,
+    host: Arc<str>,
+}
+
+impl OwnPage {
+    async fn serve(self, client: impl Client) -> io::Result<()> {
+        let mut client = Metered::new(client, None);
+        let mut first = Vec::with_capacity(FIRST);
+        let Ok(opening) = timeout(HANDSHAKE, read_opening(&mut client, &mut first)).await else { return Ok(()) };
+        match opening? {
+            Some(Opening::Http) => self.http(client.again(first), false).await,
+            Some(Opening::Tls) => {
+                let Ok(config) = self.tunnels.authority.server_config(&self.host, HTTP) else { return Ok(()) };
+                let handshake = tokio_rustls::TlsAcceptor::from(config).accept(client.again(first));
+                if let Ok(stream) = timeout(HANDSHAKE, handshake).await {
+                    self.http(stream?, true).await;
+                }
+            }
+            Some(Opening::Other) | None => {}
+        }
+        Ok(())
+    }
+
+    async fn http(&self, client: impl Client, decrypted: bool) {
+        let service = service_fn(|request: Request<Incoming>| {
+            let answer = page(&*self.tunnels.gate, self.address, &self.host, decrypted, &request);
+            std::future::ready(Ok::<_, Infallible>(answer.unwrap_or_else(|| refusal(StatusCode::NOT_FOUND))))
+        });
+        let _ = self.tunnels.http.serve_connection(TokioIo::new(client), service).await;
+    }
+}
+
+/// A client's first message.
+enum Hello {
+    /// It is complete, with so many bytes read of what came.
+    Complete(Box<Accepted>, usize),
+    /// It never will be.
+    Left,
+    /// We cannot speak TLS with this client. It was told so.
+    Impossible(rustls::Error),
+    /// It only looked like TLS.
+    NotTls,
+}
+
+/// Reads a ClientHello, and keeps what came in `first`.
+async fn client_hello(client: &mut (impl AsyncRead + AsyncWrite + Unpin), first: &mut Vec<u8>) -> io::Result<Hello> {
+    let mut acceptor = Acceptor::default();
+    let mut read = 0;
+    loop {
+        while read < first.len() {
+            match acceptor.read_tls(&mut &first[read..]) {
+                Ok(0) | Err(_) => return Ok(Hello::NotTls),
+                Ok(count) => read += count,
+            }
+            match acceptor.accept() {
+                Ok(Some(accepted)) => return Ok(Hello::Complete(Box::new(accepted), read)),
+                Ok(None) => {}
+                Err((error @ rustls::Error::PeerIncompatible(_), mut alert)) => {
+                    let mut bytes = Vec::new();
+                    alert.write_all(&mut bytes)?;
+                    client.write_all(&bytes).await?;
+                    client.shutdown().await?;
+                    return Ok(Hello::Impossible(error));
+                }
+                Err(_) => return Ok(Hello::NotTls),
+            }
+        }
+        if first.len() > LONGEST_HELLO {
+            return Ok(Hello::NotTls);
+        }
+        if client.read_buf(first).await? == 0 {
+            return Ok(Hello::Left);
+        }
+    }
+}
+
+/// Passes bytes on both ways until both sides have said their last. When one is done, the other may go on.
+async fn pass(mut client: Metered<impl Client>, mut server: impl AsyncRead + AsyncWrite + Unpin) {
+    if let Err(error) = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut server, PIECE, PIECE).await {
+        tracing::debug!(%error, "a tunnel broke off");
+    }
+}
+
+/// An HTTP/1 request inside a tunnel names only a path: its URI is to name the tunnel's host. `None` if it names not even that.
+fn absolute(tunnel: &Tunnel, scheme: Scheme, mut request: Request<Body>) -> Option<Request<Body>> {
+    if matches!(request.version(), Version::HTTP_10 | Version::HTTP_11) {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        let authority = tunnel.authority(scheme == Scheme::HTTPS);
+        parts.authority = Some(authority.parse().ok()?);
+        parts.scheme = Some(scheme);
+        *request.uri_mut() = Uri::from_parts(parts).ok()?;
+    }
+    Some(request)
+}
+
+/// What is offered by ALPN.
+const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
+/// A handshake, or half of one, takes this long at most.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+/// A client that has finished the handshake and is silent has most likely only opened a connection ahead of need.
+const DECRYPTED: Duration = Duration::from_secs(1);
+/// Room for a client's first bytes: a ClientHello of a browser of today has 1.8 kB.
+const FIRST: usize = 2048;
+/// A handshake message has 64 KiB at most, and its records 5 bytes more each.
+const LONGEST_HELLO: usize = 80 * 1024;
+/// Bytes that are passed on at once, each way.
+const PIECE: usize = 16 * 1024;
