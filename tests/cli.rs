@@ -256,3 +256,18 @@ fn a_misspelt_log_level_is_told_and_nothing_is_logged() {
     assert_eq!(ended.code, Some(0));
     assert!(ended.err.contains("TATTLETALE_LOG"), "{}", ended.err);
 }
+
+#[test]
+fn a_phone_whose_traffic_cannot_be_read_ends_in_4_with_what_arrived_instead() {
+    let place = Place::empty();
+    for (option, reason) in [("--break-trust", "refused its certificate (UnknownCA)"), ("--break-route", "nothing of its probe arrived")] {
+        let (out, err) = check(&place, 4, &["run", "passive-sync", "first-launch", "--runs", "2", "--seed", "7", option]);
+        assert!(err.contains("the phone's traffic cannot be read, so nothing was run") && err.contains(reason), "{err}");
+        assert!(err.contains("not made: 1 run of passive-sync, 2 runs of first-launch"), "{err}");
+        let out = out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(out.contains(reason) && out.contains("VERDICT inconclusive"), "{out}");
+    }
+    check(&place, 2, &["run", "--break-trust", "--break-route"]);
+    let (out, _) = check(&place, 0, &["captures", "list"]);
+    assert_eq!(out.matches("self-check failed").count(), 2, "{out}");
+}

@@ -225,3 +225,30 @@ fn the_header_of_a_snapshot_is_what_its_schema_says() {
         schema.is_strict_about(&header, &["note"]);
     }
 }
+
+#[test]
+fn a_control_run_that_is_kept_with_a_rig_is_what_its_schema_says() {
+    use tattletale::{
+        model::{
+            ControlRun,
+            control::{CONTROL_FORMAT, KeptControl},
+        },
+        store::{RigFolder, Workspace},
+    };
+    let place = Place::empty();
+    let rig = RigFolder::of(&Workspace { root: place.path().to_owned(), scenarios: None }, "pixel").expect("a good name");
+    let kept = KeptControl {
+        format: CONTROL_FORMAT,
+        tool: "0.0.0".into(),
+        made: "2026-03-02T08:00:00Z".parse().expect("a time"),
+        app: "mifit".into(),
+        phone: "Android 14".into(),
+        rig: "ab".repeat(32),
+        control: ControlRun { hosts: vec!["weather.test".into()], seconds: 1800, made: None },
+    };
+    rig.lock().expect("made").keep_control(&kept).expect("written");
+    let written = fs::read_to_string(rig.control_file("mifit").expect("a good name")).expect("there");
+    let value: Value = serde_json::from_str(&written).expect("JSON");
+    let problems = Schema::printed(&place, "control").problems(&value);
+    assert!(problems.is_empty(), "{problems:?}");
+}

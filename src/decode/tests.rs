@@ -108,7 +108,7 @@ fn provenance(run: u32) -> Provenance {
             value("account.email", Category::EmailAddress, Planted::Text("quillon@example.test".into()), false),
         ],
         expectations: Vec::new(),
-        control: Some(ControlRun { hosts: vec!["phone.test".into()], seconds: 60 }),
+        control: Some(ControlRun { hosts: vec!["phone.test".into()], seconds: 60, made: None }),
     }
 }
 
@@ -648,7 +648,7 @@ fn origin_party_and_coverage() {
         (Some("x.test"), "", Origin::Phone),
         (Some("x.test"), "com.example.named", Origin::App),
     ] {
-        provenance.control = control.map(|host| ControlRun { hosts: vec![host.into()], seconds: 1 });
+        provenance.control = control.map(|host| ControlRun { hosts: vec![host.into()], seconds: 1, made: None });
         let mut observer = Observer::new(&app, &provenance);
         observer.absorb(&RunEvent::Exchange(Box::new(exchange(1, "start", "GET", "x.test/", &[("x-app", header)], Vec::new()))), &NoBodies);
         assert_eq!(observer.finish().coverage.hosts["x.test"].origin, want, "{control:?} {header}");
@@ -662,7 +662,7 @@ fn what_is_not_judged_is_told_and_an_id_of_the_app_is_found_inside_gzip() {
     let named = exchange(91, "sync", "POST", "named.test/n", &[JSON, ("Content-Encoding", "gzip")], zipped);
     let (app, mut provenance) = (app(), provenance(1));
     let hosts = ["api-mifit-de.huami.test", "named.test", "other.test"].map(str::to_owned).to_vec();
-    provenance.control = Some(ControlRun { hosts, seconds: 60 });
+    provenance.control = Some(ControlRun { hosts, seconds: 60, made: None });
     let mut observer = Observer::new(&app, &provenance);
     for event in [RunEvent::Exchange(Box::new(nickname)), RunEvent::Exchange(Box::new(named)), complete()] {
         observer.absorb(&event, &NoBodies);

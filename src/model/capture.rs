@@ -164,6 +164,9 @@ pub struct ControlRun {
     pub hosts: Vec<String>,
     /// How long it watched, in seconds on the rig's clock.
     pub seconds: u64,
+    /// When it was made, on the wall clock, if that was not for this audit: one that is kept with the rig.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Timestamp>,
 }
 
 /// Something a scenario forbids.

@@ -5,6 +5,7 @@ pub mod capture;
 pub mod captured;
 pub mod category;
 pub mod change;
+pub mod control;
 pub mod coverage;
 pub mod event;
 pub mod exchange;

@@ -12,10 +12,8 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Lower-case hex digits, two a byte.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// Text from outside for a terminal or a page: control characters (C0, DEL, C1) and bidirectional controls become `\u{..}`.

@@ -16,6 +16,15 @@ pub trait Phone: Send {
     /// Its platform.
     fn platform(&self) -> Platform;
 
+    /// Its system, for telling whether it has changed: name, version, build; never a serial number. `None` when it does not
+    /// tell (the default).
+    ///
+    /// # Errors
+    /// [`PhoneError::Failed`] when the phone does not answer.
+    async fn system(&mut self) -> Result<Option<String>, PhoneError> {
+        Ok(None)
+    }
+
     /// Whether it can do an action at all.
     fn supports(&self, action: Action) -> bool;
 

@@ -20,6 +20,7 @@ use crate::{
 };
 
 pub mod authority;
+pub mod control;
 pub mod recorder;
 pub mod rig;
 pub mod self_check;
@@ -172,7 +173,7 @@ async fn perform(
         other => other,
     };
     recorder.write(RunEvent::RunEnded { ending: ending.clone() }).await;
-    let control = ControlRun { hosts: recorder.hosts(), seconds: CONTROL_TIME.as_secs() };
+    let control = ControlRun { hosts: recorder.hosts(), seconds: CONTROL_TIME.as_secs(), made: None };
     drop((recorder, rig.hold, rig.source));
     let ending = match writing.finish().await {
         Ok(()) => ending,

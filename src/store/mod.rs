@@ -22,6 +22,14 @@ pub use workspace::{AppFiles, Workspace};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
+    /// A kept control run is not what was written.
+    #[error("read {path}: {problem}", path = path.display())]
+    BadControl {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it. No host of it.
+        problem: String,
+    },
     /// The log of a capture does not say what was recorded, from this line on.
     #[error("read {path} line {line}: {problem}", path = path.display())]
     BadLine {

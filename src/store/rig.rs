@@ -7,8 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{StoreError, Workspace, create_private_folder, replace_file};
-use crate::model::Captured;
+use super::{StoreError, Workspace, create_private_folder, read_bytes, replace_file};
+use crate::model::{
+    Captured,
+    control::{CONTROL_FORMAT, KeptControl},
+};
 
 /// Name of a rig that nobody named, and of the one in `rig.yaml`.
 pub const DEFAULT_RIG: &str = "rig";
@@ -37,19 +40,7 @@ impl RigFolder {
     /// # Errors
     /// [`StoreError::Name`] when the name holds anything else, is empty, or begins with a dot.
     pub fn of(workspace: &Workspace, name: &str) -> Result<Self, StoreError> {
-        let fail = |problem| StoreError::Name { what: "rig name", name: name.to_owned(), problem };
-        if name.is_empty() {
-            return Err(fail("it is empty"));
-        }
-        if name.starts_with('.') {
-            return Err(fail("it begins with a dot"));
-        }
-        if name.len() > 60 {
-            return Err(fail("it is too long"));
-        }
-        if !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
-            return Err(fail("only letters, digits, hyphens, dots and underscores can stand in it"));
-        }
+        let name = plain("rig name", name)?;
         Ok(Self { name: name.to_owned(), path: workspace.rigs().join(name) })
     }
 
@@ -102,6 +93,34 @@ impl RigFolder {
         Ok(Some(Captured::new(text)))
     }
 
+    /// The file that holds the control run for an app, whether it is there or not.
+    ///
+    /// # Errors
+    /// [`StoreError::Name`] when the app's name cannot be a file's.
+    pub fn control_file(&self, app: &str) -> Result<PathBuf, StoreError> {
+        Ok(self.path.join(CONTROL).join(format!("{}.json", plain("app name", app)?)))
+    }
+
+    /// The control run that is kept for an app; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::BadControl`] when the file is not what was written, [`StoreError::Format`] when a newer tattletale wrote it,
+    /// [`StoreError::Io`] when it cannot be read.
+    pub fn control(&self, app: &str) -> Result<Option<KeptControl>, StoreError> {
+        let path = self.control_file(app)?;
+        let bytes = match read_bytes(&path, MOST_CONTROL) {
+            Ok(bytes) => bytes,
+            Err(StoreError::Io { problem, .. }) if problem.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let bad = |problem: serde_json::Error| StoreError::BadControl { path: path.clone(), problem: said(&problem) };
+        let format: Format = serde_json::from_slice(&bytes).map_err(bad)?;
+        if format.format > CONTROL_FORMAT {
+            return Err(StoreError::Format { path, found: format.format, known: CONTROL_FORMAT });
+        }
+        serde_json::from_slice(&bytes).map(Some).map_err(bad)
+    }
+
     /// Makes the folder where it is missing, and keeps other programs from changing it until the result is dropped. Waits for
     /// one that does; nobody keeps it for longer than it takes to make a key.
     ///
@@ -147,6 +166,19 @@ impl LockedRig {
         Ok(())
     }
 
+    /// Keeps a control run, in place of the one that was kept for its app.
+    ///
+    /// # Errors
+    /// [`StoreError::Name`] when the app's name cannot be a file's, [`StoreError::Io`] or [`StoreError::Full`] when it cannot be
+    /// written; then the old one is still there.
+    pub fn keep_control(&self, control: &KeptControl) -> Result<(), StoreError> {
+        let path = self.rig.control_file(&control.app)?;
+        private_folder(&self.rig.path.join(CONTROL))?;
+        let fail = |problem| StoreError::of("write", &path, problem);
+        let text = serde_json::to_string_pretty(control).map_err(|problem| fail(problem.into()))?;
+        replace_file(&path, true, text.as_bytes()).map_err(fail)
+    }
+
     /// Removes the authority with its key. Tells whether there was one.
     ///
     /// # Errors
@@ -166,6 +198,39 @@ impl std::ops::Deref for LockedRig {
 
     fn deref(&self) -> &RigFolder {
         &self.rig
+    }
+}
+
+/// What every version of a kept file says of itself.
+#[derive(serde::Deserialize)]
+struct Format {
+    format: u32,
+}
+
+/// What is wrong with a file's JSON and where, in words that quote nothing of it.
+fn said(problem: &serde_json::Error) -> String {
+    let what = match problem.classify() {
+        serde_json::error::Category::Io => "it cannot be read",
+        serde_json::error::Category::Eof => "it breaks off",
+        serde_json::error::Category::Syntax => "it is not JSON",
+        serde_json::error::Category::Data => "it does not hold what a control run does",
+    };
+    format!("{what} (line {}, column {})", problem.line(), problem.column())
+}
+
+/// A name that can be a file's, as it is: letters, digits, hyphens, dots and underscores, at most 60.
+fn plain<'a>(what: &'static str, name: &'a str) -> Result<&'a str, StoreError> {
+    let fail = |problem| Err(StoreError::Name { what, name: name.to_owned(), problem });
+    if name.is_empty() {
+        fail("it is empty")
+    } else if name.starts_with('.') {
+        fail("it begins with a dot")
+    } else if name.len() > 60 {
+        fail("it is too long")
+    } else if !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
+        fail("only letters, digits, hyphens, dots and underscores can stand in it")
+    } else {
+        Ok(name)
     }
 }
 
@@ -209,6 +274,8 @@ fn refuse_exposed(path: &Path, about: &fs::Metadata, refused: u32) -> Result<(),
 
 /// Folder of the authority in the rig's.
 const AUTHORITY: &str = "authority";
+/// Folder of the control runs in the rig's, one file an app.
+const CONTROL: &str = "control";
 /// The file whose lock says who may change the rig's folder.
 const LOCK: &str = ".lock";
 /// What `rigs/.gitignore` says.
@@ -219,10 +286,13 @@ const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 /// Longest authority that is read, bytes; ours have under 2 KiB.
 const MOST_AUTHORITY: u64 = 64 * 1024;
+/// Longest control run that is read, bytes: tens of thousands of hosts.
+const MOST_CONTROL: u64 = 4 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ControlRun;
 
     fn rig(root: &Path) -> RigFolder {
         RigFolder::of(&Workspace { root: root.to_owned(), scenarios: None }, "pixel").expect("a good name")
@@ -310,6 +380,37 @@ mod tests {
             .collect();
         let kept = makers.into_iter().map(|maker| maker.join().expect("no panic")).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(kept.len(), 1, "all have the one that came first");
+    }
+
+    #[test]
+    fn a_control_run_is_kept_for_each_app_and_a_newer_one_is_not_misread() {
+        let root = tempfile::tempdir().expect("a folder");
+        let rig = rig(root.path());
+        let control = ControlRun { hosts: vec!["weather.test".into()], seconds: 1800, made: None };
+        let kept = KeptControl {
+            format: CONTROL_FORMAT,
+            tool: "0.0.0".into(),
+            made: "2026-03-02T08:00:00Z".parse().expect("a time"),
+            app: "mifit".into(),
+            phone: "Android 14".into(),
+            rig: "ab".repeat(32),
+            control,
+        };
+        assert_eq!(rig.control("mifit").expect("readable"), None);
+        rig.lock().expect("made").keep_control(&kept).expect("written");
+        assert_eq!(rig.control("mifit").expect("readable"), Some(kept));
+        assert_eq!(rig.control("other").expect("readable"), None);
+        assert!(matches!(rig.control("../mifit"), Err(StoreError::Name { .. })));
+        let file = rig.control_file("mifit").expect("a name");
+        assert_eq!(crate::store::open_to_others(&file).expect("there"), None);
+        let newer = serde_json::json!({ "format": CONTROL_FORMAT + 1, "unknown": true });
+        for (text, is_newer) in [(newer.to_string(), true), ("{}".to_owned(), false), ("weather.test".to_owned(), false)] {
+            fs::write(&file, text).expect("ours");
+            let error = rig.control("mifit").expect_err("not ours");
+            assert_eq!(matches!(error, StoreError::Format { .. }), is_newer, "{error}");
+            assert_eq!(matches!(error, StoreError::BadControl { .. }), !is_newer, "{error}");
+            assert!(!error.to_string().contains("weather"), "{error}");
+        }
     }
 
     #[test]

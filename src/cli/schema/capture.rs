@@ -108,6 +108,7 @@ fn provenance() -> Value {
     let control = object(&[
         ("hosts", Always, "Hosts seen with the app stopped, sorted", list(text())),
         ("seconds", Always, "How long it watched, on the rig's clock", count(0)),
+        ("made", Maybe, "When it was made, if that was not for this audit", time()),
     ]);
     object(&[
         ("format", Always, "Raised when a reader of the old one would be wrong", format_number(CAPTURE_FORMAT)),

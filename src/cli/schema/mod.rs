@@ -7,6 +7,7 @@ use super::{Exit, Failure, Surroundings};
 use crate::scenario::schema;
 
 mod capture;
+mod control;
 mod fields;
 mod report;
 mod shared;
@@ -25,6 +26,8 @@ enum Name {
     App,
     /// One line of a capture's events.jsonl
     Capture,
+    /// A control run that is kept with a rig: rigs/NAME/control/APP.json
+    Control,
     /// What was uploaded, as data: fields --format json
     Fields,
     /// A file of planted values, for imports
@@ -46,6 +49,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     let schema = match arguments.name {
         Name::App => schema::app_schema(),
         Name::Capture => capture::schema(),
+        Name::Control => control::schema(),
         Name::Fields => fields::schema(),
         Name::Planted => schema::planted_schema(),
         Name::Policy => schema::policy_schema(),

@@ -242,6 +242,11 @@ impl Phone for SimulatedPhone {
         Platform::Simulated
     }
 
+    /// Its system is this program.
+    async fn system(&mut self) -> Result<Option<String>, PhoneError> {
+        Ok(Some(format!("simulated by tattletale {}", env!("CARGO_PKG_VERSION"))))
+    }
+
     fn supports(&self, action: Action) -> bool {
         match action {
             Action::LaunchApp | Action::PressKey | Action::PullToRefresh | Action::SetLocation | Action::StopApp | Action::TapOn => true,

@@ -41,14 +41,15 @@ pub(super) fn link(previous: &str, event: &[u8]) -> String {
     text::hex(&hasher.finalize())
 }
 
-/// Completes a line: the event's JSON object, with its link, without a newline.
-pub(super) fn seal(mut event: Vec<u8>, previous: &str) -> (Vec<u8>, String) {
-    event.pop();
-    let link = link(previous, &event);
-    event.extend_from_slice(SEPARATOR);
-    event.extend_from_slice(link.as_bytes());
-    event.extend_from_slice(PURGED_END);
-    (event, link)
+/// Completes the line that begins at `start`, of which the event's JSON object is there, with its link, without a newline; and
+/// gives the link.
+pub(super) fn seal(lines: &mut Vec<u8>, start: usize, previous: &str) -> String {
+    lines.pop();
+    let link = link(previous, lines.get(start..).unwrap_or_default());
+    lines.extend_from_slice(SEPARATOR);
+    lines.extend_from_slice(link.as_bytes());
+    lines.extend_from_slice(PURGED_END);
+    link
 }
 
 /// Takes a line (without newline) apart: its event without the last brace, and its link.
@@ -123,7 +124,8 @@ mod tests {
 
     #[test]
     fn a_line_has_the_same_link_before_and_after_purging_and_another_when_a_byte_changes() {
-        let (line, link) = seal(LINE.to_vec(), START);
+        let mut line = LINE.to_vec();
+        let link = seal(&mut line, 0, START);
         let purged = purge(&line);
         let (event, kept) = split(&purged).expect("it is a line");
         assert_eq!((super::link(START, event), kept), (link.clone(), link.as_str()));

@@ -71,16 +71,7 @@ impl CaptureWriter {
     /// followed by more.
     pub fn append(&mut self, at: Timestamp, event: &RunEvent) -> Result<u64, StoreError> {
         let n = self.n + 1;
-        let event = serde_json::to_vec(&Borrowed { n, at, event })
-            .map_err(|problem| StoreError::of("write", &self.log.path, io::Error::other(problem)))?;
-        if event.len() > MOST_LINE {
-            let problem = format!("one event has {} bytes, more than the {MOST_LINE} a log may have in a line", event.len());
-            return Err(StoreError::of("write", &self.log.path, io::Error::new(io::ErrorKind::InvalidData, problem)));
-        }
-        let (mut line, link) = chain::seal(event, &self.link);
-        line.push(b'\n');
-        self.log.append(&line)?;
-        self.link = link;
+        self.link = self.log.append(&Borrowed { n, at, event }, &self.link)?;
         self.n = n;
         Ok(n)
     }
@@ -151,12 +142,31 @@ struct Log {
 }
 
 impl Log {
-    fn append(&mut self, line: &[u8]) -> Result<(), StoreError> {
+    /// Appends an event and gives its link, which follows from `link`. The line is made where it waits: events are many.
+    fn append(&mut self, event: &Borrowed<'_>, link: &str) -> Result<String, StoreError> {
         if self.failed {
             return Err(self.no_more());
         }
-        self.waiting.extend_from_slice(line);
-        if self.waiting.len() >= BUFFER { self.flush() } else { Ok(()) }
+        let start = self.waiting.len();
+        let written = serde_json::to_writer(&mut self.waiting, event).map_err(io::Error::other);
+        let length = self.waiting.len() - start;
+        let fits = written.and_then(|()| match length {
+            0..=MOST_LINE => Ok(()),
+            _ => {
+                let problem = format!("one event has {length} bytes, more than the {MOST_LINE} a log may have in a line");
+                Err(io::Error::new(io::ErrorKind::InvalidData, problem))
+            }
+        });
+        if let Err(problem) = fits {
+            self.waiting.truncate(start);
+            return Err(StoreError::of("write", &self.path, problem));
+        }
+        let link = chain::seal(&mut self.waiting, start, link);
+        self.waiting.push(b'\n');
+        if self.waiting.len() >= BUFFER {
+            self.flush()?;
+        }
+        Ok(link)
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {

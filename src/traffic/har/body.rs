@@ -62,7 +62,8 @@ pub(super) fn request_body(request: &mut Value, headers: &[Header], dialect: Dia
         let text = take_text(data, "text");
         let mime = data.get("mimeType").and_then(Value::as_str).filter(|mime| !mime.is_empty()).unwrap_or(content_type);
         if !text.is_empty() {
-            if data.get("encoding").and_then(Value::as_str) == Some("base64") {
+            // Exports of ours, and what others write.
+            if ["_encoding", "encoding"].iter().any(|key| data.get(key).and_then(Value::as_str) == Some("base64")) {
                 return whole(from_base64(text, length));
             }
             return whole(Body::inline(dialect.of_request(text, mime)));

@@ -373,7 +373,7 @@ fn an_export_has_every_field_that_har_requires_and_readable_text() {
     }
     assert_eq!(entries[0]["response"]["content"]["text"], "caf\u{e9}");
     assert_eq!(entries[0]["request"]["queryString"], json!([{"name": "q", "value": " a"}, {"name": "b", "value": ""}]));
-    assert_eq!(entries[2]["request"]["postData"]["encoding"], "base64");
+    assert_eq!(entries[2]["request"]["postData"]["_encoding"], "base64");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
     io::{self, Read, Write},
 };
 
-use flate2::read::MultiGzDecoder;
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -128,7 +128,11 @@ impl<W: Write> Export<'_, W> {
                 cookies: [],
                 headers: response_headers,
                 content: Content {
-                    size: response_body.bytes,
+                    // Of what stands in the text, where that is decoded.
+                    size: match (&response_text, &raw) {
+                        (Some(Text::Plain(text)), Some(_)) => text.len() as u64,
+                        _ => response_body.bytes,
+                    },
                     mime_type: header(response_headers, "content-type"),
                     encoding: response_text.as_ref().and_then(Text::encoding),
                     text: response_text,
@@ -190,16 +194,15 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// As [`Self::of_request`]; a gzip body that is in memory is told decoded, as HAR wants it, with its raw bytes beside it.
+    /// As [`Self::of_request`]; a compressed text that is in memory is told decoded, as HAR wants it, with its raw bytes beside it.
     fn of_response(
         body: &'a Body,
         content_encoding: &str,
         bodies: &'a dyn Bodies,
         failure: &'a RefCell<Option<io::Error>>,
     ) -> (Option<Self>, Option<String>) {
-        if content_encoding.eq_ignore_ascii_case("gzip")
-            && let Some(bytes) = here(body)
-            && let Some(text) = gunzipped(bytes)
+        if let Some(bytes) = here(body)
+            && let Some(text) = decoded(bytes, content_encoding)
         {
             return (Some(Self::Plain(text.into())), Some(to_base64(bytes)));
         }
@@ -261,10 +264,23 @@ fn is_there(body: &Body) -> bool {
     here(body).is_some() || matches!(body.content, BodyContent::Spilled | BodyContent::TornSpilled(_))
 }
 
-/// Text that was gzip, if it is text and not too long.
-fn gunzipped(bytes: &[u8]) -> Option<String> {
+/// Text that was compressed, if it is text and not too long.
+fn decoded(bytes: &[u8], content_encoding: &str) -> Option<String> {
+    let name = content_encoding.trim().to_ascii_lowercase();
+    let decoder: Box<dyn Read + '_> = match name.as_str() {
+        "gzip" | "x-gzip" => Box::new(MultiGzDecoder::new(bytes)),
+        "deflate" => Box::new(ZlibDecoder::new(bytes)),
+        "br" => Box::new(brotli_decompressor::Decompressor::new(bytes, 4096)),
+        "zstd" => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes).ok()?;
+            // A frame may ask for a window of its own choice, which would be allocated.
+            decoder.window_log_max(LARGEST_WINDOW).ok()?;
+            Box::new(decoder)
+        }
+        _ => return None,
+    };
     let mut text = Vec::new();
-    MultiGzDecoder::new(bytes).take(DECODED + 1).read_to_end(&mut text).ok()?;
+    decoder.take(DECODED + 1).read_to_end(&mut text).ok()?;
     let text = String::from_utf8(text).ok()?;
     (!text.is_empty() && text.len() as u64 <= DECODED).then_some(text)
 }
@@ -318,7 +334,8 @@ struct HarRequest<'a> {
 struct PostData<'a> {
     mime_type: &'a str,
     text: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    // HAR 1.2 has an encoding for responses only, and wants an underscore before what it does not have.
+    #[serde(rename = "_encoding", skip_serializing_if = "Option::is_none")]
     encoding: Option<&'static str>,
 }
 
@@ -366,5 +383,7 @@ struct Empty {}
 
 /// Bytes encoded at a time: a multiple of three, so that pieces of base64 join.
 const PIECE: usize = 48 * 1024;
-/// A gzip body that becomes longer than this is told raw.
+/// A compressed body that becomes longer than this is told raw.
 const DECODED: u64 = 8 * 1024 * 1024;
+/// Of a Zstandard frame, as a power of two: 8 MiB.
+const LARGEST_WINDOW: u32 = 23;

@@ -274,6 +274,9 @@ impl Facts {
         match (&self.outcome, self.stage) {
             (Some(outcome), _) => outcome.clone(),
             (None, Stage::Silent | Stage::Finished(_)) => TunnelOutcome::ClosedWithoutRequest,
+            (None, Stage::Greeted | Stage::Offered) if self.left.is_none() => {
+                TunnelOutcome::HandshakeFailed { why: "it was not finished when its time was over".to_owned() }
+            }
             (None, Stage::Greeted) => {
                 TunnelOutcome::HandshakeFailed { why: "the client left before its first message was complete".to_owned() }
             }
@@ -356,12 +359,17 @@ mod tests {
     #[test]
     fn how_far_it_came_decides_the_outcome() {
         let at = |stage| Facts { stage, ..Facts::default() };
+        let gone = |stage| Facts { left: Some((LeftBy::Cut, Instant::now())), ..at(stage) };
         check(at(Stage::Silent), TunnelOutcome::ClosedWithoutRequest);
-        check(at(Stage::Offered), TunnelOutcome::ClosedDuringHandshake);
+        check(gone(Stage::Offered), TunnelOutcome::ClosedDuringHandshake);
         check(at(Stage::Finished(Instant::now())), TunnelOutcome::ClosedWithoutRequest);
         check(at(Stage::Plain), TunnelOutcome::NotTls);
         let why = "the client left before its first message was complete".to_owned();
-        check(at(Stage::Greeted), TunnelOutcome::HandshakeFailed { why });
+        check(gone(Stage::Greeted), TunnelOutcome::HandshakeFailed { why });
+        // The proxy stopped: of the client, nothing is claimed.
+        let why = "it was not finished when its time was over".to_owned();
+        check(at(Stage::Greeted), TunnelOutcome::HandshakeFailed { why: why.clone() });
+        check(at(Stage::Offered), TunnelOutcome::HandshakeFailed { why });
         check(Facts { outcome: Some(TunnelOutcome::OwnProtocol), ..at(Stage::Silent) }, TunnelOutcome::OwnProtocol);
     }
 

@@ -1,0 +1,227 @@
+//! The control run of a rig (R1): made once, kept with the rig, and made anew when it may no longer be true: when the phone's
+//! system or the rig has changed, or it is too old. The simulated rig's is made for each invocation and never comes here.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Order, Rig, RunError, RunOutcome, control_run};
+use crate::{
+    model::{
+        ControlRun, RunEnding,
+        control::{CONTROL_FORMAT, KeptControl},
+    },
+    phone::Phone,
+    scenario::RigFile,
+    store::{RigFolder, StoreError},
+};
+
+/// A control run is used for so long. Apps on a phone update themselves, and talk to other hosts afterwards.
+pub const USED_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Why a control run has to be made. Each reads after "a control run is made, because ".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stale {
+    /// There is none.
+    #[error("this rig has none for this app yet")]
+    Missing,
+    /// The file cannot be understood.
+    #[error("the kept one cannot be read: {0}")]
+    Damaged(String),
+    /// Another system on the phone, or another phone.
+    #[error("the phone's system was {was} and is {is}")]
+    Phone {
+        /// When it was made.
+        was: String,
+        /// Now.
+        is: String,
+    },
+    /// The phone does not tell its system, so that nobody knows whether it has changed.
+    #[error("the phone does not tell whether its system has changed")]
+    PhoneUnknown,
+    /// The rig file describes other devices.
+    #[error("the rig file describes other devices than before")]
+    Rig,
+    /// It is older than [`USED_FOR`].
+    #[error("the kept one is {days} days old")]
+    Old {
+        /// Whole days, at least 7.
+        days: i64,
+    },
+    /// It was made in the future: this machine's clock was wrong, then or now.
+    #[error("the kept one was made in the future: this machine's clock is wrong, or was")]
+    Future,
+}
+
+/// What stays the same as long as a control run stays true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sameness<'a> {
+    /// The app that is audited.
+    pub app: &'a str,
+    /// The phone's system; `None` when the phone does not tell.
+    pub phone: Option<&'a str>,
+    /// [`fingerprint`] of the rig.
+    pub rig: &'a str,
+}
+
+/// SHA-256, hex, of what describes the devices of a rig: phone and band, not the band's key, nor who agreed, nor where the proxy
+/// listens.
+pub fn fingerprint(rig: &RigFile) -> String {
+    let serial = rig.phone.serial.as_ref().map_or("", |serial| serial.expose());
+    let band = rig.band.as_ref().map(|band| format!("{} {:02x?}", band.model, band.address.expose())).unwrap_or_default();
+    // Exposed to be hashed: the digest says whether they are the same, and nothing else.
+    crate::model::text::sha256_hex(format!("{:?}\n{serial}\n{band}", rig.phone.kind).as_bytes())
+}
+
+/// The control run that is kept with a rig for this app, if it is still true at `now`, the wall clock's time; else why not.
+///
+/// # Errors
+/// [`RunError::Store`] when the file is there and cannot be opened, or a newer tattletale wrote it; [`RunError::Phone`] when the
+/// phone could not be asked for its system.
+pub async fn kept(
+    folder: &RigFolder,
+    phone: &mut dyn Phone,
+    rig: &str,
+    app: &str,
+    now: Timestamp,
+) -> Result<Result<ControlRun, Stale>, RunError> {
+    let system = phone.system().await?;
+    let found = match folder.control(app) {
+        Ok(found) => found,
+        Err(StoreError::BadControl { problem, .. }) => return Ok(Err(Stale::Damaged(problem))),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(judge(found, Sameness { app, phone: system.as_deref(), rig }, now))
+}
+
+/// Makes a control run and keeps it with the rig. One that did not end as it should, or of a phone that does not tell its system,
+/// is used and not kept. `now` gives the wall clock's time; it is asked when the run is over.
+///
+/// # Errors
+/// As [`control_run`], and [`RunError::Store`] when it cannot be kept.
+pub async fn renew(
+    folder: &RigFolder,
+    mut rig: Rig,
+    fingerprint: &str,
+    order: &Order<'_>,
+    now: impl Fn() -> Timestamp,
+    interrupted: impl Future<Output = ()>,
+) -> Result<(RunOutcome, ControlRun), RunError> {
+    let system = rig.phone.system().await?;
+    let (outcome, control) = control_run(rig, order, interrupted).await?;
+    let made = now();
+    if let (RunEnding::Complete, Some(phone)) = (&outcome.ending, system) {
+        folder.lock()?.keep_control(&KeptControl {
+            format: CONTROL_FORMAT,
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            made,
+            app: order.app.to_owned(),
+            phone,
+            rig: fingerprint.to_owned(),
+            control: control.clone(),
+        })?;
+    }
+    Ok((outcome, control))
+}
+
+/// Whether a kept control run is still true.
+fn judge(found: Option<KeptControl>, now_is: Sameness<'_>, now: Timestamp) -> Result<ControlRun, Stale> {
+    let kept = found.filter(|kept| kept.app == now_is.app).ok_or(Stale::Missing)?;
+    let phone = now_is.phone.ok_or(Stale::PhoneUnknown)?;
+    let age = now.duration_since(kept.made);
+    if kept.phone != phone {
+        Err(Stale::Phone { was: kept.phone, is: phone.to_owned() })
+    } else if kept.rig != now_is.rig {
+        Err(Stale::Rig)
+    } else if age.is_negative() {
+        Err(Stale::Future)
+    } else if age >= USED_FOR {
+        Err(Stale::Old { days: age.as_hours() / 24 })
+    } else {
+        Ok(ControlRun { made: Some(kept.made), ..kept.control })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{run::SimulatedBench, scenario::parse, store::Workspace};
+
+    const NOW: &str = "2026-03-09T08:00:00Z";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    fn made(at_time: &str) -> KeptControl {
+        let control = ControlRun { hosts: vec!["weather.test".into()], seconds: 1800, made: None };
+        let (app, phone, rig) = ("mifit".into(), "Android 14 (AB1)".into(), "one".into());
+        KeptControl { format: CONTROL_FORMAT, tool: "0.0.0".into(), made: at(at_time), app, phone, rig, control }
+    }
+
+    #[test]
+    fn a_control_run_is_used_while_phone_and_rig_are_the_same_and_it_is_young() {
+        let same = Sameness { app: "mifit", phone: Some("Android 14 (AB1)"), rig: "one" };
+        let phone = Stale::Phone { was: "Android 14 (AB1)".into(), is: "Android 15 (CD2)".into() };
+        for (kept, now_is, want) in [
+            (made("2026-03-02T08:00:01Z"), same, None),
+            (made("2026-03-02T08:00:00Z"), same, Some(Stale::Old { days: 7 })),
+            (made("2026-03-09T08:00:01Z"), same, Some(Stale::Future)),
+            (made(NOW), Sameness { app: "other", ..same }, Some(Stale::Missing)),
+            (made(NOW), Sameness { phone: Some("Android 15 (CD2)"), ..same }, Some(phone)),
+            (made(NOW), Sameness { phone: None, ..same }, Some(Stale::PhoneUnknown)),
+            (made(NOW), Sameness { rig: "two", ..same }, Some(Stale::Rig)),
+        ] {
+            let when = kept.made;
+            match judge(Some(kept), now_is, at(NOW)) {
+                Ok(control) => assert_eq!((want, control.made), (None, Some(when))),
+                Err(stale) => assert_eq!(Some(stale), want),
+            }
+        }
+        assert_eq!(judge(None, same, at(NOW)), Err(Stale::Missing));
+    }
+
+    #[test]
+    fn a_rig_is_another_when_its_devices_are_and_not_when_its_key_is() {
+        let text = |serial: &str, key: &str, listen: &str| {
+            format!(
+                "consent: {{ owner: Nobody, date: 2026-03-01 }}\nphone: {{ kind: android, serial: {serial} }}\nlisten: {listen}\n\
+                 band: {{ model: mi-band-3, address: \"C0:FF:EE:12:34:56\", key: {key} }}\n"
+            )
+        };
+        let of = |serial, key, listen| fingerprint(&parse::rig("rig.yaml", &text(serial, key, listen)).expect("a good rig file"));
+        let (one, other) = ("000102030405060708090a0b0c0d0e0f", "0f0e0d0c0b0a09080706050403020100");
+        assert_eq!(of("PHONE1", one, "\"127.0.0.1:8080\""), of("PHONE1", other, "\"127.0.0.1:8081\""));
+        assert_ne!(of("PHONE1", one, "\"127.0.0.1:8080\""), of("PHONE2", one, "\"127.0.0.1:8080\""));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_control_run_is_kept_and_found_again_until_the_rig_changes() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = RigFolder::of(&Workspace { root: root.path().to_owned(), scenarios: None }, "pixel").expect("a good name");
+        let bench = SimulatedBench::start(([127, 0, 0, 1], 0).into(), Timestamp::now()).await.expect("it starts");
+        let order = Order { app: "mifit", version: None, run: 1, runs: 1, control: None, captures: root.path(), watchers: Vec::new() };
+        let rig = || bench.rig(7, &[], None);
+
+        let mut first = rig().await.expect("a rig");
+        let stale = kept(&folder, &mut *first.phone, "one", "mifit", at(NOW)).await.expect("readable").expect_err("there is none");
+        assert_eq!(stale, Stale::Missing);
+        let (outcome, control) = renew(&folder, first, "one", &order, || at(NOW), std::future::pending()).await.expect("made");
+        assert_eq!(outcome.ending, RunEnding::Complete);
+        assert!(!control.hosts.is_empty() && control.made.is_none(), "{control:?}");
+
+        let mut second = rig().await.expect("a rig");
+        let again = kept(&folder, &mut *second.phone, "one", "mifit", at(NOW)).await.expect("readable").expect("still true");
+        assert_eq!((again.hosts, again.made), (control.hosts, Some(at(NOW))));
+        let stale = kept(&folder, &mut *second.phone, "two", "mifit", at(NOW)).await.expect("readable").expect_err("another rig");
+        assert_eq!(stale, Stale::Rig);
+        let stale = kept(&folder, &mut *second.phone, "one", "other", at(NOW)).await.expect("readable").expect_err("another app");
+        assert_eq!(stale, Stale::Missing);
+        std::fs::write(root.path().join("rigs/pixel/control/mifit.json"), "{\"format\": 1}").expect("ours");
+        let stale = kept(&folder, &mut *second.phone, "one", "mifit", at(NOW)).await.expect("readable").expect_err("damaged");
+        assert!(matches!(&stale, Stale::Damaged(problem) if problem.contains("does not hold")), "{stale}");
+
+        let interrupted = renew(&folder, second, "one", &order, || at(NOW), std::future::ready(())).await.expect("begun").0;
+        assert_eq!(interrupted.ending, RunEnding::Interrupted);
+        let text = std::fs::read_to_string(root.path().join("rigs/pixel/control/mifit.json")).expect("there");
+        assert_eq!(text, "{\"format\": 1}", "what did not end as it should is not kept");
+    }
+}
