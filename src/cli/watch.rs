@@ -43,7 +43,7 @@ use crate::{
     store::{RigFolder, rig::DEFAULT_RIG},
     traffic::{
         RunningSource, TrafficError,
-        proxy::{Gate, Proxy, ProxySetup, RunningProxy, Upstream},
+        proxy::{Gate, Proxy, ProxySetup, RunningProxy, Upstream, UpstreamProxy},
         queue::{self, TrafficReceiver},
     },
 };
@@ -82,6 +82,9 @@ pub(super) struct Arguments {
     app_version: Option<String>,
     #[command(flatten)]
     plant: Plant,
+    /// Reach servers by way of this proxy: http://host:port or socks5://host:port, with name:password@ before the host if it asks
+    #[arg(long, value_name = "URL")]
+    upstream_proxy: Option<UpstreamProxy>,
     /// Folder for the capture, instead of runs
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -239,7 +242,7 @@ fn prepare(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Pre
     let setup = ProxySetup {
         listen: SocketAddr::new(listen.address, listen.port.unwrap_or(USUAL_PORT)),
         authority: Arc::clone(&ours.authority),
-        upstream: Upstream::System,
+        upstream: arguments.upstream_proxy.clone().map_or(Upstream::System, Upstream::Through),
         gate: Arc::clone(&gate) as Arc<dyn Gate>,
         clock: Clock::real(),
     };

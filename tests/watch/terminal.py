@@ -29,9 +29,12 @@ def main():
         os.environ.pop("COLUMNS", None)
         os.execv(sys.argv[3], sys.argv[3:])
     print("pid", child, file=sys.stderr, flush=True)
-    typing = True
+    typing, status = True, None
     while True:
-        ended, status = os.waitpid(child, os.WNOHANG)
+        ended = status is not None
+        if not ended:
+            reaped, how = os.waitpid(child, os.WNOHANG)
+            status = how if reaped else None
         readable, _, _ = select.select([master] + ([0] if typing else []), [], [], 0.05)
         if master in readable:
             os.write(1, os.read(master, 65536))

@@ -45,6 +45,10 @@ impl Gate for WatchGate {
         is_own(host) || self.scope.reads(host)
     }
 
+    fn owns(&self, host: &str) -> bool {
+        is_own(host)
+    }
+
     fn page(&self, visit: &Visit<'_>) -> Option<Page> {
         if !is_own(visit.host) {
             // A stranger's request for another host is answered here, so that a person who sees it knows what to do.

@@ -65,6 +65,11 @@ impl Front {
     /// A request without a tunnel.
     async fn plain(&mut self, client: IpAddr, mut request: Request<Body>) -> RequestOrResponse {
         let gate = &*self.handler.tunnels.gate;
+        if request.uri().host().is_none()
+            && let Some(page) = page(gate, client, "", false, &request)
+        {
+            return page.into();
+        }
         let host = request.uri().host().map(bare_host).or_else(|| named_host(&request)).unwrap_or_default();
         if let Some(page) = page(gate, client, &host, false, &request) {
             return page.into();

@@ -31,7 +31,8 @@ pub struct Visit<'request> {
     pub client: IpAddr,
     /// Method, upper case.
     pub method: &'request str,
-    /// Host asked for, lower case: of the URL, or of the tunnel for what came through one.
+    /// Host asked for, lower case: of the URL, or of the tunnel for what came through one. Empty for a client that speaks to the
+    /// proxy as if it were a web server: it has not set it as its proxy yet. It is asked for again with the `Host` header's.
     pub host: &'request str,
     /// Path and query.
     pub path_and_query: &'request str,
