@@ -8,10 +8,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 
-use super::{
-    RunError, authority,
-    self_check::{PROBE_HOST, Probe},
-};
+use super::{RunError, authority, self_check::Probe};
 use crate::{
     band::mi_band_3::{BandContents, MiBand3, SimulatedMiBand3},
     clock::{Clock, Hold},
@@ -121,8 +118,7 @@ impl SimulatedBench {
         let hold = clock.hold();
         let (events, traffic) = queue();
         let cloud = self.cloud.address();
-        // The probe is for the proxy alone: the cloud must not see it, however the proxy answers.
-        let upstream = Upstream::Local(LocalUpstream::new(move |host, _| (host != PROBE_HOST).then_some(cloud), [self.cloud.ca_der()]));
+        let upstream = Upstream::Local(LocalUpstream::new(move |_, _| Some(cloud), [self.cloud.ca_der()]));
         let probe = Probe::new();
         let proxy = Proxy::new(ProxySetup {
             listen: self.listen,

@@ -2,16 +2,15 @@
 //! nothing else: whether the app can be read is decided by what the app sends (R2). What comes while it lasts is before the run,
 //! so nothing of it is recorded.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
 use crate::{
-    model::{RunEnding, TunnelId, TunnelOutcome},
+    model::{RunEnding, TunnelOutcome},
     phone::{Phone, PhoneError, Probed},
     traffic::{
-        TrafficEvent, TrafficReceiver,
+        TrafficReceiver,
         proxy::{Gate, Page, Visit},
     },
 };
@@ -19,7 +18,7 @@ use crate::{
 /// The host that the phone is asked to reach. Nobody's (RFC 6761 section 6.2): where no proxy answers, nobody does.
 pub const PROBE_HOST: &str = "probe.tattletale.test";
 
-/// The probe of one run: which request it is, and whether the proxy has answered it.
+/// The probe of one run: which request it is, and what the proxy has seen of it.
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// Path of the request: another one each time, so that nobody answers from a cache.
@@ -27,13 +26,17 @@ pub struct Probe {
     arrival: Arc<watch::Sender<Arrival>>,
 }
 
-/// How far the probe has come, as the proxy saw it when it answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// What the proxy has seen of the probe. What says more takes the place of what says less.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Arrival {
-    /// It has not come.
+    /// Nothing.
     #[default]
     Nothing,
-    /// It came without TLS, or through a tunnel that was not read.
+    /// Somebody asked for a tunnel to its host.
+    Connected,
+    /// The tunnel is over, and no request came through it that could be read.
+    Left(TunnelOutcome),
+    /// It came, and not by a tunnel that was encrypted for us.
     Plain,
     /// It was read inside a tunnel of ours: the phone trusts the authority.
     Decrypted,
@@ -62,13 +65,21 @@ impl Probe {
         format!("https://{PROBE_HOST}{}", self.path)
     }
 
-    /// Notes how it arrived; the best counts, whatever came first.
-    fn arrived(&self, how: Arrival) {
-        self.arrival.send_modify(|arrival| *arrival = how.max(*arrival));
+    fn saw(&self, what: Arrival) {
+        self.arrival.send_if_modified(|arrival| {
+            let more = what.says() > arrival.says();
+            if more {
+                *arrival = what;
+            }
+            more
+        });
     }
 
-    fn arrival(&self) -> Arrival {
-        *self.arrival.borrow()
+    /// What has been seen of it. What began to come gets a while to come to an end.
+    async fn arrival(&self) -> Arrival {
+        let mut arrival = self.arrival.subscribe();
+        let _ = tokio::time::timeout(OUTCOME_WITHIN, arrival.wait_for(|arrival| *arrival != Arrival::Connected)).await;
+        arrival.borrow_and_update().clone()
     }
 }
 
@@ -78,8 +89,21 @@ impl Default for Probe {
     }
 }
 
+impl Arrival {
+    /// How much it says: the route is proven by what says most.
+    const fn says(&self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Connected => 1,
+            Self::Left(_) => 2,
+            Self::Plain => 3,
+            Self::Decrypted => 4,
+        }
+    }
+}
+
 impl Gate for ProbeGate {
-    fn admits(&self, client: std::net::IpAddr) -> bool {
+    fn admits(&self, client: IpAddr) -> bool {
         self.inner.admits(client)
     }
 
@@ -92,18 +116,28 @@ impl Gate for ProbeGate {
             return self.inner.page(visit);
         }
         if visit.path_and_query == self.probe.path {
-            self.probe.arrived(if visit.decrypted { Arrival::Decrypted } else { Arrival::Plain });
+            self.probe.saw(if visit.decrypted { Arrival::Decrypted } else { Arrival::Plain });
         }
         let headers = vec![("content-type", "text/plain".to_owned()), ("cache-control", "no-store".to_owned())];
-        Some(Page { status: 200, headers, body: b"This phone's traffic goes through tattletale, and can be read.\n".to_vec() })
+        Some(Page { status: 200, headers, body: b"What this phone sends goes through tattletale.\n".to_vec() })
     }
-}
 
-/// What the events of the proxy tell of the probe.
-#[derive(Debug, Default)]
-struct Seen {
-    tunnel: Option<TunnelId>,
-    outcome: Option<TunnelOutcome>,
+    /// Asked when a client wants a tunnel.
+    fn owns(&self, host: &str) -> bool {
+        if host == PROBE_HOST {
+            self.probe.saw(Arrival::Connected);
+            return true;
+        }
+        self.inner.owns(host)
+    }
+
+    fn left(&self, client: IpAddr, host: &str, outcome: &TunnelOutcome) {
+        if host == PROBE_HOST {
+            self.probe.saw(Arrival::Left(outcome.clone()));
+        } else {
+            self.inner.left(client, host, outcome);
+        }
+    }
 }
 
 /// Has the phone send the probe and looks for it at the proxy. `Ok` when it was read there, or when this phone cannot be asked.
@@ -112,18 +146,16 @@ struct Seen {
 /// How the run ends: [`RunEnding::SelfCheckFailed`] with what arrived instead, or [`RunEnding::InstrumentFailed`] when the phone
 /// could not be made to send it.
 pub(super) async fn check(phone: &mut dyn Phone, probe: &Probe, traffic: &mut TrafficReceiver) -> Result<(), RunEnding> {
-    let mut seen = Seen::default();
     let url = probe.url();
     let asked = tokio::time::timeout(PROBE_WITHIN, phone.probe(&url));
     tokio::pin!(asked);
     let probed = loop {
         tokio::select! {
-            biased;
-            event = traffic.next() => match event {
-                Some(event) => seen.note(event, probe),
-                None => return Err(RunEnding::InstrumentFailed { why: "the proxy is gone".to_owned() }),
-            },
             probed = &mut asked => break probed,
+            // Taken out of the queue, so that the phone's other traffic does not wait for a run that has not begun.
+            event = traffic.next() => if event.is_none() {
+                return Err(RunEnding::InstrumentFailed { why: "the proxy is gone".to_owned() });
+            },
         }
     };
     let probed = match probed {
@@ -132,51 +164,24 @@ pub(super) async fn check(phone: &mut dyn Phone, probe: &Probe, traffic: &mut Tr
         Ok(Err(PhoneError::Unsupported(_))) => return Ok(()),
         Ok(Err(error)) => return Err(RunEnding::InstrumentFailed { why: error.to_string() }),
     };
-    // The phone may know that it was refused before the proxy has told so.
-    while probe.arrival() == Arrival::Nothing && seen.tunnel.is_some() && seen.outcome.is_none() {
-        match tokio::time::timeout(OUTCOME_WITHIN, traffic.next()).await {
-            Ok(Some(event)) => seen.note(event, probe),
-            Ok(None) | Err(_) => break,
-        }
-    }
-    while let Some(Some(event)) = traffic.next().now_or_never() {
-        seen.note(event, probe);
-    }
-    match failure(probe.arrival(), &seen, &probed) {
+    match failure(&probe.arrival().await, &probed) {
         None => Ok(()),
         Some(why) => Err(RunEnding::SelfCheckFailed { why }),
     }
 }
 
-impl Seen {
-    fn note(&mut self, event: TrafficEvent, probe: &Probe) {
-        match event {
-            TrafficEvent::Began { tunnel, url, .. } if url.host == PROBE_HOST && *url.path_and_query.expose() == probe.path => {
-                probe.arrived(if tunnel.is_some() && url.scheme == "https" { Arrival::Decrypted } else { Arrival::Plain });
-            }
-            TrafficEvent::TunnelBegan { id, host, .. } if host == PROBE_HOST => (self.tunnel, self.outcome) = (Some(id), None),
-            TrafficEvent::TunnelEnded { id, outcome, .. } if self.tunnel == Some(id) => self.outcome = Some(outcome),
-            _ => {}
-        }
-    }
-}
-
 /// Why the route is not proven, as a sentence that says what arrived; `None` when it is.
-fn failure(arrival: Arrival, seen: &Seen, probed: &Probed) -> Option<String> {
-    let phone = match probed {
-        Probed::Answered(status) => format!("the phone was answered with status {status}"),
-        Probed::Unanswered(why) => format!("the phone says: {why}"),
-    };
-    let what = match (arrival, seen.tunnel, &seen.outcome) {
-        (Arrival::Decrypted, ..) => return None,
-        (Arrival::Plain, ..) => "its probe arrived at the proxy, but not encrypted for it".to_owned(),
-        (Arrival::Nothing, None, _) => match probed {
-            Probed::Answered(_) => "nothing of its probe arrived at the proxy, so that its traffic takes another way".to_owned(),
-            Probed::Unanswered(_) => "nothing of its probe arrived at the proxy: is the phone pointed at it?".to_owned(),
-        },
-        (Arrival::Nothing, Some(_), None) => "it reached the proxy and then sent nothing".to_owned(),
-        (Arrival::Nothing, Some(_), Some(outcome)) => match outcome {
-            TunnelOutcome::CertificateRefused { alert, .. } => {
+fn failure(arrival: &Arrival, probed: &Probed) -> Option<String> {
+    let what = match (arrival, probed) {
+        (Arrival::Decrypted, _) => return None,
+        (Arrival::Plain, _) => "its probe arrived at the proxy, but not encrypted for it".to_owned(),
+        (Arrival::Nothing, Probed::Answered(_)) => {
+            "nothing of its probe arrived at the proxy, so that its traffic takes another way".to_owned()
+        }
+        (Arrival::Nothing, Probed::Unanswered(_)) => "nothing of its probe arrived at the proxy: is the phone pointed at it?".to_owned(),
+        (Arrival::Connected, _) => "it reached the proxy, and then nothing came".to_owned(),
+        (Arrival::Left(outcome), _) => match outcome {
+            TunnelOutcome::CertificateRefused { alert } => {
                 format!("it reached the proxy and refused its certificate ({alert}): the phone does not trust this rig's authority")
             }
             TunnelOutcome::ClosedDuringHandshake => {
@@ -185,8 +190,13 @@ fn failure(arrival: Arrival, seen: &Seen, probed: &Probed) -> Option<String> {
                     .to_owned()
             }
             TunnelOutcome::ClosedWithoutRequest => "it reached the proxy, and closed the connection without a request".to_owned(),
+            TunnelOutcome::HandshakeFailed { why } => format!("it reached the proxy, and they could not speak TLS: {why}"),
             _ => "it reached the proxy, and what it sent there could not be read".to_owned(),
         },
+    };
+    let phone = match probed {
+        Probed::Answered(status) => format!("the phone was answered with status {status}"),
+        Probed::Unanswered(why) => format!("the phone says: {why}"),
     };
     Some(format!("{what} ({phone})"))
 }
@@ -198,53 +208,60 @@ const OUTCOME_WITHIN: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::traffic::proxy::OpenGate;
 
     fn visit<'a>(host: &'a str, path: &'a str, decrypted: bool) -> Visit<'a> {
-        let client = std::net::Ipv4Addr::LOCALHOST.into();
+        let client = Ipv4Addr::LOCALHOST.into();
         Visit { client, method: "GET", host, path_and_query: path, user_agent: None, decrypted }
+    }
+
+    fn seen(probe: &Probe) -> Arrival {
+        probe.arrival.borrow().clone()
     }
 
     #[test]
     fn the_gate_answers_the_probe_and_only_this_one_counts() {
         let probe = Probe::new();
         let gate = probe.gate(Arc::new(OpenGate));
-        assert!(gate.page(&visit("api.test", "/", true)).is_none());
+        assert!(gate.page(&visit("api.test", "/", true)).is_none() && !gate.owns("api.test") && gate.reads("api.test"));
         assert_eq!(gate.page(&visit(PROBE_HOST, "/somebody-else", true)).map(|page| page.status), Some(200));
-        assert_eq!(probe.arrival(), Arrival::Nothing);
+        assert_eq!(seen(&probe), Arrival::Nothing);
+        assert!(gate.owns(PROBE_HOST));
+        assert_eq!(seen(&probe), Arrival::Connected);
+        gate.left(Ipv4Addr::LOCALHOST.into(), "api.test", &TunnelOutcome::NotTls);
+        assert_eq!(seen(&probe), Arrival::Connected, "that was another host");
+        gate.left(Ipv4Addr::LOCALHOST.into(), PROBE_HOST, &TunnelOutcome::NotTls);
+        assert_eq!(seen(&probe), Arrival::Left(TunnelOutcome::NotTls));
         gate.page(&visit(PROBE_HOST, &probe.path, false));
-        assert_eq!(probe.arrival(), Arrival::Plain);
+        assert_eq!(seen(&probe), Arrival::Plain);
         gate.page(&visit(PROBE_HOST, &probe.path, true));
-        gate.page(&visit(PROBE_HOST, &probe.path, false));
-        assert_eq!(probe.arrival(), Arrival::Decrypted);
+        gate.left(Ipv4Addr::LOCALHOST.into(), PROBE_HOST, &TunnelOutcome::ClosedWithoutRequest);
+        assert_eq!(seen(&probe), Arrival::Decrypted, "what was read was read, whatever else came");
         assert_ne!(probe.url(), Probe::new().url(), "each is another");
     }
 
     #[test]
     fn a_reason_says_what_arrived() {
-        let tunnel = Some(TunnelId(1));
         let refused = TunnelOutcome::CertificateRefused { alert: "UnknownCA".to_owned() };
-        let (answered, unanswered) = (Probed::Answered(200), Probed::Unanswered("connection refused".to_owned()));
-        for (arrival, tunnel, outcome, probed, part) in [
-            (
-                Arrival::Nothing,
-                None,
-                None,
-                &unanswered,
-                "nothing of its probe arrived at the proxy: is the phone pointed at it? (the phone says: conn",
-            ),
-            (Arrival::Nothing, None, None, &answered, "takes another way (the phone was answered with status 200)"),
-            (Arrival::Nothing, tunnel, None, &unanswered, "then sent nothing"),
-            (Arrival::Nothing, tunnel, Some(refused), &unanswered, "refused its certificate (UnknownCA): the phone does not trust"),
-            (Arrival::Nothing, tunnel, Some(TunnelOutcome::ClosedDuringHandshake), &unanswered, "when it had the certificate"),
-            (Arrival::Nothing, tunnel, Some(TunnelOutcome::ClosedWithoutRequest), &unanswered, "without a request"),
-            (Arrival::Nothing, tunnel, Some(TunnelOutcome::NotTls), &unanswered, "could not be read"),
-            (Arrival::Plain, None, None, &answered, "not encrypted"),
+        let failed = TunnelOutcome::HandshakeFailed { why: "they have no TLS version in common".to_owned() };
+        let (answered, unanswered) = (Probed::Answered(200), Probed::Unanswered("no route".to_owned()));
+        for (arrival, probed, part) in [
+            (Arrival::Nothing, &unanswered, "arrived at the proxy: is the phone pointed at it? (the phone says: no route)"),
+            (Arrival::Nothing, &answered, "takes another way (the phone was answered with status 200)"),
+            (Arrival::Connected, &unanswered, "and then nothing came"),
+            (Arrival::Left(refused), &unanswered, "refused its certificate (UnknownCA): the phone does not trust"),
+            (Arrival::Left(TunnelOutcome::ClosedDuringHandshake), &unanswered, "when it had the certificate"),
+            (Arrival::Left(TunnelOutcome::ClosedWithoutRequest), &unanswered, "without a request"),
+            (Arrival::Left(failed), &unanswered, "could not speak TLS: they have no TLS version in common"),
+            (Arrival::Left(TunnelOutcome::NotTls), &unanswered, "could not be read"),
+            (Arrival::Plain, &answered, "not encrypted"),
         ] {
-            let why = failure(arrival, &Seen { tunnel, outcome }, probed).expect("not proven");
+            let why = failure(&arrival, probed).expect("not proven");
             assert!(why.contains(part), "{why}");
         }
-        assert_eq!(failure(Arrival::Decrypted, &Seen::default(), &unanswered), None, "what the proxy has read, it has read");
+        assert_eq!(failure(&Arrival::Decrypted, &unanswered), None, "what the proxy has read, it has read");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr};
 
+use crate::model::TunnelOutcome;
+
 /// Decides about clients and hosts. Asked on the proxy's own threads, often: it answers from memory and never blocks.
 pub trait Gate: fmt::Debug + Send + Sync {
     /// Whether requests of this client are proxied. One that is not admitted gets 407 for everything but our own page, and
@@ -21,6 +23,12 @@ pub trait Gate: fmt::Debug + Send + Sync {
     fn owns(&self, host: &str) -> bool {
         let client = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
         self.page(&Visit { client, method: "GET", host, path_and_query: "/", user_agent: None, decrypted: true }).is_some()
+    }
+
+    /// A client left a tunnel to a host of our own without a request that could be read, and how. By default, that is nobody's
+    /// business.
+    fn left(&self, client: IpAddr, host: &str, outcome: &TunnelOutcome) {
+        let _ = (client, host, outcome);
     }
 }
 

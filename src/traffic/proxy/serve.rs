@@ -39,7 +39,7 @@ use super::{
     metered::Metered,
     opening::{Opening, Spoken, listen, patience, protocol, read_opening},
     refusals::Refusals,
-    tunnel::Tunnel,
+    tunnel::{Tunnel, outcome_of_handshake},
     upstream::Connector,
 };
 use crate::{
@@ -77,8 +77,7 @@ impl Entry {
         match self {
             Self::PassOn(tunnel, server) => pass(Metered::new(client, Some(tunnel)), server).await,
             Self::OwnPage(handler, address, host) => {
-                // Whoever asks for a page and leaves is nobody's business.
-                let _ = OwnPage { tunnels: Arc::clone(&handler.tunnels), address, host: host.into() }.serve(client).await;
+                OwnPage { tunnels: Arc::clone(&handler.tunnels), address, host: host.into() }.serve(client).await;
             }
             Self::Listen(handler, tunnel) => {
                 let inside = Inside { tunnels: Arc::clone(&handler.tunnels), handler, tunnel };
@@ -336,30 +335,45 @@ struct OwnPage {
 }
 
 impl OwnPage {
-    async fn serve(self, client: impl Client) -> io::Result<()> {
-        let mut client = Metered::new(client, None);
-        let mut first = Vec::with_capacity(FIRST);
-        let Ok(opening) = timeout(HANDSHAKE, read_opening(&mut client, &mut first)).await else { return Ok(()) };
-        match opening? {
-            Some(Opening::Http) => self.http(client.again(first), false).await,
-            Some(Opening::Tls) => {
-                let Ok(config) = self.tunnels.authority.server_config(&self.host, HTTP) else { return Ok(()) };
-                let handshake = tokio_rustls::TlsAcceptor::from(config).accept(client.again(first));
-                if let Ok(stream) = timeout(HANDSHAKE, handshake).await {
-                    self.http(stream?, true).await;
-                }
-            }
-            Some(Opening::Other) | None => {}
+    /// Serves pages until the client leaves, and tells the gate when it asked for none.
+    async fn serve(self, client: impl Client) {
+        if let Some(outcome) = self.pages(client).await {
+            self.tunnels.gate.left(self.address, &self.host, &outcome);
         }
-        Ok(())
     }
 
-    async fn http(&self, client: impl Client, decrypted: bool) {
+    /// What became of the tunnel when no page was asked for.
+    async fn pages(&self, client: impl Client) -> Option<TunnelOutcome> {
+        let mut client = Metered::new(client, None);
+        let mut first = Vec::with_capacity(FIRST);
+        match timeout(HANDSHAKE, read_opening(&mut client, &mut first)).await {
+            Ok(Ok(Some(Opening::Http))) => self.http(client.again(first), false).await,
+            Ok(Ok(Some(Opening::Tls))) => self.tls(client.again(first)).await,
+            Ok(Ok(Some(Opening::Other))) => Some(TunnelOutcome::NotTls),
+            Ok(Ok(None) | Err(_)) | Err(_) => Some(TunnelOutcome::ClosedWithoutRequest),
+        }
+    }
+
+    async fn tls(&self, client: impl Client) -> Option<TunnelOutcome> {
+        let Ok(config) = self.tunnels.authority.server_config(&self.host, HTTP) else {
+            return Some(TunnelOutcome::HandshakeFailed { why: "no certificate can be made for that name".to_owned() });
+        };
+        match timeout(HANDSHAKE, tokio_rustls::TlsAcceptor::from(config).accept(client)).await {
+            Ok(Ok(stream)) => self.http(stream, true).await,
+            Ok(Err(error)) => Some(outcome_of_handshake(&error)),
+            Err(_) => Some(TunnelOutcome::ClosedDuringHandshake),
+        }
+    }
+
+    async fn http(&self, client: impl Client, decrypted: bool) -> Option<TunnelOutcome> {
+        let asked = AtomicBool::new(false);
         let service = service_fn(|request: Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
             let answer = page(&*self.tunnels.gate, self.address, &self.host, decrypted, &request);
             std::future::ready(Ok::<_, Infallible>(answer.unwrap_or_else(|| refusal(StatusCode::NOT_FOUND))))
         });
         let _ = self.tunnels.http.serve_connection(TokioIo::new(client), service).await;
+        (!asked.load(Ordering::Relaxed)).then_some(TunnelOutcome::ClosedWithoutRequest)
     }
 }
 

@@ -142,14 +142,7 @@ impl Tunnel {
 
     /// The handshake failed.
     pub(super) fn handshake_failed(&self, error: &io::Error) {
-        match tls_error(error) {
-            Some(rustls::Error::AlertReceived(alert)) => self.alerted(*alert),
-            Some(rustls::Error::PeerIncompatible(incompatible)) => {
-                self.settle(TunnelOutcome::HandshakeFailed { why: in_words(incompatible).to_owned() });
-            }
-            Some(_) => self.settle(TunnelOutcome::HandshakeFailed { why: "the client did not keep to the protocol".to_owned() }),
-            None => self.settle(TunnelOutcome::ClosedDuringHandshake),
-        }
+        self.settle(outcome_of_handshake(error));
     }
 
     /// Notes the outcome, unless there is one. Only a request can change it now.
@@ -198,7 +191,7 @@ impl Tunnel {
         if let Some(rustls::Error::AlertReceived(alert)) = tls_error(error)
             && is_about_the_certificate(*alert)
         {
-            self.alerted(*alert);
+            self.settle(outcome_of_alert(*alert));
         }
     }
 
@@ -231,14 +224,6 @@ impl Tunnel {
             TunnelOutcome::ClosedWithoutRequest => sent == 0 && facts.leaving().is_some_and(|leaving| leaving.looks_like_pinning()),
             _ => false,
         }
-    }
-
-    fn alerted(&self, alert: AlertDescription) {
-        self.settle(match alert {
-            alert if is_about_the_certificate(alert) => TunnelOutcome::CertificateRefused { alert: format!("{alert:?}") },
-            AlertDescription::CloseNotify | AlertDescription::UserCanceled => TunnelOutcome::ClosedDuringHandshake,
-            alert => TunnelOutcome::HandshakeFailed { why: format!("the client gave it up (TLS alert {alert:?})") },
-        });
     }
 
     fn left(&self, by: LeftBy) {
@@ -312,6 +297,24 @@ pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
         };
     }
     None
+}
+
+/// What became of a tunnel whose TLS handshake ended in this error, after the client was offered our certificate.
+pub(super) fn outcome_of_handshake(error: &io::Error) -> TunnelOutcome {
+    match tls_error(error) {
+        Some(rustls::Error::AlertReceived(alert)) => outcome_of_alert(*alert),
+        Some(rustls::Error::PeerIncompatible(incompatible)) => TunnelOutcome::HandshakeFailed { why: in_words(incompatible).to_owned() },
+        Some(_) => TunnelOutcome::HandshakeFailed { why: "the client did not keep to the protocol".to_owned() },
+        None => TunnelOutcome::ClosedDuringHandshake,
+    }
+}
+
+fn outcome_of_alert(alert: AlertDescription) -> TunnelOutcome {
+    match alert {
+        alert if is_about_the_certificate(alert) => TunnelOutcome::CertificateRefused { alert: format!("{alert:?}") },
+        AlertDescription::CloseNotify | AlertDescription::UserCanceled => TunnelOutcome::ClosedDuringHandshake,
+        alert => TunnelOutcome::HandshakeFailed { why: format!("the client gave it up (TLS alert {alert:?})") },
+    }
 }
 
 /// Alerts by which clients refuse a certificate (RFC 8446 section 6.2).
