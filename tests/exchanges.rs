@@ -380,6 +380,9 @@ async fn headers_go_on_in_their_case_and_order_and_those_of_one_connection_do_no
     drop(client);
     let record = bench.finish().await;
     assert_eq!((record.only().header("x-mine"), record.only().header("connection")), (Some("1"), Some("close, X-Mine")));
+    let names = |headers: &[Header]| headers.iter().map(|header| header.name.clone()).collect::<Vec<_>>().join(" ");
+    assert_eq!(names(&record.only().headers), "Host Connection X-Mine X-First X-First x-SECOND Proxy-Connection ACCEPT");
+    assert_eq!(names(&record.only().answer), "X-Odd-CASE Connection Content-Length");
 }
 
 #[tokio::test]
@@ -916,6 +919,8 @@ struct Told {
     request: Option<Vec<u8>>,
     response: Option<Vec<u8>>,
     status: Option<u16>,
+    /// Headers of the response.
+    answer: Vec<Header>,
     trailers: Vec<Header>,
     messages: Vec<ToldMessage>,
     ended: bool,
@@ -953,7 +958,10 @@ impl Record {
                     Side::Response => assert!(std::mem::replace(&mut told.response, body).is_none()),
                 }
             }
-            TrafficEvent::Answered { id, status, .. } => self.open(id).status = Some(status),
+            TrafficEvent::Answered { id, status, headers, .. } => {
+                let told = self.open(id);
+                (told.status, told.answer) = (Some(status), headers);
+            }
             TrafficEvent::Message { id, sent, text, bytes, length, complete, .. } => {
                 self.open(id).messages.push(ToldMessage { sent, text, bytes: bytes.into_exposed(), length, complete });
             }

@@ -17,7 +17,8 @@ use hyper_util::{
 };
 
 use super::{
-    exchange::{Exchange, told_headers, told_version},
+    casing::headers_as_written,
+    exchange::{Exchange, told_version},
     failure::Failure,
     handler::refusal,
     tee::Tee,
@@ -138,7 +139,8 @@ pub(super) async fn answer(exchange: &Arc<Exchange>, response: Response<Incoming
         answered.note();
     }
     let (mut parts, body) = response.into_parts();
-    let told = exchange.answered(parts.status.as_u16(), told_version(parts.version), told_headers(&parts.headers)).await;
+    let headers = headers_as_written(parts.version, &parts.headers, &parts.extensions);
+    let told = exchange.answered(parts.status.as_u16(), told_version(parts.version), headers).await;
     if told.is_err() {
         return refusal(StatusCode::SERVICE_UNAVAILABLE);
     }

@@ -6,8 +6,9 @@ use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header::HOS
 use hudsucker::Body;
 
 use super::{
+    casing::headers_as_written,
     connect::{bare_host, inside},
-    exchange::{Recorder, RequestHead, told_header, told_headers, told_version},
+    exchange::{Recorder, RequestHead, told_header, told_version},
     forward::Forwarder,
     serve::Tunnels,
     tunnel::Tunnel,
@@ -35,7 +36,7 @@ impl Handler {
         if asks_for_websocket(&request) {
             url.scheme = if url.scheme == "https" { "wss" } else { "ws" }.to_owned();
         }
-        let mut headers = told_headers(request.headers());
+        let mut headers = headers_as_written(request.version(), request.headers(), request.extensions());
         if let Some(named) = named.as_ref().filter(|_| !request.headers().contains_key(HOST)) {
             headers.insert(0, told_header(&HOST, named));
         }

@@ -1,6 +1,7 @@
 //! The embedded proxy: reads what the app uploads and passes it on. The engine is hudsucker, a private detail of this module:
 //! no type of it is seen outside. Trusting the authority is the phone's business, keeping the events is `run`'s.
 
+mod casing;
 mod connect;
 mod exchange;
 mod failure;
@@ -74,7 +75,7 @@ pub struct ProxySetup {
 
 /// The embedded proxy, not yet started.
 ///
-/// Header names are told in lower case: the HTTP library keeps their case for the server only.
+/// Header names are told in their own case over HTTP/1; over HTTP/2 there is only one.
 #[derive(Debug)]
 pub struct Proxy {
     setup: ProxySetup,

@@ -22,7 +22,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tower_service::Service;
 
 use super::{
-    exchange::{Exchange, told_headers, told_version},
+    casing::headers_as_written,
+    exchange::{Exchange, told_version},
     failure::Failure,
     forward::{answer, give_up, upload},
     frames::{Control, Frames, Heard, Said},
@@ -106,7 +107,8 @@ pub(super) async fn take_over(connector: &Connector, exchange: &Arc<Exchange>, m
 
 /// Tells that the server agreed. The exchange stays open, and is not waited for.
 async fn agree(exchange: &Exchange, parts: &http::response::Parts) -> Result<(), TrafficError> {
-    exchange.answered(parts.status.as_u16(), told_version(parts.version), told_headers(&parts.headers)).await?;
+    let headers = headers_as_written(parts.version, &parts.headers, &parts.extensions);
+    exchange.answered(parts.status.as_u16(), told_version(parts.version), headers).await?;
     if !exchange.request_ended() {
         exchange.recorder().tell(exchange.body_end(Side::Request, Vec::new())).await?;
     }
