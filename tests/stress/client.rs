@@ -1,5 +1,6 @@
 //! Clients of every kind of manners: some upload as they should, over connections that they keep; the others abort, stall, reset, send
 //! garbage, and lie about lengths, each on a connection of its own.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -12,8 +13,11 @@ use hyper::{
     client::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
-use tattletale::traffic::authority::Authority;
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, ServerName},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -39,10 +43,10 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub(crate) fn new(proxy: SocketAddr, authority: &Authority, other: &Authority) -> Self {
-        let trusting = |authority: &Authority, alpn: &[u8]| {
+    pub(crate) fn new(proxy: SocketAddr, authority: &CertificateDer<'static>, other: &CertificateDer<'static>) -> Self {
+        let trusting = |authority: &CertificateDer<'static>, alpn: &[u8]| {
             let mut roots = RootCertStore::empty();
-            roots.add(authority.certificate_der()).expect("a certificate");
+            roots.add(authority.clone()).expect("a certificate");
             let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()
                 .expect("versions")
@@ -169,14 +173,15 @@ impl Client {
         matches!(Manners::of(number), Manners::Sized | Manners::Chunked | Manners::Streamed | Manners::Pipelined | Manners::Stalling)
     }
 
+    /// Uploads as it should be done, in one of three ways.
+    pub(crate) async fn upload(&mut self, number: usize) -> io::Result<Vec<Completed>> {
+        self.behave([Manners::Sized, Manners::Chunked, Manners::Streamed][number % 3], number).await
+    }
+
     /// Does what the number says. Gives what was completed.
     pub(crate) async fn perform(&mut self, number: usize) -> Vec<Completed> {
         let manners = Manners::of(number);
-        let began = std::time::Instant::now();
         let done = self.behave(manners, number).await;
-        if began.elapsed() > Duration::from_secs(1) {
-            println!("{manners:?} {:?}", began.elapsed());
-        }
         match done {
             Ok(completed) => completed,
             // The rude may be refused at any moment.

@@ -1,0 +1,232 @@
+//! The proxy is killed (`kill -9`) fifty times, at random moments, under 32 uploading clients: each capture can be read, its chain
+//! holds, and what it lacks of the servers' own list was in flight, or had finished in the last 50 ms.
+#![cfg(unix)]
+#![allow(clippy::print_stdout, reason = "the figures are worth a look")]
+
+mod bench;
+#[path = "stress/client.rs"]
+mod client;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read as _},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bench::{
+    Log,
+    cloud::{Cloud, Receipt, upstream_signed_by},
+    record, wait_until,
+};
+use client::{Client, Completed, Target};
+use jiff::Timestamp;
+use rustls::pki_types::CertificateDer;
+use tattletale::traffic::{RunningSource as _, authority::Authority};
+use tokio::runtime::Runtime;
+
+#[test]
+fn killed_fifty_times_under_load() {
+    let runtime = Runtime::new().expect("threads can be started");
+    let cloud = runtime.block_on(Cloud::start());
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let mut rng = fastrand::Rng::with_seed(50);
+    let (mut recorded, mut lost, mut oldest) = (0, 0, Duration::ZERO);
+    for round in 0..KILLS {
+        let place = folder.path().join(round.to_string());
+        fs::create_dir(&place).expect("the folder is writable");
+        let proxy = Proxy::start(&place, &cloud);
+        let load = Load::start(&runtime, &proxy, &cloud, round);
+        wait_until("uploads are under way", LIMIT, || load.completed() >= AT_ONCE);
+        std::thread::sleep(Duration::from_millis(rng.u64(0..300)));
+        let killed = proxy.kill();
+        let completed = load.finish(&runtime);
+        cloud.hang_up();
+
+        let log = Log::read(&capture_in(&place));
+        let (receipts, _) = cloud.take();
+        let found = compare(round, killed, &completed, &receipts, &log);
+        recorded += found.recorded;
+        lost += found.lost;
+        oldest = oldest.max(found.oldest);
+        fs::remove_dir_all(&place).expect("the folder is writable");
+    }
+    println!(
+        "{KILLS} kills: {recorded} completed uploads are in the logs, {lost} are not; of these, the oldest had finished {oldest:?} before"
+    );
+}
+
+/// Not a test, but the process that [`killed_fifty_times_under_load`] kills: it starts this very binary with [`PLACE`] set.
+#[test]
+fn a_proxy_to_be_killed() {
+    let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) else { return };
+    let read = |name: &str| fs::read(place.join(name)).expect("written before this process was started");
+    let addresses: Vec<SocketAddr> =
+        String::from_utf8(read(CLOUD)).expect("text").lines().map(|line| line.parse().expect("an address")).collect();
+    let [tls, plain, dead] = addresses[..] else { panic!("three addresses") };
+    let root = CertificateDer::from(read(CLOUD_CERTIFICATE));
+    let authority = Arc::new(Authority::generate("tattletale audit (test)", Timestamp::now()).expect("an authority"));
+    fs::write(place.join(CERTIFICATE), authority.certificate_der()).expect("the folder is writable");
+    let runtime = Runtime::new().expect("threads can be started");
+    let _inside = runtime.enter();
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let (proxy, _recorder, _writing) = record(&place, listen, authority, upstream_signed_by(tls, plain, dead, root));
+    // Whole or not there at all.
+    fs::write(place.join("address.part"), proxy.address().expect("it listens").to_string()).expect("the folder is writable");
+    fs::rename(place.join("address.part"), place.join(ADDRESS)).expect("the folder is writable");
+    // Ends by being killed, or with the process that would.
+    let _ = io::stdin().read_to_end(&mut Vec::new());
+    std::process::abort();
+}
+
+/// A proxy in a process of its own.
+struct Proxy {
+    child: Child,
+    place: PathBuf,
+}
+
+impl Proxy {
+    fn start(place: &Path, cloud: &Cloud) -> Self {
+        let addresses = cloud.addresses().map(|address| address.to_string()).join("\n");
+        fs::write(place.join(CLOUD), addresses).expect("the folder is writable");
+        fs::write(place.join(CLOUD_CERTIFICATE), cloud.authority().certificate_der()).expect("the folder is writable");
+        let this = std::env::current_exe().expect("a program has a path");
+        let mut command = Command::new(this);
+        command.args(["--exact", "a_proxy_to_be_killed", "--nocapture"]).env(PLACE, place);
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it can be started");
+        let proxy = Self { child, place: place.to_owned() };
+        wait_until("the proxy listens", LIMIT, || place.join(ADDRESS).exists());
+        proxy
+    }
+
+    fn address(&self) -> SocketAddr {
+        fs::read_to_string(self.place.join(ADDRESS)).expect("it listens").parse().expect("an address")
+    }
+
+    fn certificate(&self) -> CertificateDer<'static> {
+        CertificateDer::from(fs::read(self.place.join(CERTIFICATE)).expect("it listens"))
+    }
+
+    /// Kills it. Gives the moment before.
+    fn kill(mut self) -> Instant {
+        let before = Instant::now();
+        // SIGKILL, on every Unix.
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it is ours");
+        before
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Clients that upload until the proxy is gone.
+struct Load {
+    completed: Arc<Mutex<Vec<(Completed, Instant)>>>,
+    clients: Vec<tokio::task::JoinHandle<()>>,
+    over: Arc<AtomicBool>,
+}
+
+impl Load {
+    fn start(runtime: &Runtime, proxy: &Proxy, cloud: &Cloud, round: usize) -> Self {
+        let target = Arc::new(Target::new(proxy.address(), &proxy.certificate(), &cloud.authority().certificate_der()));
+        let completed = Arc::<Mutex<Vec<_>>>::default();
+        let (next, over) = (Arc::new(AtomicUsize::new(round * A_ROUND)), Arc::<AtomicBool>::default());
+        let clients = (0..AT_ONCE)
+            .map(|worker| {
+                let (completed, next, over) = (Arc::clone(&completed), Arc::clone(&next), Arc::clone(&over));
+                let mut client = Client::new(Arc::clone(&target), worker);
+                runtime.spawn(async move {
+                    while !over.load(Ordering::SeqCst) {
+                        // When the proxy is killed, whatever was under way fails.
+                        let Ok(done) = client.upload(next.fetch_add(1, Ordering::SeqCst)).await else { return };
+                        let now = Instant::now();
+                        completed.lock().unwrap_or_else(PoisonError::into_inner).extend(done.into_iter().map(|done| (done, now)));
+                    }
+                })
+            })
+            .collect();
+        Self { completed, clients, over }
+    }
+
+    fn completed(&self) -> usize {
+        self.completed.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// What was completed, and when.
+    fn finish(self, runtime: &Runtime) -> Vec<(Completed, Instant)> {
+        self.over.store(true, Ordering::SeqCst);
+        for client in self.clients {
+            runtime.block_on(async { tokio::time::timeout(LIMIT, client).await }).expect("a client ends with the proxy").expect("no panic");
+        }
+        std::mem::take(&mut *self.completed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+struct Found {
+    recorded: usize,
+    lost: usize,
+    /// How long before the kill the oldest of the lost had been finished.
+    oldest: Duration,
+}
+
+fn compare(round: usize, killed: Instant, completed: &[(Completed, Instant)], receipts: &[Receipt], log: &Log) -> Found {
+    assert_eq!(log.verified.missing_bodies, 0, "kill {round}: a line never speaks of a body that is not there");
+    let id = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
+    let received: BTreeMap<String, &Receipt> = receipts.iter().map(|receipt| (id(&receipt.url), receipt)).collect();
+    let mut logged = BTreeMap::new();
+    for recorded in &log.exchanges {
+        let exchange = &recorded.exchange;
+        let id = id(exchange.request.url.path());
+        let receipt =
+            received.get(&id).unwrap_or_else(|| panic!("kill {round}: {id} never reached a server, and is in the log as {exchange:?}"));
+        assert_eq!(recorded.request.as_ref(), Some(&receipt.sent), "kill {round}: {id}");
+        assert!(logged.insert(id.clone(), recorded).is_none(), "kill {round}: {id} is in the log twice");
+    }
+    let mut found = Found { recorded: 0, lost: 0, oldest: Duration::ZERO };
+    for (done, at) in completed {
+        if logged.contains_key(&done.id) {
+            found.recorded += 1;
+            continue;
+        }
+        let age = killed.saturating_duration_since(*at);
+        assert!(age <= MOST_LOST, "kill {round}: {} had been finished for {age:?}, and is not in the log", done.id);
+        found.lost += 1;
+        found.oldest = found.oldest.max(age);
+    }
+    found
+}
+
+/// The only capture below a folder.
+fn capture_in(place: &Path) -> PathBuf {
+    let mut folders = fs::read_dir(place).expect("there").flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+    let capture = folders.next().expect("a capture");
+    assert_eq!(folders.next(), None);
+    capture
+}
+
+const KILLS: usize = 50;
+const AT_ONCE: usize = 32;
+/// What finished so long before may be lost.
+const MOST_LOST: Duration = Duration::from_millis(50);
+/// Numbers of exchanges that a round may use.
+const A_ROUND: usize = 1_000_000;
+/// Far more than anything here needs, on any machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+const PLACE: &str = "TATTLETALE_KILL_PLACE";
+const ADDRESS: &str = "address";
+const CERTIFICATE: &str = "authority.der";
+const CLOUD: &str = "cloud";
+const CLOUD_CERTIFICATE: &str = "cloud.der";
