@@ -185,7 +185,7 @@ impl CertificateAuthority for NoAuthority {
 /// ClientHello names a host goes to that host, so that its certificate can be checked.
 pub(super) fn inside(tunnel: &Tunnel, uri: &Uri) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
-    parts.authority = Some(tunnel.authority(uri.scheme_str() == Some("https")).parse().ok()?);
+    parts.authority = Some(tunnel.authority(uri.scheme_str() == Some("https"))?);
     Uri::from_parts(parts).ok()
 }
 

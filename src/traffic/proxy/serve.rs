@@ -432,8 +432,7 @@ async fn pass(mut client: Metered<impl Client>, mut server: impl AsyncRead + Asy
 fn absolute(tunnel: &Tunnel, scheme: Scheme, mut request: Request<Body>) -> Option<Request<Body>> {
     if matches!(request.version(), Version::HTTP_10 | Version::HTTP_11) {
         let mut parts = std::mem::take(request.uri_mut()).into_parts();
-        let authority = tunnel.authority(scheme == Scheme::HTTPS);
-        parts.authority = Some(authority.parse().ok()?);
+        parts.authority = Some(tunnel.authority(scheme == Scheme::HTTPS)?);
         parts.scheme = Some(scheme);
         *request.uri_mut() = Uri::from_parts(parts).ok()?;
     }

@@ -6,12 +6,13 @@ use std::{
     io,
     net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
 
+use http::uri::Authority as UriAuthority;
 use rustls::{AlertDescription, PeerIncompatible};
 
 use super::exchange::{Busy, Recorder};
@@ -35,6 +36,8 @@ pub(super) struct Tunnel {
     sent: AtomicU64,
     received: AtomicU64,
     facts: Mutex<Facts>,
+    /// Without TLS and with it.
+    authorities: [OnceLock<Option<UriAuthority>>; 2],
     /// Holds the clock until the first request began, or none is to be expected.
     undecided: Mutex<Option<Busy>>,
     _open: Busy,
@@ -81,6 +84,7 @@ impl Tunnel {
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             facts: Mutex::default(),
+            authorities: Default::default(),
             undecided: Mutex::new(Some(undecided)),
             _open: open,
         }
@@ -97,11 +101,16 @@ impl Tunnel {
         self.facts().sni.clone().unwrap_or_else(|| self.host.clone())
     }
 
-    /// Host and port as a URI names them.
-    pub(super) fn authority(&self, secure: bool) -> String {
-        let host = self.name();
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
-        if self.port == if secure { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
+    /// Host and port as the URIs of its requests name them; `None` for a host that no URI can name. Asked for each request, so
+    /// it is made once: at the first, when what there is of TLS is known.
+    pub(super) fn authority(&self, secure: bool) -> Option<UriAuthority> {
+        let made = || {
+            let host = self.name();
+            let host = if host.contains(':') { format!("[{host}]") } else { host };
+            let default = if secure { 443 } else { 80 };
+            if self.port == default { host.parse() } else { format!("{host}:{}", self.port).parse() }.ok()
+        };
+        self.authorities[usize::from(secure)].get_or_init(made).clone()
     }
 
     /// Whether the CONNECT gave an address instead of a name.
