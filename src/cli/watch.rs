@@ -182,7 +182,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     });
     drop(inside);
     let live = feed.finish();
-    surroundings.print(&format!("\n{}\n", words::summary(&live, surroundings.width)))?;
+    surroundings.print(&format!("\n{}\n", words::summary(&live, surroundings.width, Instant::now())))?;
     tell_what_next(&session, surroundings)?;
     match (shown?, closed) {
         (End::Failed(why), _) | (End::Asked, Err(why)) => {
@@ -407,7 +407,7 @@ fn show_lines(
     is_over: &dyn Fn() -> Option<End>,
     surroundings: &mut Surroundings,
 ) -> Result<End, Failure> {
-    let steps: Vec<String> = session.steps().iter().map(|line| printable(line)).collect();
+    let steps: Vec<String> = session.steps(16).iter().map(|line| printable(line)).collect();
     surroundings.print(&format!("{}\n", steps.join("\n")))?;
     let mut trusting = Vec::new();
     loop {

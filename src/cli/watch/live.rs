@@ -356,7 +356,7 @@ impl Receiver {
     pub(super) fn categories(&self, now: Instant) -> Vec<(Category, bool)> {
         let mut all: Vec<(Category, bool)> =
             self.categories.iter().map(|(category, since)| (*category, now.saturating_duration_since(*since) < NEW)).collect();
-        all.sort_by_key(|(category, is_new)| (!is_new, *category));
+        all.sort_by_key(|(category, is_new)| (!is_new, weight(*category), *category));
         all
     }
 }
@@ -368,6 +368,16 @@ impl Field {
         let room = MOST_REASONS.saturating_sub(self.reasons.len());
         self.reasons.extend(facts.reasons.into_iter().take(room).map(|(category, why)| (category, safe(why.to_string()))));
         self.occurrences += facts.occurrences;
+    }
+}
+
+/// What a person asks for first: where they were, what was measured on their body, then whatever else is about them.
+fn weight(category: Category) -> u8 {
+    match category {
+        place if place.is_a(Category::Location) => 0,
+        measured if measured.is_measured() => 1,
+        person if person.is_about_person() => 2,
+        _ => 3,
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     page::HOME,
     qr::Qr,
     session::Session,
-    words::{bytes, count},
+    words::{bytes, count, folded},
 };
 use crate::model::text::printable;
 
@@ -138,38 +138,31 @@ impl View {
     }
 
     fn head(&self, session: &Session) -> Line<'static> {
-        let code = session.code.as_ref().map(|code| format!("   code {code}")).unwrap_or_default();
-        Line::raw(format!(" tattletale watch   proxy {}   http://{HOME}/{code}", session.proxy()))
+        let code = session.code.as_ref().map(|code| format!("  code {code}")).unwrap_or_default();
+        Line::raw(format!(" watch  proxy {}{code}  http://{HOME}/", session.proxy()))
     }
 
-    fn connect(&mut self, frame: &mut Frame<'_>, area: Rect, session: &Session) {
-        let mut lines =
-            vec![Line::raw(""), Line::styled("  Connect a phone that is yours, or whose owner agreed", self.bold()), Line::raw("")];
-        lines.extend(session.steps().into_iter().map(|line| Line::raw(format!("  {}", printable(&line)))));
+    fn connect(&self, frame: &mut Frame<'_>, area: Rect, session: &Session) {
         let code = Qr::new(&session.direct_url()).filter(|_| !session.is_loopback());
-        let text = u16::try_from(lines.len()).unwrap_or(u16::MAX);
-        if let Some(code) = code {
-            let rows = code.lines();
-            let (width, height) = (u16::try_from(code.side()).unwrap_or(u16::MAX), u16::try_from(rows.len()).unwrap_or(u16::MAX));
-            // The code stands below the words where there is room, beside them on a wide screen, and gives way to them elsewhere.
-            let place = if area.width >= 84 + width && area.height >= height {
-                Some(Rect { x: area.x + area.width - width - 2, y: area.y + 1, width, height: height.min(area.height - 1) })
-            } else if area.height > text + height {
-                Some(Rect { x: area.x + 2, y: area.y + text + 1, width, height })
-            } else {
-                None
-            };
-            match place {
-                Some(place) => {
-                    let style = Style::new().fg(Color::Black).bg(Color::White);
-                    frame.render_widget(Paragraph::new(rows.into_iter().map(Line::raw).collect::<Vec<_>>()).style(style), place);
-                }
-                None => lines.push(Line::raw(format!("  (a terminal of {} lines shows a QR code here)", text + height + 5))),
-            }
-        }
+        let rows = code.as_ref().map(Qr::lines).unwrap_or_default();
+        let (side, height) = (code.as_ref().map_or(0, Qr::side), rows.len());
+        let fits = usize::from(area.height) >= height && usize::from(area.width) >= side + LEAST_WORDS;
+        let room = if fits { usize::from(area.width) - side } else { usize::from(area.width) };
+        let mut lines = vec![Line::raw(""), Line::styled("  Your own phone, or its owner agreed", self.bold()), Line::raw("")];
+        let steps = session.steps(if room > 62 { 16 } else { 8 });
+        lines.extend(steps.into_iter().map(|line| cut(Line::raw(format!("  {}", printable(&line))), room - 1)));
         lines.push(Line::raw(""));
-        lines.push(Line::raw("  Waiting for the first upload. The table comes by itself; c shows this again."));
+        if !fits {
+            lines.push(Line::raw("  A larger terminal shows a QR code here."));
+        }
+        lines.push(Line::raw("  Waiting for the first upload."));
+        lines.push(Line::raw("  c shows this again, and the table."));
         frame.render_widget(Paragraph::new(lines), area);
+        if let (true, Ok(width), Ok(height)) = (fits, u16::try_from(side), u16::try_from(height)) {
+            let place = Rect { x: area.x + area.width - width, y: area.y, width, height };
+            let style = Style::new().fg(Color::Black).bg(Color::White);
+            frame.render_widget(Paragraph::new(rows.into_iter().map(Line::raw).collect::<Vec<_>>()).style(style), place);
+        }
     }
 
     fn table(&mut self, frame: &mut Frame<'_>, area: Rect, live: &Live, now: Instant) {
@@ -367,33 +360,14 @@ fn cut(line: Line<'static>, columns: usize) -> Line<'static> {
     Line { spans, ..Line::default() }.style(line.style)
 }
 
-/// Text in lines of at most so many columns, indented; a word longer than a line is cut into pieces.
+/// Text in lines of at most so many columns, indented.
 fn wrapped(text: &str, indent: usize, columns: usize) -> Vec<Line<'static>> {
-    let room = columns.saturating_sub(indent + 1).max(16);
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        for piece in pieces(word, room) {
-            let last = lines.last_mut().expect("it begins with one line");
-            let together = Span::raw(last.as_str()).width() + 1 + Span::raw(piece.as_str()).width();
-            if last.is_empty() {
-                *last = piece;
-            } else if together <= room {
-                last.push(' ');
-                last.push_str(&piece);
-            } else {
-                lines.push(piece);
-            }
-        }
-    }
+    let lines = folded(text, columns.saturating_sub(indent + 1));
     lines.into_iter().enumerate().map(|(at, line)| Line::raw(" ".repeat(indent + usize::from(at > 0)) + &line)).collect()
 }
 
-fn pieces(word: &str, room: usize) -> Vec<String> {
-    let characters: Vec<char> = word.chars().collect();
-    // Two columns a character at most.
-    let most = if Span::raw(word).width() > characters.len() { room / 2 } else { room };
-    characters.chunks(most.max(1)).map(|piece| piece.iter().collect()).collect()
-}
+/// Columns that the words beside a QR code need.
+const LEAST_WORDS: usize = 46;
 
 const HELP: &str = "
   What is on the screen
@@ -460,8 +434,9 @@ mod tests {
         {
             assert!(text.contains(words), "{words}: {text}");
         }
-        let large = screen(&mut View::new(false), &Live::default(), &session(), (120, 40), Instant::now());
-        assert!(large.contains("█▀▀▀▀▀█"), "{large}");
+        assert!(text.contains("█▀▀▀▀▀█"), "the QR code is there, on the least terminal too: {text}");
+        let small = screen(&mut View::new(false), &Live::default(), &session(), (60, 20), Instant::now());
+        assert!(!small.contains("█▀▀▀▀▀█") && small.contains("A larger terminal shows a QR code here"), "{small}");
     }
 
     #[test]
@@ -470,7 +445,7 @@ mod tests {
         let text = screen(&mut View::new(false), &live(now), &session(), (80, 24), now);
         for words in [
             "NEW api.band.test",
-            "NEW heart-rate, NEW precise-location",
+            "NEW precise-location, NEW heart-rate",
             "company unknown",
             "Adjust",
             "0+1",

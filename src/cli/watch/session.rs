@@ -39,8 +39,8 @@ impl Session {
         self.address.ip().is_loopback()
     }
 
-    /// How to connect a phone, in lines.
-    pub(super) fn steps(&self) -> Vec<String> {
+    /// How to connect a phone, in lines. `pairs` is how many pairs of the fingerprint stand in one: 16, or 8 where there is less room.
+    pub(super) fn steps(&self, pairs: usize) -> Vec<String> {
         let port = self.address.port();
         let mut lines = vec![format!("proxy        {}", self.proxy())];
         if self.is_loopback() {
@@ -48,15 +48,15 @@ impl Session {
             lines.push(format!("             adb shell settings put global http_proxy 127.0.0.1:{port}"));
             lines.push("over Wi-Fi   start it with --listen".to_owned());
         } else {
-            lines.push(format!("on the phone open {} and follow the steps", self.direct_url()));
+            lines.push(format!("phone opens  {}", self.direct_url()));
         }
-        lines.push(format!("then open    http://{HOME}/ on the phone"));
         if let Some(code) = &self.code {
             lines.push(format!("code         {code}"));
         }
+        lines.push(format!("then opens   http://{HOME}/"));
         lines.push(format!("certificate  {}", self.name));
-        let pairs: Vec<&str> = self.fingerprint.split(':').collect();
-        for (number, some) in pairs.chunks(16).enumerate() {
+        let all: Vec<&str> = self.fingerprint.split(':').collect();
+        for (number, some) in all.chunks(pairs.max(1)).enumerate() {
             lines.push(format!("{:13}{}", if number == 0 { "SHA-256" } else { "" }, some.join(":")));
         }
         lines.push(format!("reads        {}", self.scope));
@@ -116,9 +116,9 @@ pub(super) mod tests {
 
     #[test]
     fn a_phone_is_told_the_way_it_has() {
-        let cable = session("127.0.0.1:40001").steps().join("\n");
+        let cable = session("127.0.0.1:40001").steps(16).join("\n");
         assert!(cable.contains("adb reverse tcp:40001 tcp:40001") && !cable.contains("code"), "{cable}");
-        let wireless = session("192.0.2.20:8080").steps().join("\n");
+        let wireless = session("192.0.2.20:8080").steps(16).join("\n");
         assert!(wireless.contains("http://192.0.2.20:8080/") && wireless.contains("code         042 137"), "{wireless}");
         assert!(!wireless.contains("adb"), "{wireless}");
         assert_eq!(session("[2001:db8::1]:80").direct_url(), "http://[2001:db8::1]:80/");
@@ -126,6 +126,8 @@ pub(super) mod tests {
             assert!(text.lines().all(|line| line.chars().count() <= 78), "{text}");
             assert!(text.contains("http://tattletale.internal/"), "{text}");
         }
+        let narrow = session("192.168.100.100:65535").steps(8);
+        assert!(narrow.iter().filter(|line| !line.starts_with("capture")).all(|line| line.chars().count() <= 42), "{narrow:?}");
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Counts and sizes in words, and what happened in a session as lines: for a terminal that is none, and for the end.
 
+use std::time::Instant;
+
+use ratatui::text::Span;
+
 use super::{
     super::table::table,
-    live::{Live, News, Receiver},
+    live::{Live, NEW, News, Receiver},
 };
 use crate::model::text::printable;
 
@@ -41,21 +45,14 @@ pub(super) fn line(news: &News) -> String {
 }
 
 /// What a session saw, as a table, no wider than this; empty when nothing came.
-pub(super) fn summary(live: &Live, width: usize) -> String {
-    let row = |(host, row): &(&str, &Receiver)| {
-        let company = row.company.as_deref().unwrap_or("company unknown");
-        let mut seen: Vec<String> = row.categories.keys().map(ToString::to_string).collect();
-        seen = if seen.is_empty() { Vec::new() } else { vec![seen.join(", ")] };
-        seen.extend(row.blind_spots().into_iter().map(|words| format!("blind spot: {words}")));
-        let fields = row.fields.len() as u64 + row.more_fields;
-        let numbers = [row.requests, row.bytes, fields].map(|number| number.to_string());
-        std::iter::once(format!("{host}\n{company}")).chain(numbers).chain([seen.join("\n")]).collect()
-    };
+pub(super) fn summary(live: &Live, width: usize, now: Instant) -> String {
     let mut receivers = live.rows();
     receivers.sort_by_key(|(host, row)| (std::cmp::Reverse(row.bytes), *host));
     let mut text = String::new();
     if !receivers.is_empty() {
-        let rows: Vec<_> = receivers.iter().map(row).collect();
+        let longest = receivers.iter().map(|(host, _)| Span::raw(*host).width()).max().unwrap_or_default();
+        let room = width.saturating_sub(longest.min(LONGEST_HOST) + NUMBERS);
+        let rows: Vec<_> = receivers.iter().map(|(host, row)| cells(host, row, room, now)).collect();
         text = table(&["receiver", "requests", "bytes", "fields", "what"], &rows, &[1, 2, 3], width);
     }
     if live.outside_hosts() > 0 {
@@ -76,10 +73,52 @@ pub(super) fn summary(live: &Live, width: usize) -> String {
     if text.is_empty() { "nothing came through the proxy\n".to_owned() } else { text }
 }
 
+/// One receiver of the summary: what was seen of it in lines that fit so many columns.
+fn cells(host: &str, row: &Receiver, room: usize, now: Instant) -> Vec<String> {
+    let company = row.company.as_deref().unwrap_or("company unknown");
+    let seen: Vec<String> = row.categories(now + NEW).iter().map(|(category, _)| category.to_string()).collect();
+    let spots = row.blind_spots().into_iter().map(|words| format!("blind spot: {words}"));
+    let texts = [company.to_owned(), seen.join(", ")].into_iter().filter(|text| !text.is_empty()).chain(spots);
+    let what: Vec<String> = texts.flat_map(|text| folded(&text, room)).collect();
+    let fields = row.fields.len() as u64 + row.more_fields;
+    let numbers = [row.requests, row.bytes, fields].map(|number| number.to_string());
+    std::iter::once(host.to_owned()).chain(numbers).chain([what.join("\n")]).collect()
+}
+
+/// Text in lines of at most so many columns, broken between words; a word longer than a line is cut into pieces.
+pub(super) fn folded(text: &str, columns: usize) -> Vec<String> {
+    let room = columns.max(LEAST_ROOM);
+    let mut lines = vec![String::new()];
+    for piece in text.split(' ').flat_map(|word| pieces(word, room)) {
+        let last = lines.last_mut().expect("it begins with one line");
+        if last.is_empty() {
+            *last = piece;
+        } else if Span::raw(last.as_str()).width() + 1 + Span::raw(piece.as_str()).width() <= room {
+            last.push(' ');
+            last.push_str(&piece);
+        } else {
+            lines.push(piece);
+        }
+    }
+    lines
+}
+
+fn pieces(word: &str, room: usize) -> Vec<String> {
+    let characters: Vec<char> = word.chars().collect();
+    // Two columns a character at most.
+    let most = if Span::raw(word).width() > characters.len() { room / 2 } else { room };
+    characters.chunks(most).map(|piece| piece.iter().collect()).collect()
+}
+
+/// Columns of the longest host that does not have to wrap.
+const LONGEST_HOST: usize = 40;
+/// Columns of the summary's numbers, and what stands between columns.
+const NUMBERS: usize = 34;
+/// Columns that text needs at least.
+const LEAST_ROOM: usize = 16;
+
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::{super::live::tests as seen, *};
     use crate::model::{App, Category};
 
@@ -103,14 +142,16 @@ mod tests {
     #[test]
     fn a_session_is_summed_up_with_what_it_did_not_see() {
         let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
-        assert_eq!(summary(&live, 100), "nothing came through the proxy\n");
+        assert_eq!(summary(&live, 100, now), "nothing came through the proxy\n");
         live.observed(&app, seen::observations("api.band.test", &[("hr", Category::HeartRate)]), now);
         live.tunnel(&app, &seen::refused("pinned.test"), true, now);
         live.tunnel(&app, &seen::tunnel("bank.test", crate::model::TunnelOutcome::PassedThrough), false, now);
-        let text = summary(&live, 100);
+        let text = summary(&live, 100, now);
         for words in ["api.band.test", "heart-rate", "100", "blind spot: refused our certificate", "1 host, 1 connection"] {
             assert!(text.contains(words), "{words}: {text}");
         }
+        let narrow = summary(&live, 80, now);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
         let lines: Vec<String> = live.take_news().iter().map(line).collect();
         assert_eq!(lines[0], "new receiver  api.band.test  company unknown");
         assert!(lines[1].starts_with("new category  api.band.test  heart-rate  (POST /v1/data json hr: its name says"), "{lines:?}");
