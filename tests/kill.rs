@@ -6,6 +6,7 @@
 mod bench;
 #[path = "stress/client.rs"]
 mod client;
+mod support;
 
 use std::{
     collections::BTreeMap,
@@ -34,23 +35,46 @@ use tokio::runtime::Runtime;
 
 #[test]
 fn killed_fifty_times_under_load() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    kill(50, folder.path(), &Proxy::start, &Client::new, &|_| {});
+}
+
+#[test]
+fn the_program_killed_ten_times_while_watching() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    kill(10, folder.path(), &Proxy::watch, &Client::plain, &|capture| {
+        let place = support::Place::empty();
+        let ended = place.run(&["import", &capture.to_string_lossy()]);
+        assert!(ended.code == Some(0) && ended.err.contains("breaks off"), "what is left can be imported: {ended:?}");
+    });
+}
+
+/// Lets clients upload through a proxy, kills it, and compares what it recorded with what the servers received; so many times.
+fn kill(
+    times: usize,
+    folder: &Path,
+    start: &dyn Fn(&Path, &Cloud) -> Proxy,
+    client: &dyn Fn(Arc<Target>, usize) -> Client,
+    look: &dyn Fn(&Path),
+) {
     let runtime = Runtime::new().expect("threads can be started");
     let cloud = runtime.block_on(Cloud::start());
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let mut rng = fastrand::Rng::with_seed(50);
     let (mut recorded, mut lost, mut oldest) = (0, 0, Duration::ZERO);
-    for round in 0..KILLS {
-        let place = folder.path().join(round.to_string());
+    for round in 0..times {
+        let place = folder.join(round.to_string());
         fs::create_dir(&place).expect("the folder is writable");
-        let proxy = Proxy::start(&place, &cloud);
-        let load = Load::start(&runtime, &proxy, &cloud, round);
+        let proxy = start(&place, &cloud);
+        let load = Load::start(&runtime, &proxy, &cloud, client, round);
         wait_until("uploads are under way", LIMIT, || load.completed() >= AT_ONCE);
         std::thread::sleep(Duration::from_millis(rng.u64(0..300)));
         let killed = proxy.kill();
         let completed = load.finish(&runtime);
         cloud.hang_up();
 
-        let log = Log::read(&capture_in(&place));
+        let capture = capture_in(&place);
+        look(&capture);
+        let log = Log::read(&capture);
         let (receipts, _) = cloud.take();
         let found = compare(round, killed, &completed, &receipts, &log);
         recorded += found.recorded;
@@ -59,7 +83,7 @@ fn killed_fifty_times_under_load() {
         fs::remove_dir_all(&place).expect("the folder is writable");
     }
     println!(
-        "{KILLS} kills: {recorded} completed uploads are in the logs, {lost} are not; of these, the oldest had finished {oldest:?} before"
+        "{times} kills: {recorded} completed uploads are in the logs, {lost} are not; of these, the first had finished {oldest:?} before"
     );
 }
 
@@ -106,6 +130,29 @@ impl Proxy {
         proxy
     }
 
+    /// The built program, whose way to the servers is a proxy as well: the one without TLS takes whole URLs.
+    fn watch(place: &Path, cloud: &Cloud) -> Self {
+        let (out, err) = (place.join("out.txt"), place.join("err.txt"));
+        let [_, plain, _] = cloud.addresses();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tattletale"));
+        command.args(["watch", "--lines", "--out", "runs", "--upstream-proxy", &format!("http://{plain}")]).current_dir(place);
+        command.env_remove("CI").env("NO_COLOR", "1").stdin(Stdio::null());
+        command
+            .stdout(fs::File::create(&out).expect("the folder is writable"))
+            .stderr(fs::File::create(&err).expect("the folder is writable"));
+        let child = command.spawn().expect("it can be started");
+        let proxy = Self { child, place: place.to_owned() };
+        let told = || fs::read_to_string(&out).unwrap_or_default();
+        wait_until("the proxy listens", LIMIT, || told().contains("\ncapture "));
+        let told = told();
+        let port = told.lines().find(|line| line.starts_with("proxy ")).and_then(|line| line.rsplit(':').next()?.parse().ok());
+        let address = SocketAddr::from(([127, 0, 0, 1], port.unwrap_or_else(|| panic!("it names its port: {told}"))));
+        fs::write(place.join(ADDRESS), address.to_string()).expect("the folder is writable");
+        // Nobody asks it for a certificate here.
+        fs::write(place.join(CERTIFICATE), cloud.authority().certificate_der()).expect("the folder is writable");
+        proxy
+    }
+
     fn address(&self) -> SocketAddr {
         fs::read_to_string(self.place.join(ADDRESS)).expect("it listens").parse().expect("an address")
     }
@@ -139,14 +186,14 @@ struct Load {
 }
 
 impl Load {
-    fn start(runtime: &Runtime, proxy: &Proxy, cloud: &Cloud, round: usize) -> Self {
+    fn start(runtime: &Runtime, proxy: &Proxy, cloud: &Cloud, client: &dyn Fn(Arc<Target>, usize) -> Client, round: usize) -> Self {
         let target = Arc::new(Target::new(proxy.address(), &proxy.certificate(), &cloud.authority().certificate_der()));
         let completed = Arc::<Mutex<Vec<_>>>::default();
         let (next, over) = (Arc::new(AtomicUsize::new(round * A_ROUND)), Arc::<AtomicBool>::default());
         let clients = (0..AT_ONCE)
             .map(|worker| {
                 let (completed, next, over) = (Arc::clone(&completed), Arc::clone(&next), Arc::clone(&over));
-                let mut client = Client::new(Arc::clone(&target), worker);
+                let mut client = client(Arc::clone(&target), worker);
                 runtime.spawn(async move {
                     while !over.load(Ordering::SeqCst) {
                         // When the proxy is killed, whatever was under way fails.
@@ -210,13 +257,13 @@ fn compare(round: usize, killed: Instant, completed: &[(Completed, Instant)], re
 
 /// The only capture below a folder.
 fn capture_in(place: &Path) -> PathBuf {
-    let mut folders = fs::read_dir(place).expect("there").flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
-    let capture = folders.next().expect("a capture");
-    assert_eq!(folders.next(), None);
-    capture
+    let folders = |place: &Path| fs::read_dir(place).expect("there").flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+    let place = if place.join("runs").exists() { place.join("runs") } else { place.to_owned() };
+    let captures: Vec<_> = folders(&place).filter(|folder| folder.join("events.jsonl").exists()).collect();
+    let [capture] = &captures[..] else { panic!("one capture: {captures:?}") };
+    capture.clone()
 }
 
-const KILLS: usize = 50;
 const AT_ONCE: usize = 32;
 /// What finished so long before may be lost.
 const MOST_LOST: Duration = Duration::from_millis(50);

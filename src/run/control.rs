@@ -183,7 +183,7 @@ mod tests {
     fn a_rig_is_another_when_its_devices_are_and_not_when_its_key_is() {
         let text = |serial: &str, key: &str, listen: &str| {
             format!(
-                "consent: {{ owner: Nobody, date: 2026-03-01 }}\nphone: {{ kind: android, serial: {serial} }}\nlisten: {listen}\n\
+                "consent: {{ owner: Nobody, date: 2026-03-01 }}\nphone: {{ kind: android, serial: {serial} }}\nproxy: {{ listen: {listen} }}\n\
                  band: {{ model: mi-band-3, address: \"C0:FF:EE:12:34:56\", key: {key} }}\n"
             )
         };

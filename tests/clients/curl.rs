@@ -102,6 +102,17 @@ fn plain_http_is_read_with_a_tunnel_and_without_one() {
 }
 
 #[test]
+fn the_proxy_can_be_reached_by_socks() {
+    let Some(bench) = bench() else { return };
+    let socks = bench.socks();
+    for url in ["https://api.test/up", "http://plain.test/up"] {
+        let told = curl(&bench, &["--proxy", &socks, "--data", "steps=12", url], b"").well();
+        assert_eq!(told, said(b"steps=12"), "{url}");
+    }
+    assert_eq!(bench.finish().assert_equal(), 2);
+}
+
+#[test]
 fn a_server_that_is_an_ipv6_address_has_a_certificate_that_curl_accepts() {
     let Some(bench) = bench() else { return };
     let told = curl(&bench, &["--data", "steps=12", "--write-out", "%{http_code}", "https://[2001:db8::7]/up"], b"").well();

@@ -66,6 +66,8 @@ type Body = UnsyncBoxBody<Bytes, io::Error>;
 pub(crate) struct Client {
     target: Arc<Target>,
     host: String,
+    /// Without TLS, and so without a tunnel.
+    plain: bool,
     http1: Option<http1::SendRequest<Body>>,
     http2: Option<http2::SendRequest<Body>>,
 }
@@ -165,7 +167,12 @@ impl Client {
     /// A client of a host; half of the hosts speak HTTP/1.1 alone.
     pub(crate) fn new(target: Arc<Target>, worker: usize) -> Self {
         let host = if worker.is_multiple_of(2) { format!("h1-{}.test", worker % 8) } else { format!("api-{}.test", worker % 8) };
-        Self { target, host, http1: None, http2: None }
+        Self { target, host, plain: false, http1: None, http2: None }
+    }
+
+    /// A client that uploads without TLS.
+    pub(crate) fn plain(target: Arc<Target>, worker: usize) -> Self {
+        Self { plain: true, ..Self::new(target, worker) }
     }
 
     /// Whether nothing may keep this exchange from being completed.
@@ -175,7 +182,9 @@ impl Client {
 
     /// Uploads as it should be done, in one of three ways.
     pub(crate) async fn upload(&mut self, number: usize) -> io::Result<Vec<Completed>> {
-        self.behave([Manners::Sized, Manners::Chunked, Manners::Streamed][number % 3], number).await
+        let ways: &[_] =
+            if self.plain { &[Manners::Sized, Manners::Chunked] } else { &[Manners::Sized, Manners::Chunked, Manners::Streamed] };
+        self.behave(ways[number % ways.len()], number).await
     }
 
     /// Does what the number says. Gives what was completed.
@@ -320,13 +329,20 @@ impl Client {
             None => false,
         };
         if !ready {
-            let stream = self.tls(host).await?;
-            let (client, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-            tokio::spawn(connection);
+            let client = if self.plain {
+                let (client, connection) = http1::handshake(TokioIo::new(self.proxy().await?)).await.map_err(io::Error::other)?;
+                tokio::spawn(connection);
+                client
+            } else {
+                let (client, connection) = http1::handshake(TokioIo::new(self.tls(host).await?)).await.map_err(io::Error::other)?;
+                tokio::spawn(connection);
+                client
+            };
             self.http1 = Some(client);
         }
         let client = self.http1.as_mut().expect("just made");
-        let request = Request::post(path).header("Host", host).body(body).expect("a request");
+        let url = if self.plain { format!("http://{host}{path}") } else { path.to_owned() };
+        let request = Request::post(url).header("Host", host).body(body).expect("a request");
         let sent = Digest::of(&body_of(number));
         let response = client.send_request(request).await.map_err(io::Error::other)?;
         completed(response, number, sent).await
@@ -370,10 +386,15 @@ impl Client {
         TlsConnector::from(Arc::clone(config)).connect(name, tunnel).await
     }
 
+    async fn proxy(&self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(self.target.proxy).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
     /// A CONNECT that the proxy accepted.
     async fn tunnel(&self, host: &str) -> io::Result<TcpStream> {
-        let mut stream = TcpStream::connect(self.target.proxy).await?;
-        stream.set_nodelay(true)?;
+        let mut stream = self.proxy().await?;
         stream.write_all(format!("CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n").as_bytes()).await?;
         let head = read_head(&mut stream).await?;
         assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
