@@ -1,5 +1,5 @@
-//! The queue between a traffic source and the one who writes: bounded in bytes, so that a slow disk slows the source down
-//! instead of filling the memory. Nothing is dropped.
+//! The queue between a traffic source and the one who writes: bounded in bytes and in time, so that a slow disk slows the source
+//! down instead of filling the memory, and what has passed is soon written. Nothing is dropped.
 
 use std::{
     collections::VecDeque,
@@ -7,10 +7,10 @@ use std::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{TrafficError, TrafficEvent};
 
@@ -18,11 +18,15 @@ use super::{TrafficError, TrafficEvent};
 /// killed, and is over in a few milliseconds at the speed of a writer.
 const CAPACITY: usize = 1024 * 1024;
 
+/// A writer that is so far behind is waited for, however little there is in the queue: the program may be killed, and what an app
+/// was answered must not be lost for longer than this, the time until the writer's next flush, and a moment to run.
+const FAR_BEHIND: Duration = Duration::from_millis(20);
+
 /// Events that are taken out at once.
 const BATCH: usize = 256;
 
-/// An event, and the room it takes until it is handled.
-type Queued = (TrafficEvent, OwnedSemaphorePermit);
+/// An event, the room it takes until it is handled, and when it was put there.
+type Queued = (TrafficEvent, OwnedSemaphorePermit, u64);
 
 /// The sending end. Clones feed the same queue.
 #[derive(Clone, Debug)]
@@ -44,12 +48,18 @@ pub struct TrafficReceiver {
 }
 
 /// How far the receiver is. Whoever asks what was seen can wait here for what has been sent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Progress {
     /// Events put into the queue.
     sent: AtomicU64,
     handled: Mutex<Handled>,
     changed: Condvar,
+    /// When the queue was made; times are counted from here.
+    began: Instant,
+    /// When the event was put there that is being handled or is next, in nanoseconds; 0 when there is none.
+    oldest: AtomicU64,
+    /// The oldest event is another one.
+    moved: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +75,14 @@ struct Handled {
 /// A queue.
 pub fn queue() -> (TrafficSender, TrafficReceiver) {
     let (events, receiver) = mpsc::unbounded_channel();
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(Progress {
+        sent: AtomicU64::new(0),
+        handled: Mutex::default(),
+        changed: Condvar::new(),
+        began: Instant::now(),
+        oldest: AtomicU64::new(0),
+        moved: Notify::new(),
+    });
     let sender = TrafficSender { events, room: Arc::new(Semaphore::new(CAPACITY)), progress: Arc::clone(&progress) };
     (sender, TrafficReceiver { events: receiver, batch: VecDeque::new(), handling: None, progress })
 }
@@ -76,6 +93,7 @@ impl TrafficSender {
     /// # Errors
     /// [`TrafficError::NobodyListens`] when the receiver is gone.
     pub async fn send(&self, event: TrafficEvent) -> Result<(), TrafficError> {
+        self.progress.until_near().await;
         let permit = Arc::clone(&self.room).acquire_many_owned(room_for(&event)).await.map_err(|_| TrafficError::NobodyListens)?;
         self.put(event, permit).map_or(Ok(()), |_| Err(TrafficError::NobodyListens))
     }
@@ -84,6 +102,9 @@ impl TrafficSender {
     /// listens.
     #[must_use]
     pub fn try_send(&self, event: TrafficEvent) -> Option<TrafficEvent> {
+        if self.progress.is_far_behind() {
+            return Some(event);
+        }
         match Arc::clone(&self.room).try_acquire_many_owned(room_for(&event)) {
             Ok(permit) => self.put(event, permit),
             Err(_) => Some(event),
@@ -103,7 +124,9 @@ impl TrafficSender {
         // Counted first: who waits for all that was sent must never see fewer than were handled. One that nobody takes ends
         // the waiting, because the receiver is closed then.
         self.progress.sent.fetch_add(1, Ordering::SeqCst);
-        self.events.send((event, permit)).err().map(|refused| refused.0.0)
+        let now = self.progress.now();
+        let _ = self.progress.oldest.compare_exchange(0, now, Ordering::SeqCst, Ordering::SeqCst);
+        self.events.send((event, permit, now)).err().map(|refused| refused.0.0)
     }
 }
 
@@ -111,12 +134,12 @@ impl TrafficReceiver {
     /// The next event; `None` when every sender is gone. Asking for it says that the one before is handled: its room is free
     /// again. May be cancelled without loss.
     pub async fn next(&mut self) -> Option<TrafficEvent> {
-        self.is_handled();
-        if self.batch.is_empty() {
-            let mut batch = Vec::new();
-            self.events.recv_many(&mut batch, BATCH).await;
-            self.batch.extend(batch);
+        if let Some(event) = self.ready() {
+            return Some(event);
         }
+        let mut batch = Vec::new();
+        self.events.recv_many(&mut batch, BATCH).await;
+        self.batch.extend(batch);
         self.give()
     }
 
@@ -135,8 +158,13 @@ impl TrafficReceiver {
     }
 
     fn give(&mut self) -> Option<TrafficEvent> {
-        let (event, permit) = self.batch.pop_front()?;
+        let Some((event, permit, at)) = self.batch.pop_front() else {
+            // An event that was put there in this moment is not seen as the oldest before it is taken out: soon.
+            self.progress.move_on(0);
+            return None;
+        };
         self.handling = Some(permit);
+        self.progress.move_on(at);
         Some(event)
     }
 
@@ -155,6 +183,7 @@ impl Drop for TrafficReceiver {
     fn drop(&mut self) {
         self.events.close();
         self.progress.handled().closed = true;
+        self.progress.move_on(0);
         self.progress.changed.notify_all();
     }
 }
@@ -180,6 +209,35 @@ impl Progress {
     /// Events handled so far.
     pub fn handled_count(&self) -> u64 {
         self.handled().count
+    }
+
+    /// Waits while the receiver is far behind.
+    async fn until_near(&self) {
+        loop {
+            let moved = self.moved.notified();
+            if !self.is_far_behind() {
+                return;
+            }
+            moved.await;
+        }
+    }
+
+    fn is_far_behind(&self) -> bool {
+        match self.oldest.load(Ordering::SeqCst) {
+            0 => false,
+            oldest => self.now().saturating_sub(oldest) > FAR_BEHIND.as_nanos() as u64,
+        }
+    }
+
+    fn move_on(&self, oldest: u64) {
+        if self.oldest.swap(oldest, Ordering::SeqCst) != oldest {
+            self.moved.notify_waiters();
+        }
+    }
+
+    /// Nanoseconds since the queue was made, and never 0.
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
     }
 
     fn handled(&self) -> MutexGuard<'_, Handled> {
@@ -239,6 +297,28 @@ mod tests {
         drop(sender);
         assert_eq!(length(receiver.next().await), 2 * CAPACITY);
         assert!(receiver.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_is_far_behind_is_waited_for_and_one_that_has_nothing_to_do_is_not() {
+        let (sender, mut receiver) = queue();
+        sender.send(piece(1)).await.expect("somebody listens");
+        // Nothing is handled, so this ends only because the first one has become old.
+        while sender.try_send(piece(1)).is_none() {
+            tokio::time::sleep(FAR_BEHIND / 4).await;
+        }
+        let waiting = tokio::spawn({
+            let sender = sender.clone();
+            async move { sender.send(piece(7)).await }
+        });
+        while length(receiver.next().await) != 7 {}
+        waiting.await.expect("no panic").expect("somebody listens");
+        assert!(receiver.ready().is_none());
+        tokio::time::sleep(2 * FAR_BEHIND).await;
+        assert!(sender.try_send(piece(1)).is_none(), "what was handled long ago holds nobody up");
+        assert_eq!(length(receiver.next().await), 1);
+        assert!(tokio::time::timeout(2 * FAR_BEHIND, receiver.next()).await.is_err());
+        assert!(sender.try_send(piece(1)).is_none(), "nor what was handled before a wait");
     }
 
     #[tokio::test]
