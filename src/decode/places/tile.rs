@@ -41,12 +41,12 @@ impl Row {
         places: &Places,
         looked: &mut Looked,
     ) -> Option<(Sight, [Field; 2])> {
-        let number = whole_number(text);
-        if self.group != leaf.group || !number.is_some_and(|number| places.tiles.hold(f64::from(number))) {
+        let number = whole_number(text).filter(|number| places.tiles.hold(f64::from(*number)));
+        if self.group != leaf.group || number.is_none() {
             self.group = leaf.group;
             self.numbers.clear();
         }
-        let number = number.filter(|number| places.tiles.hold(f64::from(*number)))?;
+        let number = number?;
         if self.numbers.len() == 3 {
             self.numbers.pop_front();
         }

@@ -37,7 +37,9 @@ impl Matcher {
     /// Takes forms of four bytes or more.
     pub(super) fn new<'a>(forms: impl Iterator<Item = (&'a [u8], Case, Edges)>) -> Self {
         let mut matcher = Self::default();
-        let (mut long, mut short) = (Vec::new(), Vec::new());
+        let count = forms.size_hint().0;
+        matcher.needles.reserve(count);
+        let (mut long, mut short) = (Vec::with_capacity(count * STRIDE), Vec::new());
         for (bytes, case, edges) in forms {
             let number = matcher.needles.len() as u32;
             matcher.needles.push(Needle {

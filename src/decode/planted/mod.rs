@@ -118,14 +118,14 @@ impl Index {
             .enumerate()
             .flat_map(|(number, value)| forms(&value.value).into_iter().map(move |form| (number, form)))
             .collect();
-        let mut alike: HashMap<u64, u32> = HashMap::new();
-        let shapes: Vec<u64> = all.iter().map(|(_, form)| shape(form)).collect();
+        let (mut alike, mut written) = (HashMap::<u64, u32>::new(), Vec::new());
+        let shapes: Vec<u64> = all.iter().map(|(_, form)| shape(form, &mut written)).collect();
         shapes.iter().for_each(|shape| *alike.entry(*shape).or_default() += 1);
-        let mut numbered: HashMap<String, usize> = HashMap::new();
+        let mut numbered: HashMap<&str, usize> = HashMap::new();
         let mut needles = Vec::new();
         for ((value, form), shape) in all.iter().zip(&shapes) {
             let next = numbered.len();
-            let spelling = *numbered.entry(form.spelling.to_string()).or_insert(next);
+            let spelling = *numbered.entry(&form.spelling).or_insert(next);
             let facts = Facts {
                 value: *value,
                 spelling,
@@ -150,7 +150,7 @@ impl Index {
         index.matcher = Matcher::new(needles.into_iter());
         index.spellings = vec![String::new(); numbered.len()];
         for (spelling, number) in numbered {
-            index.spellings[number] = spelling;
+            index.spellings[number] = spelling.to_owned();
         }
         index.add_numbers();
         index.dates = index
@@ -592,21 +592,18 @@ fn place_of(facts: &Facts, hit: &Hit, bytes: &[u8], text: &mut Option<f64>) -> P
     }
 }
 
-/// Forms of one shape could each stand where the other does.
-fn shape(form: &Form) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    form.alphabet.hash(&mut hasher);
-    form.bytes.len().hash(&mut hasher);
+/// Forms of one shape could each stand where the other does. `written` is where it is written down.
+fn shape(form: &Form, written: &mut Vec<u8>) -> u64 {
+    written.clear();
     if form.alphabet == Alphabet::Text {
-        for byte in &form.bytes {
-            let class = match byte {
-                b'0'..=b'9' => b'0',
-                b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => b'a',
-                _ => *byte,
-            };
-            class.hash(&mut hasher);
-        }
+        written.extend(form.bytes.iter().map(|byte| match byte {
+            b'0'..=b'9' => b'0',
+            b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => b'a',
+            _ => *byte,
+        }));
     }
+    let mut hasher = DefaultHasher::new();
+    (form.alphabet, form.bytes.len(), written).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -235,7 +235,10 @@ const LONGEST_HEAD: usize = 16 * 1024;
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: Result<(Protocol, &str, u16, Option<(&str, &str)>), UpstreamProxyError>) {
+    /// Protocol, host, port, and name with password.
+    type Read<'a> = (Protocol, &'a str, u16, Option<(&'a str, &'a str)>);
+
+    fn check(text: &str, expected: Result<Read<'_>, UpstreamProxyError>) {
         let read = text.parse::<UpstreamProxy>();
         let read = read.as_ref().map(|proxy| {
             let credentials = proxy.credentials.as_ref().map(|credentials| (credentials.name.as_str(), credentials.password.as_str()));
