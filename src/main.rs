@@ -23,10 +23,7 @@ fn main() -> ExitCode {
     let wanted = EnvFilter::try_new(log.as_deref().unwrap_or("off"));
     let misspelt = wanted.is_err();
     let stderr = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
-    tracing_subscriber::registry()
-        .with(tattletale::traffic::proxy::tunnel_layer())
-        .with(stderr.with_filter(wanted.unwrap_or_else(|_| EnvFilter::new("off")).and(ours)))
-        .init();
+    tracing_subscriber::registry().with(stderr.with_filter(wanted.unwrap_or_else(|_| EnvFilter::new("off")).and(ours))).init();
     if misspelt {
         surroundings.warn("TATTLETALE_LOG is not understood, so nothing is logged; for example: TATTLETALE_LOG=debug");
     }

@@ -22,11 +22,10 @@ use tattletale::{
     traffic::{
         RunningSource, Side, TrafficEvent,
         authority::Authority,
-        proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, RunningProxy, Upstream, tunnel_layer},
+        proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, RunningProxy, Upstream},
         queue,
     },
 };
-use tracing_subscriber::layer::SubscriberExt;
 
 const HOME: Position = Position { lat: 52.374_03, lon: 4.889_69 };
 const PARK: Position = Position { lat: 52.092_51, lon: 5.118_23 };
@@ -76,10 +75,6 @@ struct Rig {
 }
 
 async fn rig(run: Run) -> Rig {
-    static TUNNELS: std::sync::Once = std::sync::Once::new();
-    TUNNELS.call_once(|| {
-        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(tunnel_layer())).expect("nobody else sets one");
-    });
     let clock = Clock::simulated("2026-03-14T09:00:00Z".parse().expect("a time"));
     let now = Timestamp::now();
     let cloud = Cloud::start(now).await.expect("a free port");

@@ -35,12 +35,6 @@ struct Recorded {
 
 impl Lab {
     async fn new() -> Self {
-        static TUNNELS: std::sync::Once = std::sync::Once::new();
-        TUNNELS.call_once(|| {
-            use tracing_subscriber::layer::SubscriberExt as _;
-            let layers = tracing_subscriber::registry().with(tattletale::traffic::proxy::tunnel_layer());
-            tracing::subscriber::set_global_default(layers).expect("nobody else sets one");
-        });
         let shipped = &embedded::apps()[0];
         let app = parse::app("app.yaml", shipped.name, shipped.app_yaml).expect("the shipped app file is right");
         let listen = "127.0.0.1:0".parse().expect("an address");

@@ -34,14 +34,13 @@ use tattletale::{
     traffic::{
         RunningSource as _,
         authority::Authority,
-        proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, Upstream, tunnel_layer},
+        proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, Upstream},
         queue::queue,
     },
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::LazyConfigAcceptor;
 use tower_service::Service;
-use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::Outcome;
 
@@ -98,8 +97,6 @@ async fn serve(stream: TcpStream, authority: &Authority) -> Outcome<()> {
 pub(crate) fn proxy(kind: Kind, upstream: SocketAddr, folder: &Path, captures: &Path) -> Outcome<()> {
     let root = CertificateDer::from(fs::read(folder.join(ROOT))?);
     let authority = Arc::new(Authority::generate("tattletale audit of a benchmark", Timestamp::now())?);
-    // As the program does: what became of tunnels is learned through it.
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(tunnel_layer()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match kind {
         Kind::Bare => runtime.block_on(bare(upstream, root, authority)),

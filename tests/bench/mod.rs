@@ -9,7 +9,7 @@ use std::{
     io::Read as _,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::{Arc, Once},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -28,13 +28,12 @@ use tattletale::{
     traffic::{
         RunningSource,
         authority::Authority,
-        proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, RunningProxy, Upstream, tunnel_layer},
+        proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, RunningProxy, Upstream},
         queue,
     },
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tracing_subscriber::layer::SubscriberExt as _;
 
 /// A recording proxy in front of a [`Cloud`].
 pub(crate) struct Bench {
@@ -172,10 +171,6 @@ pub(crate) fn record(
     authority: Arc<Authority>,
     upstream: LocalUpstream,
 ) -> (RunningProxy, Recorder, Writing) {
-    static SUBSCRIBER: Once = Once::new();
-    SUBSCRIBER.call_once(|| {
-        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(tunnel_layer()));
-    });
     let clock = Clock::real();
     let (events, received) = queue::queue();
     let setup = ProxySetup { listen, authority, upstream: Upstream::Local(upstream), gate: Arc::new(OpenGate), clock: clock.clone() };

@@ -146,14 +146,37 @@ impl Exchange {
         TrafficEvent::BodyPiece { id: self.id, side, bytes: Captured::new(bytes.to_vec()) }
     }
 
-    /// The event of the end of a body; marks it complete.
-    pub(super) fn body_end(&self, side: Side, trailers: Vec<Header>) -> TrafficEvent {
-        let mut state = self.state();
-        match side {
-            Side::Request => state.request_ended = true,
-            Side::Response => state.response_ended = true,
-        }
+    /// The event of the end of a body.
+    pub(super) const fn body_end(&self, side: Side, trailers: Vec<Header>) -> TrafficEvent {
         TrafficEvent::BodyEnded { id: self.id, side, trailers }
+    }
+
+    /// Puts one of its events into the queue, waiting for room.
+    pub(super) async fn tell(&self, event: TrafficEvent) -> Result<(), TrafficError> {
+        let ended = ended_body(&event);
+        self.recorder.tell(event).await?;
+        self.mark(ended);
+        Ok(())
+    }
+
+    /// Puts one of its events into the queue if there is room at once; gives it back otherwise.
+    pub(super) fn try_tell(&self, event: TrafficEvent) -> Option<TrafficEvent> {
+        let ended = ended_body(&event);
+        let refused = self.recorder.try_tell(event);
+        if refused.is_none() {
+            self.mark(ended);
+        }
+        refused
+    }
+
+    /// Notes that a body is complete. Only once that was told: a connection may end while the queue has no room for it, and then
+    /// the record has a torn body, and must say why.
+    fn mark(&self, ended: Option<Side>) {
+        match ended {
+            Some(Side::Request) => self.state().request_ended = true,
+            Some(Side::Response) => self.state().response_ended = true,
+            None => {}
+        }
     }
 
     /// The event of a message of the connection that it became.
@@ -171,7 +194,7 @@ impl Exchange {
         drop(in_flight);
     }
 
-    /// Whether the whole request body was read.
+    /// Whether the whole request body was read, and told.
     pub(super) fn request_ended(&self) -> bool {
         self.state().request_ended
     }
@@ -199,6 +222,14 @@ impl Drop for Exchange {
             state.error.take().or_else(|| default.map(str::to_owned))
         };
         self.recorder.tell_end(TrafficEvent::Ended { id: self.id, at: self.recorder.clock.now(), error });
+    }
+}
+
+/// The body whose end an event tells.
+const fn ended_body(event: &TrafficEvent) -> Option<Side> {
+    match event {
+        TrafficEvent::BodyEnded { side, .. } => Some(*side),
+        _ => None,
     }
 }
 

@@ -91,7 +91,7 @@ impl Forwarder {
 /// Takes a request's body over: told as it passes, read ahead.
 pub(super) async fn upload(exchange: &Arc<Exchange>, body: Body) -> Result<ReadAhead, TrafficError> {
     if body.is_end_stream() {
-        exchange.recorder().tell(exchange.body_end(Side::Request, Vec::new())).await?;
+        exchange.tell(exchange.body_end(Side::Request, Vec::new())).await?;
         return Ok(ReadAhead::new(None));
     }
     Ok(ReadAhead::new(Some(Tee::new(body, Arc::clone(exchange), Side::Request))))
@@ -147,7 +147,7 @@ pub(super) async fn answer(exchange: &Arc<Exchange>, response: Response<Incoming
     strip_hop_by_hop(&mut parts.headers, &[]);
     let body = Body::from(body);
     if body.is_end_stream() {
-        return match exchange.recorder().tell(exchange.body_end(Side::Response, Vec::new())).await {
+        return match exchange.tell(exchange.body_end(Side::Response, Vec::new())).await {
             Ok(()) => Response::from_parts(parts, body),
             Err(_) => refusal(StatusCode::SERVICE_UNAVAILABLE),
         };

@@ -52,7 +52,6 @@ use self::{
 pub use self::{
     gate::{Gate, OpenGate, Page, Visit},
     through::{UpstreamProxy, UpstreamProxyError},
-    tunnel::tunnel_layer,
     upstream::{LocalUpstream, Upstream},
 };
 use super::{RunningSource, TrafficError, TrafficSender, TrafficSource, authority::Authority};

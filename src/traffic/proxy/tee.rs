@@ -60,11 +60,11 @@ impl Tee {
     fn tell(&self, events: Vec<TrafficEvent>) -> Option<Telling> {
         let mut events = events.into_iter();
         while let Some(event) = events.next() {
-            if let Some(event) = self.exchange.recorder().try_tell(event) {
-                let recorder = Arc::clone(self.exchange.recorder());
+            if let Some(event) = self.exchange.try_tell(event) {
+                let exchange = Arc::clone(&self.exchange);
                 return Some(Box::pin(async move {
                     for event in std::iter::once(event).chain(events) {
-                        recorder.tell(event).await?;
+                        exchange.tell(event).await?;
                     }
                     Ok(())
                 }));

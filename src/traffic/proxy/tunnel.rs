@@ -21,11 +21,6 @@ use crate::{
     traffic::TrafficEvent,
 };
 
-/// Tunnels need no layer any more: what they tell is learned from the handshake itself.
-pub fn tunnel_layer() -> tracing_subscriber::layer::Identity {
-    tracing_subscriber::layer::Identity::new()
-}
-
 /// One CONNECT while it lasts. Held by the task that serves it and by its exchanges; the last drop tells its end.
 pub(super) struct Tunnel {
     pub(super) id: TunnelId,

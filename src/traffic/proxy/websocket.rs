@@ -110,9 +110,9 @@ async fn agree(exchange: &Exchange, parts: &http::response::Parts) -> Result<(),
     let headers = headers_as_written(parts.version, &parts.headers, &parts.extensions);
     exchange.answered(parts.status.as_u16(), told_version(parts.version), headers).await?;
     if !exchange.request_ended() {
-        exchange.recorder().tell(exchange.body_end(Side::Request, Vec::new())).await?;
+        exchange.tell(exchange.body_end(Side::Request, Vec::new())).await?;
     }
-    exchange.recorder().tell(exchange.body_end(Side::Response, Vec::new())).await?;
+    exchange.tell(exchange.body_end(Side::Response, Vec::new())).await?;
     exchange.stays_open();
     Ok(())
 }
