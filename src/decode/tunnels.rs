@@ -57,6 +57,7 @@ impl Tunnels {
                 host.read.insert(tunnel.alpn.clone());
                 return;
             }
+            outcome @ TunnelOutcome::ClosedWithoutRequest if has_begun(tunnel) => host.unread.entry(kind(outcome)).or_default(),
             TunnelOutcome::ClosedWithoutRequest => match tunnel.evidence.leaving {
                 Some(leaving) if leaving.looks_like_pinning() => host.pinned.entry(tunnel.alpn.clone()).or_default(),
                 leaving => host.unused.entry(unused(tunnel, leaving)).or_default(),
@@ -189,12 +190,20 @@ const fn kind(outcome: &TunnelOutcome) -> BlindSpotKind {
     }
 }
 
+/// Whether a client that left without a request had begun one.
+fn has_begun(tunnel: &Tunnel) -> bool {
+    tunnel.outcome == TunnelOutcome::ClosedWithoutRequest && tunnel.evidence.bytes.is_some_and(|bytes| bytes.sent > 0)
+}
+
 /// One sentence about an unread tunnel, without what was counted.
 fn sentence(tunnel: &Tunnel) -> String {
     let protocol = tunnel.evidence.protocol.as_deref().map_or(String::new(), |protocol| format!(" ({})", printable(protocol)));
     match &tunnel.outcome {
         TunnelOutcome::CertificateRefused { alert } => format!("the client refused our certificate (TLS alert {})", printable(alert)),
         TunnelOutcome::ClosedDuringHandshake => "the client closed the connection when it had our certificate".to_owned(),
+        TunnelOutcome::ClosedWithoutRequest if has_begun(tunnel) => {
+            "the client began a request and left before its head was complete".to_owned()
+        }
         TunnelOutcome::ClosedWithoutRequest => match (tunnel.evidence.leaving, unused(tunnel, tunnel.evidence.leaving)) {
             (Some(leaving), _) if leaving.looks_like_pinning() => {
                 "the client finished the handshake, then closed at once without a request, as an app does that checks certificates itself \
@@ -324,6 +333,15 @@ mod tests {
         let sentence = "its clients had refused our certificate three times, so the connection was passed on without being read: \
             5 bytes sent, 2 received";
         check(&[passed(PassReason::Refused, 5)], &[(BlindSpotKind::PassedThrough, sentence)]);
+    }
+
+    #[test]
+    fn a_request_that_broke_off_in_its_head_is_no_pinning_and_never_a_spare_connection() {
+        let bytes = Some(PassedBytes { sent: 50, received: 0 });
+        let begun = Tunnel { evidence: TunnelEvidence { bytes, ..TunnelEvidence::default() }, ..left(LeftBy::Cut, 40, "http/1.1") };
+        let sentence = "the client began a request and left before its head was complete: 50 bytes sent, 0 received";
+        check(std::slice::from_ref(&begun), &[(BlindSpotKind::ClosedWithoutRequest, sentence)]);
+        check(&[begun, read()], &[(BlindSpotKind::ClosedWithoutRequest, sentence)]);
     }
 
     #[test]

@@ -262,6 +262,8 @@ impl Writer {
                         self.flush_in_time()?;
                         next = traffic.ready();
                     }
+                    // Nothing is left to collect: once in a pace, a line more for the operating system costs next to nothing.
+                    self.flush()?;
                     if traffic_open && let Some(rest) = PACE.checked_sub(woken.elapsed()) {
                         std::thread::sleep(rest);
                     }

@@ -161,7 +161,8 @@ pub(super) async fn check(phone: &mut dyn Phone, probe: &Probe, traffic: &mut Tr
     let probed = match probed {
         Err(_) => Probed::Unanswered(format!("no answer within {} s", PROBE_WITHIN.as_secs())),
         Ok(Ok(probed)) => probed,
-        Ok(Err(PhoneError::Unsupported(_))) => return Ok(()),
+        // What was not proven is not taken for granted.
+        Ok(Err(PhoneError::Unsupported(why))) => return Err(RunEnding::SelfCheckFailed { why }),
         Ok(Err(error)) => return Err(RunEnding::InstrumentFailed { why: error.to_string() }),
     };
     match failure(&probe.arrival().await, &probed) {

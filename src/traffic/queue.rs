@@ -20,7 +20,7 @@ const CAPACITY: usize = 1024 * 1024;
 
 /// A writer that is so far behind is waited for, however little there is in the queue: the program may be killed, and what an app
 /// was answered must not be lost for longer than this, the time until the writer's next flush, and a moment to run.
-const FAR_BEHIND: Duration = Duration::from_millis(20);
+const FAR_BEHIND: Duration = Duration::from_millis(10);
 
 /// Events that are taken out at once.
 const BATCH: usize = 256;

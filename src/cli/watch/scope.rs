@@ -19,11 +19,13 @@ impl Scope {
     /// The scope of an app: its own hosts, the receivers that its file names, and the services for measuring and crashes that an
     /// adapter knows. With none of the two, everything.
     ///
-    /// What an app sends to such services is what a person wants to see of it, and neither a bank nor a chat runs on them.
+    /// What an app sends to such services is what a person wants to see of it. Hosts that serve a person's own chats and accounts
+    /// as well are left out: whoever wants them read names them.
     pub(super) fn new(app: Option<&App>, only: &[String]) -> Self {
         let of_app = app.into_iter().flat_map(|app| {
             let own = app.first_party.iter().chain(app.receivers.iter().map(|(pattern, _)| pattern));
-            own.chain(adapter::adapters().iter().flat_map(|adapter| &adapter.hosts)).cloned()
+            let services = adapter::adapters().iter().flat_map(|adapter| &adapter.hosts);
+            own.chain(services.filter(|pattern| !PERSONAL.contains(&pattern.0.as_str()))).cloned()
         });
         let named = only.iter().map(|pattern| HostPattern(pattern.trim().trim_end_matches('.').to_ascii_lowercase()));
         let patterns: Vec<HostPattern> = of_app.chain(named).collect();
@@ -60,6 +62,9 @@ fn holds(pattern: &HostPattern, host: &str) -> bool {
     ends.take(MOST_LABELS).any(|end| pattern.matches(end))
 }
 
+/// Hosts of services for measuring by which a person's own messages and accounts go too.
+const PERSONAL: [&str; 5] =
+    ["graph.facebook.com", "*.graph.facebook.com", "www.facebook.com", "web.facebook.com", "android.clients.google.com"];
 /// No host has more.
 const MOST_LABELS: usize = 128;
 
@@ -104,6 +109,7 @@ mod tests {
             ("app.adjust.com", true),
             ("bank.test", false),
             ("chat.test", false),
+            ("graph.facebook.com", false),
         ] {
             assert_eq!(scope.reads(host), want, "{host}");
         }

@@ -57,8 +57,8 @@ const fn size(request: &SeenRequest) -> usize {
     size_of::<SeenRequest>() + request.method.len() + request.host.len() + request.path.len()
 }
 
-/// Some 30,000 requests of ordinary length: a phone makes so many in an hour.
-const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// Some 12,000 requests of ordinary length: a phone makes so many in half an hour, and a step asks several times a second.
+const MOST_BYTES: usize = 2 * 1024 * 1024;
 
 /// A phone talks to some hundred.
 const MOST_HOSTS: usize = 65_536;

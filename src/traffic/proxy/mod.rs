@@ -318,8 +318,9 @@ fn socket_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 /// The engine's own defaults are lost with a builder of one's own, so they are set again: header names keep their case.
 fn server_builder(head: Duration) -> ServerBuilder<TokioExecutor> {
     let mut builder = ServerBuilder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(head).title_case_headers(true).preserve_header_case(true);
-    builder.http2().timer(TokioTimer::new());
+    let mut http1 = builder.http1();
+    http1.timer(TokioTimer::new()).header_read_timeout(head).title_case_headers(true).preserve_header_case(true).max_headers(MOST_HEADERS);
+    builder.http2().timer(TokioTimer::new()).max_header_list_size(LONGEST_HEAD);
     builder
 }
 
@@ -327,5 +328,9 @@ fn server_builder(head: Duration) -> ServerBuilder<TokioExecutor> {
 const GRACE: Duration = Duration::from_secs(2);
 /// Dropping every connection takes this long at most.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
+/// Servers take fewer, and an app may send them all the same: what is refused here is not recorded.
+const MOST_HEADERS: usize = 1000;
+/// Bytes of all headers of an HTTP/2 request.
+const LONGEST_HEAD: u32 = 1024 * 1024;
 /// A client that begins a request has this long for its head.
 const HEADER_READ: Duration = Duration::from_secs(60);

@@ -246,10 +246,12 @@ impl Drop for Tunnel {
         let bytes = PassedBytes { sent: self.sent.load(Ordering::Relaxed), received: self.received.load(Ordering::Relaxed) };
         let outcome = if requests > 0 { TunnelOutcome::Read { requests } } else { facts.end() };
         let counted = matches!(outcome, TunnelOutcome::NotTls | TunnelOutcome::OwnProtocol | TunnelOutcome::PassedThrough);
+        // An HTTP/2 client greets the server without asking for anything; an HTTP/1 client that says something has begun a request.
+        let begun = outcome == TunnelOutcome::ClosedWithoutRequest && bytes.sent > 0 && !facts.alpn.iter().any(|offer| offer == "h2");
         let evidence = TunnelEvidence {
             passed_because: facts.passed_because,
-            bytes: counted.then_some(bytes),
-            leaving: if outcome == TunnelOutcome::ClosedWithoutRequest { facts.leaving() } else { None },
+            bytes: (counted || begun).then_some(bytes),
+            leaving: if outcome == TunnelOutcome::ClosedWithoutRequest && !begun { facts.leaving() } else { None },
             protocol: facts.protocol,
         };
         let (sni, alpn) = (facts.sni, facts.alpn);
