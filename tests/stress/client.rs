@@ -163,10 +163,13 @@ impl Manners {
     }
 }
 
+/// How many hosts the clients upload to.
+pub(crate) const HOSTS: usize = 8;
+
 impl Client {
     /// A client of a host; half of the hosts speak HTTP/1.1 alone.
     pub(crate) fn new(target: Arc<Target>, worker: usize) -> Self {
-        let host = if worker.is_multiple_of(2) { format!("h1-{}.test", worker % 8) } else { format!("api-{}.test", worker % 8) };
+        let host = if worker.is_multiple_of(2) { format!("h1-{}.test", worker % HOSTS) } else { format!("api-{}.test", worker % HOSTS) };
         Self { target, host, plain: false, http1: None, http2: None }
     }
 
