@@ -2,6 +2,8 @@
 //! log holds is compared with the servers' own list of receipts. `ci/install` brings the clients, `ci/clients` counts the missing.
 
 mod bench;
+#[path = "support/chromium.rs"]
+mod browser;
 #[path = "clients/chromium.rs"]
 mod chromium;
 #[path = "clients/curl.rs"]

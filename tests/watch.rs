@@ -6,6 +6,8 @@ mod support;
 
 #[path = "watch/browser.rs"]
 mod browser;
+#[path = "support/chromium.rs"]
+mod chromium;
 #[path = "watch/session.rs"]
 mod session;
 #[path = "watch/terminal.rs"]

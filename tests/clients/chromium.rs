@@ -1,14 +1,13 @@
 //! Chromium without a screen: a page with images, uploads by `fetch`, a WebSocket with a subprotocol, and server-sent events.
 
 use std::{
-    path::Path,
     process::{Child, Stdio},
     time::Duration,
 };
 
 use tattletale::model::{BodyContent, TunnelOutcome};
 
-use crate::{LIMIT, bench::Bench, bench::wait_until, client, is_there, run, skip, word};
+use crate::{LIMIT, bench::Bench, bench::wait_until, browser, client, skip, word};
 
 #[test]
 fn a_page_that_does_what_apps_do_is_recorded_whole() {
@@ -57,13 +56,10 @@ struct Chromium(Child);
 
 impl Chromium {
     fn open(bench: &Bench, url: &str) -> Self {
-        let home = bench.folder().join("home");
-        std::fs::create_dir_all(&home).expect("the folder is writable");
-        let mut command = client(program().expect("it was found before"));
-        command.env("HOME", &home).env("XDG_CONFIG_HOME", home.join("config")).env("XDG_CACHE_HOME", home.join("cache"));
-        command.args(FLAGS).arg(format!("--user-data-dir={}", home.join("profile").display()));
-        command.arg(format!("--proxy-server={}", bench.proxy())).arg(url);
-        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it can be started"))
+        let mut command = browser::command(&bench.folder().join("home"), bench.proxy().as_ref());
+        // Servers of this machine are reached through the proxy too.
+        command.arg("--proxy-bypass-list=<-loopback>").arg(url);
+        Self(command.stdout(Stdio::null()).spawn().expect("it can be started"))
     }
 
     /// Asks it to end, as a person who closes the window does, and waits until it has.
@@ -84,48 +80,15 @@ impl Drop for Chromium {
     }
 }
 
-/// Puts the proxy's authority where Chromium on Linux looks for what its user trusts.
+/// Makes it trust the proxy's authority.
 fn trust(bench: &Bench) {
-    let store = bench.folder().join("home/.pki/nssdb");
-    std::fs::create_dir_all(&store).expect("the folder is writable");
-    let name = format!("sql:{}", store.display());
-    run(client("certutil").args(["-N", "--empty-password", "-d", &name]), b"").well();
-    run(client("certutil").args(["-A", "-d", &name, "-t", "C,,", "-n", "audit", "-i"]).arg(bench.ca()), b"").well();
+    browser::trust(&bench.folder().join("home"), bench.ca().as_ref());
 }
 
 fn there() -> bool {
-    let all = program().is_some() && is_there_at_all("certutil");
+    let all = browser::is_there();
     if !all {
         skip("chromium, or certutil (Debian's libnss3-tools), is not installed");
     }
     all
 }
-
-fn program() -> Option<&'static str> {
-    ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|program| is_there(program, "--version"))
-}
-
-/// certutil ends badly without something to do.
-fn is_there_at_all(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| Path::new(&folder).join(program).exists()))
-}
-
-/// No screen, no sandbox (tests run as root), and none of the browser's own errands.
-const FLAGS: &[&str] = &[
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    "--no-default-browser-check",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-extensions",
-    "--disable-sync",
-    "--disable-features=OptimizationHints,MediaRouter,AutofillServerCommunication",
-    "--metrics-recording-only",
-    "--password-store=basic",
-    "--proxy-bypass-list=<-loopback>",
-];
