@@ -328,8 +328,8 @@ fn server_builder(head: Duration) -> ServerBuilder<TokioExecutor> {
 const GRACE: Duration = Duration::from_secs(2);
 /// Dropping every connection takes this long at most.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
-/// Servers take fewer, and an app may send them all the same: what is refused here is not recorded.
-const MOST_HEADERS: usize = 1000;
+/// Most servers take fewer. Each request costs the room for so many, so a thousand would cost more than TLS does.
+const MOST_HEADERS: usize = 256;
 /// Bytes of all headers of an HTTP/2 request.
 const LONGEST_HEAD: u32 = 1024 * 1024;
 /// A client that begins a request has this long for its head.
