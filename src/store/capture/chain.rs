@@ -4,6 +4,8 @@
 //! A chain without an anchor outside the folder proves that lines were not changed one by one; it does not prove that nobody
 //! wrote the whole log anew, or cut off its end.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 use sha2::{Digest, Sha256};
 
@@ -16,7 +18,7 @@ pub(super) const START: &str = "000000000000000000000000000000000000000000000000
 const OPENINGS: [&[u8]; 2] = [b"\"content\":{\"inline\":\"", b"\"content\":{\"torn\":\""];
 
 /// What all of them begin with.
-const KEY: &[u8] = b"\"content\":{\"";
+static KEY: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\"content\":{\""));
 
 /// What stands in their place in the purged form, followed by the SHA-256 of the base64 text and [`PURGED_END`].
 const PURGED: &[u8] = b"\"content\":{\"absent\":\"purged, base64 had SHA-256 ";
@@ -92,7 +94,7 @@ fn each_part<'a>(line: &'a [u8], mut give: impl FnMut(Part<'a>)) {
 
 /// Where the next body begins, and how long its opening is.
 fn next_opening(line: &[u8]) -> Option<(usize, usize)> {
-    memmem::find_iter(line, KEY).find_map(|at| {
+    KEY.find_iter(line).find_map(|at| {
         let found = line.get(at..)?;
         OPENINGS.into_iter().find(|opening| found.starts_with(opening)).map(|opening| (at, opening.len()))
     })
