@@ -27,7 +27,7 @@ use bench::{
     cloud::{Cloud, Receipt, upstream_signed_by},
     record, wait_until,
 };
-use client::{Client, Completed, Target};
+use client::{Client, Completed, Opened, Target, Tunnels};
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 use tattletale::traffic::{RunningSource as _, authority::Authority};
@@ -36,7 +36,8 @@ use tokio::runtime::Runtime;
 #[test]
 fn killed_fifty_times_under_load() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    kill(50, folder.path(), &Proxy::start, &Client::new, &|_| {});
+    let open = kill(50, folder.path(), &Proxy::start, &Client::new, &|_| {});
+    assert!(open >= 50 * AT_ONCE / 2, "each client keeps tunnels open, and {open} were told");
 }
 
 #[test]
@@ -49,21 +50,22 @@ fn the_program_killed_ten_times_while_watching() {
     });
 }
 
-/// Lets clients upload through a proxy, kills it, and compares what it recorded with what the servers received; so many times.
+/// Lets clients upload through a proxy, kills it, and compares what it recorded with what the servers received and with the clients' own
+/// lists of tunnels; so many times. Gives how many tunnels were told as open.
 fn kill(
     times: usize,
     folder: &Path,
     start: &dyn Fn(&Path, &Cloud) -> Proxy,
     client: &dyn Fn(Arc<Target>, usize) -> Client,
     look: &dyn Fn(&Path),
-) {
+) -> usize {
     // Two loads at once would starve each other's writer.
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = Runtime::new().expect("threads can be started");
     let cloud = runtime.block_on(Cloud::start());
     let stalls = Stalls::watch();
     let mut rng = fastrand::Rng::with_seed(50);
-    let (mut recorded, mut lost, mut oldest) = (0, 0, Duration::ZERO);
+    let (mut recorded, mut lost, mut oldest, mut open) = (0, 0, Duration::ZERO, 0);
     for round in 0..times {
         let place = folder.join(round.to_string());
         fs::create_dir(&place).expect("the folder is writable");
@@ -75,13 +77,14 @@ fn kill(
         std::thread::sleep(SETTLE);
         let killed = proxy.kill();
         let held_up = stalls.longest();
-        let completed = load.finish(&runtime);
+        let (completed, tunnels) = load.finish(&runtime);
         cloud.hang_up();
 
         let capture = capture_in(&place);
         look(&capture);
         let log = Log::read(&capture);
         let (receipts, _) = cloud.take();
+        open += compare_tunnels(round, killed, held_up, &tunnels, &log);
         let found = compare(round, killed, held_up, &completed, &receipts, &log);
         recorded += found.recorded;
         lost += found.lost;
@@ -89,8 +92,10 @@ fn kill(
         fs::remove_dir_all(&place).expect("the folder is writable");
     }
     println!(
-        "{times} kills: {recorded} completed uploads are in the logs, {lost} are not; of these, the first had finished {oldest:?} before"
+        "{times} kills: {recorded} completed uploads are in the logs, {lost} are not; of these, the first had finished {oldest:?} before; \
+         {open} tunnels are told as still open"
     );
+    open
 }
 
 /// Not a test, but the process that [`killed_fifty_times_under_load`] kills: it starts this very binary with [`PLACE`] set.
@@ -225,6 +230,7 @@ impl Drop for Stalls {
 struct Load {
     completed: Arc<Mutex<Vec<(Completed, Instant)>>>,
     clients: Vec<tokio::task::JoinHandle<()>>,
+    tunnels: Vec<Tunnels>,
     over: Arc<AtomicBool>,
 }
 
@@ -233,10 +239,12 @@ impl Load {
         let target = Arc::new(Target::new(proxy.address(), &proxy.certificate(), &cloud.authority().certificate_der()));
         let completed = Arc::<Mutex<Vec<_>>>::default();
         let (next, over) = (Arc::new(AtomicUsize::new(round * A_ROUND)), Arc::<AtomicBool>::default());
+        let mut tunnels = Vec::new();
         let clients = (0..AT_ONCE)
             .map(|worker| {
                 let (completed, next, over) = (Arc::clone(&completed), Arc::clone(&next), Arc::clone(&over));
                 let mut client = client(Arc::clone(&target), worker);
+                tunnels.push(client.tunnels());
                 runtime.spawn(async move {
                     while !over.load(Ordering::SeqCst) {
                         // When the proxy is killed, whatever was under way fails.
@@ -247,15 +255,15 @@ impl Load {
                 })
             })
             .collect();
-        Self { completed, clients, over }
+        Self { completed, clients, tunnels, over }
     }
 
     fn completed(&self) -> usize {
         self.completed.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// What was completed, and when.
-    fn finish(self, runtime: &Runtime) -> Vec<(Completed, Instant)> {
+    /// What was completed, and when; and all tunnels that the clients asked for.
+    fn finish(self, runtime: &Runtime) -> (Vec<(Completed, Instant)>, Vec<Opened>) {
         self.over.store(true, Ordering::SeqCst);
         for mut client in self.clients {
             match runtime.block_on(async { tokio::time::timeout(PATIENCE, &mut client).await }) {
@@ -264,7 +272,8 @@ impl Load {
                 Err(_) => client.abort(),
             }
         }
-        std::mem::take(&mut *self.completed.lock().unwrap_or_else(PoisonError::into_inner))
+        let tunnels = self.tunnels.iter().flat_map(|tunnels| tunnels.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect();
+        (std::mem::take(&mut *self.completed.lock().unwrap_or_else(PoisonError::into_inner)), tunnels)
     }
 }
 
@@ -304,6 +313,25 @@ fn compare(round: usize, killed: Instant, held_up: Duration, completed: &[(Compl
         found.oldest = found.oldest.max(age);
     }
     found
+}
+
+/// Holds what the log tells of open tunnels against the clients' own lists, host by host. Tells how many there were.
+fn compare_tunnels(round: usize, killed: Instant, held_up: Duration, tunnels: &[Opened], log: &Log) -> usize {
+    let told = &log.verified.open_tunnels;
+    // What happened so shortly before may be in the log or not.
+    let settled = |at: Instant| at + MOST_LOST + held_up < killed;
+    let mut hosts: Vec<&str> = tunnels.iter().map(|tunnel| tunnel.host.as_str()).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    for host in &hosts {
+        let of_host = || tunnels.iter().filter(|tunnel| tunnel.host == *host);
+        let open = |tunnel: &&Opened| tunnel.closed.is_none_or(|at| at >= killed) && tunnel.opened.is_some_and(settled);
+        let (least, most) = (of_host().filter(open).count(), of_host().filter(|tunnel| !tunnel.closed.is_some_and(settled)).count());
+        let told = told.iter().filter(|tunnel| tunnel.host == *host).count();
+        assert!((least..=most).contains(&told), "kill {round}: {told} tunnels to {host} are told as open, and {least} to {most} were");
+    }
+    assert!(told.iter().all(|tunnel| hosts.contains(&tunnel.host.as_str())), "kill {round}: nobody opened one of {told:?}");
+    told.len()
 }
 
 /// The only capture below a folder.

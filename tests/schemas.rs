@@ -169,7 +169,7 @@ fn every_line_of_a_capture_is_what_its_schema_says() {
     }
     let told: BTreeSet<String> = ["exchange", "exchange-began", "message", "phase-began", "phone-moved", "planted"]
         .into_iter()
-        .chain(["run-ended", "run-started", "step-began", "step-ended", "tunnel"])
+        .chain(["run-ended", "run-started", "step-began", "step-ended", "tunnel", "tunnel-began"])
         .map(str::to_owned)
         .collect();
     assert_eq!(kinds, told, "every kind of event was seen");

@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(fingerprint(&out).len(), 32 * 3 - 1, "{out}");
         for line in [
             "rig      rig\n",
-            "name     tattletale audit 2026-03-02\n",
+            "name     tattletale audit 2026-03-02 ",
             "valid    2026-03-01 to 2026-05-30, 88 days left\n",
             "kept in  rigs/rig/authority/authority.pem\n",
         ] {

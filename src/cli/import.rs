@@ -20,7 +20,7 @@ use crate::{
 /// Arguments of `import`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The file: a HAR, packed (.zhar) or not, a mitmproxy flow file, or a capture's folder or log, also of a run that broke off
+    /// The file: a HAR, packed (.zhar) or not, a mitmproxy flow file, or a capture's folder or its log under any name, also of a run that broke off
     file: PathBuf,
     #[command(flatten)]
     claims: Claims,
@@ -29,8 +29,8 @@ pub(super) struct Arguments {
 /// Does it.
 pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
     let path = surroundings.path(&arguments.file);
-    if let Some(folder) = capture_at(&path) {
-        return adopt(folder, surroundings);
+    if let Some(capture) = capture_at(&path) {
+        return adopt(capture, surroundings);
     }
     if path.is_dir() {
         let problem = format!("import {}: it is a folder, and no capture", surroundings.shown(&path));
@@ -69,26 +69,30 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     Ok(Exit::Clean)
 }
 
-/// The capture that a path names: its folder, or the log in it.
+/// The capture that a path names: its folder, also by the log in it; or a log that somebody gave another name.
 fn capture_at(path: &Path) -> Option<&Path> {
     if capture::is_capture(path) {
         return Some(path);
     }
-    path.parent().filter(|folder| path.file_name().is_some_and(|name| name == capture::LOG) && capture::is_capture(folder))
+    let in_folder = path.parent().filter(|folder| path.file_name().is_some_and(|name| name == capture::LOG) && capture::is_capture(folder));
+    in_folder.or_else(|| capture::is_log(path).then_some(path))
 }
 
 /// Takes a capture over, and says what it lacks. One that is among the captures already stays where it is.
-fn adopt(folder: &Path, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
+fn adopt(from: &Path, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
     let runs = surroundings.workspace().prepare_runs()?;
     let here = |path: &Path| path.canonicalize().ok();
-    let shown = surroundings.shown(folder);
-    let at_home = here(folder).is_some_and(|folder| folder.parent().map(Path::to_owned) == here(&runs));
+    let shown = surroundings.shown(from);
+    if !from.is_dir() {
+        surroundings.note(format_args!("{shown} is the log of a capture; large bodies are looked for in {}/ beside it", capture::BODIES));
+    }
+    let at_home = from.is_dir() && here(from).is_some_and(|folder| folder.parent().map(Path::to_owned) == here(&runs));
     let (kept, found) = if at_home {
-        let found = CaptureReader::open(folder)?.verify()?;
+        let found = CaptureReader::open(from)?.verify()?;
         surroundings.note(format_args!("{shown} is among the captures already"));
-        (folder.to_owned(), found)
+        (from.to_owned(), found)
     } else {
-        capture::adopt(folder, &runs, surroundings.now)?
+        capture::adopt(from, &runs, surroundings.now)?
     };
     for gap in found.gaps() {
         surroundings.warn(format_args!("{shown}: {gap}"));

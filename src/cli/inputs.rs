@@ -90,8 +90,8 @@ pub(super) fn recordings(paths: &[PathBuf], claims: &Claims, surroundings: &mut 
     for typed in paths {
         let path = surroundings.path(typed);
         let shown = surroundings.shown(&path);
-        if capture::is_capture(&path) {
-            let reader = CaptureReader::open(&path)?;
+        if capture::is_capture(&path) || capture::is_log(&path) {
+            let reader = if path.is_dir() { CaptureReader::open(&path)? } else { CaptureReader::open_log(&path)? };
             if !claims.fit(&reader.provenance().target) {
                 return Err(of_something_else(&shown, &[reader.provenance().target.clone()]));
             }

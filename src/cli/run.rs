@@ -26,6 +26,8 @@ use crate::{
     traffic::TrafficError,
 };
 
+mod control;
+
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -56,6 +58,9 @@ pub(super) struct Arguments {
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Make only the control run, the phone with the app stopped, and keep it with the rig for the runs to come
+    #[arg(long, conflicts_with_all = ["scenarios", "runs", "break_proxy_after", "break_trust", "break_route"])]
+    control: bool,
     /// Rehearse a failure: the proxy of each run dies after the step on this line of the scenario
     #[arg(long, value_name = "LINE", help_heading = "Rehearsal")]
     break_proxy_after: Option<u32>,
@@ -80,6 +85,9 @@ impl Arguments {
 
 /// What is to be run, with everything checked that can be checked before.
 struct Plan {
+    app: App,
+    /// Where the rig's control runs are kept.
+    control: control::Shelf,
     scenarios: Vec<Planned>,
     version: AppVersion,
     seed: u64,
@@ -111,15 +119,14 @@ struct Recorded {
 pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
     let plan = plan(arguments, surroundings)?;
     if arguments.dry_run {
-        surroundings.print(&plan_in_full(&plan, arguments, surroundings))?;
+        surroundings.print(&plan_in_full(&plan, arguments, surroundings)?)?;
         return Ok(Exit::Clean);
     }
     tell_plan(&plan, arguments, surroundings);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|problem| Failure::instrument(format!("start the rig: {problem}"), ""))?;
+    if arguments.control {
+        return control::execute(&plan, arguments, surroundings);
+    }
+    let runtime = runtime()?;
     // The runtime lives on while the audit works, so that Ctrl-C is still heard.
     let recorded = runtime.block_on(async {
         let presses = Presses::listen(surroundings.end_at_once)?;
@@ -154,6 +161,12 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     Ok(recorded.exit.worse(judged))
 }
 
+/// What rigs and audits run on.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().map_err(|problem| Failure::instrument(format!("start the rig: {problem}"), ""))
+}
+
 fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, Failure> {
     let rig = arguments.rig.as_ref().map(|path| simulated_rig(path, surroundings)).transpose()?;
     let workspace = surroundings.workspace();
@@ -163,7 +176,7 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
         return Err(Failure::usage(format!("find the app {}", printable(&arguments.app)), format!("there is {}", known.join(", "))));
     };
     let version = version(arguments.app_version.as_deref())?;
-    let mut scenarios = scenarios(arguments, &app, &version, &texts)?;
+    let mut scenarios = if arguments.control { Vec::new() } else { scenarios(arguments, &app, &version, &texts)? };
     for planned in &mut scenarios {
         planned.scenario.runs = arguments.runs.unwrap_or(planned.scenario.runs);
     }
@@ -177,10 +190,11 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
             .map(|placed| format!("{} ({})", placed.snapshot.header.target.version, placed.place));
     }
     let rig = rig.as_ref();
+    let control = control::Shelf::of(arguments.rig.as_deref().zip(rig), &workspace)?;
     let seed = arguments.seed.or_else(|| rig?.seed).unwrap_or_else(|| fastrand::u64(..1_000_000_000));
     let listen = arguments.listen.or_else(|| rig?.listen).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let captures = if arguments.dry_run { workspace.runs() } else { workspace.prepare_runs()? };
-    Ok(Plan { scenarios, version, seed, listen, captures })
+    Ok(Plan { app, control, scenarios, version, seed, listen, captures })
 }
 
 /// The rig that a file describes. This version drives the simulated one only.
@@ -262,9 +276,9 @@ fn tell_plan(plan: &Plan, arguments: &Arguments, surroundings: &mut Surroundings
 }
 
 /// The plan with every step: what `--dry-run` prints.
-fn plan_in_full(plan: &Plan, arguments: &Arguments, surroundings: &Surroundings) -> String {
-    let mut text =
-        format!("{}\n\ncontrol run: the phone with the app stopped, to know other apps' traffic\n", head(plan, arguments, surroundings));
+fn plan_in_full(plan: &Plan, arguments: &Arguments, surroundings: &Surroundings) -> Result<String, Failure> {
+    let control = plan.control.in_words(&arguments.app, arguments.control)?;
+    let mut text = format!("{}\n\ncontrol run: {control}\n", head(plan, arguments, surroundings));
     for Planned { scenario, text: source, baseline, .. } in &plan.scenarios {
         let baseline = baseline.as_deref().map_or_else(|| "nothing: there is no accepted snapshot".to_owned(), printable);
         text.push_str(&format!("\n{} {}: {}\n", scenario.name, times(scenario.runs), printable(&scenario.about)));
@@ -273,7 +287,7 @@ fn plan_in_full(plan: &Plan, arguments: &Arguments, surroundings: &Surroundings)
             text.push_str(&format!("  line {}: {}\n", placed.line, step_in_words(placed, source)));
         }
     }
-    text
+    Ok(text)
 }
 
 /// A step as its line says it, without a comment; its name where that line cannot be found.
@@ -298,10 +312,9 @@ fn times(runs: u32) -> String {
     if runs == 1 { "once".to_owned() } else { format!("{runs} times") }
 }
 
-/// The control run, then every run of every scenario, one after the other.
-async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundings: &mut Surroundings) -> Result<Recorded, Failure> {
-    let bench = SimulatedBench::start(plan.listen, surroundings.now).await?;
-    let mut order = Order {
+/// What every run of a plan has in common, as of the first.
+fn order<'a>(plan: &'a Plan, arguments: &'a Arguments) -> Order<'a> {
+    Order {
         app: &arguments.app,
         version: Some(&plan.version),
         run: 1,
@@ -309,19 +322,21 @@ async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundi
         control: None,
         captures: &plan.captures,
         watchers: Vec::new(),
-    };
+    }
+}
+
+/// The control run, then every run of every scenario, one after the other.
+async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundings: &mut Surroundings) -> Result<Recorded, Failure> {
+    let bench = SimulatedBench::start(plan.listen, surroundings.now).await?;
+    let mut order = order(plan, arguments);
     let mut recorded = Recorded { captures: Vec::new(), begun: 0, exit: Exit::Clean };
     let runs = plan.scenarios.iter().map(|planned| u64::from(planned.scenario.runs)).sum::<u64>();
     let progress = RunProgress::new(runs + 1, surroundings);
 
-    progress.begin("control run, app stopped".to_owned(), surroundings);
-    let rig = seeded(bench.rig(seed_of(plan.seed, run::CONTROL, 0), &[], None).await?, plan.seed);
-    let (outcome, control) = run::control_run(rig, &order, presses.pressed(&progress, surroundings)).await?;
-    progress.advance();
-    let exit = tell_outcome(&outcome, &progress, surroundings);
-    if exit != Exit::Clean {
-        return Ok(Recorded { exit, ..recorded });
-    }
+    let control = match control::obtain(plan, &bench, &order, presses, &progress, surroundings).await? {
+        Ok(control) => control,
+        Err(exit) => return Ok(Recorded { exit, ..recorded }),
+    };
     order.control = Some(&control);
 
     for (at, Planned { scenario, .. }) in plan.scenarios.iter().enumerate() {

@@ -115,9 +115,10 @@ pub(super) const SWITCHED: &str = "the connection turned into another protocol, 
 /// Said of a request whose response nobody saw.
 pub(super) const UNANSWERED: &str = "a request never got its response: what else would have been sent is unknown";
 
-/// The same of one exchange, with the reason where the proxy gave one. Another program's words may hold anything.
-pub(super) fn unanswered(exchange: &Exchange, imported: bool) -> String {
-    match exchange.error.as_ref().filter(|_| !imported) {
+/// The same of one exchange, with the reason where our proxy gave one, also where it comes out of an export of ours. Another
+/// program's words may hold anything.
+pub(super) fn unanswered(exchange: &Exchange, foreign: bool) -> String {
+    match exchange.error.as_ref().filter(|_| !foreign) {
         Some(error) => format!("{UNANSWERED} ({})", printable(error)),
         None => UNANSWERED.to_owned(),
     }

@@ -43,6 +43,8 @@ pub struct Observer<'a> {
     app: &'a App,
     run: u32,
     imported: bool,
+    /// Whether another program recorded it.
+    foreign: bool,
     by_hand: bool,
     control: Option<ControlRun>,
     /// Finds the app's ids in a request.
@@ -90,6 +92,7 @@ impl<'a> Observer<'a> {
             app,
             run: provenance.run,
             imported,
+            foreign: provenance.rig == Rig::Imported,
             by_hand: matches!(provenance.rig, Rig::ByHand { .. }),
             control: provenance.control.clone(),
             ids: AhoCorasick::new(app.ids.iter().filter(|id| id.len() >= 4)).ok().filter(|ids| ids.patterns_len() > 0),
@@ -136,6 +139,9 @@ impl<'a> Observer<'a> {
             }
             RunEvent::Exchange(exchange) => {
                 self.in_flight.remove(&exchange.id);
+                if let Some(tunnel) = exchange.tunnel {
+                    self.tunnels.carried(tunnel, &exchange.request.url.host);
+                }
                 self.exchange(exchange, bodies, Kind::Exchange);
             }
             RunEvent::Message(message) => self.message(message, bodies),
@@ -156,6 +162,7 @@ impl<'a> Observer<'a> {
             }
             RunEvent::RunEnded { ending } => self.ending = Some(ending.clone()),
             RunEvent::Tunnel(tunnel) => self.tunnels.add(tunnel),
+            RunEvent::TunnelBegan { id, phase, host, .. } => self.tunnels.began(*id, phase, host),
             RunEvent::RunStarted(_) | RunEvent::StepBegan { .. } | RunEvent::StepEnded { .. } => {}
         }
     }
@@ -427,7 +434,7 @@ impl<'a> Observer<'a> {
             spots.push((BlindSpotKind::LimitReached, "there are more endpoints or fields than are listed one by one".to_owned()));
         }
         if !answered && kind == Kind::Exchange {
-            spots.push((BlindSpotKind::Unanswered, blind::unanswered(exchange, self.imported)));
+            spots.push((BlindSpotKind::Unanswered, blind::unanswered(exchange, self.foreign)));
         }
         spots.extend(blind::of_front(exchange));
         // The proxy says of a WebSocket when it could not read what passed: without that, every message is in the log.

@@ -723,6 +723,9 @@ fn gaps_become_blind_spots() {
         tunnel("api-mifit-de.huami.test", TunnelOutcome::Read { requests: 3 }),
         tunnel("phone.test", TunnelOutcome::PassedThrough),
         RunEvent::ExchangeBegan { id: ExchangeId(30), method: "GET".into(), host: "lost.test".into() },
+        RunEvent::TunnelBegan { id: TunnelId(40), phase: "sync".into(), host: "open.test".into(), port: 443 },
+        RunEvent::TunnelBegan { id: TunnelId(1), phase: "sync".into(), host: "phone.test".into(), port: 443 },
+        tunnel("phone.test", TunnelOutcome::PassedThrough),
         RunEvent::RunEnded { ending: RunEnding::Interrupted },
     ]);
     let seen = observe(2, &events);
@@ -736,6 +739,7 @@ fn gaps_become_blind_spots() {
         "certificate-refused pinned.test  App",
         "closed-without-request quiet.test  App",
         "passed-through phone.test  Phone",
+        "still-open open.test  App",
         "unanswered lost.test  App",
         "unanswered new.test POST new.test/t App",
         "body-missing new.test POST new.test/t App",
@@ -746,7 +750,7 @@ fn gaps_become_blind_spots() {
     ] {
         assert!(shown.iter().any(|line| line == want), "no {want:?} in\n{}", shown.join("\n"));
     }
-    assert_eq!(shown.len(), 10, "{shown:?}");
+    assert_eq!(shown.len(), 11, "{shown:?}");
     let opaque = seen
         .coverage
         .blind_spots

@@ -3,14 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    BlindSpot, BlindSpotKind, Evidence, HostCoverage, Leaving, Origin, PassReason, PassedBytes, Tunnel, TunnelOutcome, text::printable,
+    BlindSpot, BlindSpotKind, Evidence, HostCoverage, Leaving, Origin, PassReason, PassedBytes, Tunnel, TunnelId, TunnelOutcome,
+    text::printable,
 };
 
 use super::blind::BlindSpots;
 
 /// What became of the tunnels of one run, host by host.
 #[derive(Debug, Default)]
-pub(super) struct Tunnels(BTreeMap<String, HostTunnels>);
+pub(super) struct Tunnels {
+    hosts: BTreeMap<String, HostTunnels>,
+    /// Those that have begun and not ended.
+    open: BTreeMap<TunnelId, OpenTunnel>,
+}
+
+/// A tunnel that has begun and not ended.
+#[derive(Debug)]
+struct OpenTunnel {
+    phase: String,
+    host: String,
+    /// Whether a request in it was read.
+    read: bool,
+}
 
 #[derive(Debug, Default)]
 struct HostTunnels {
@@ -23,6 +37,18 @@ struct HostTunnels {
     unused: BTreeMap<Unused, Gap>,
     /// The same for clients that left as one does that checks certificates itself, by what they offered by ALPN.
     pinned: BTreeMap<Vec<String>, Gap>,
+    /// Tunnels that were open when the recording broke off.
+    still_open: StillOpen,
+}
+
+/// Tunnels to one host that were open when the recording broke off.
+#[derive(Debug, Default)]
+struct StillOpen {
+    /// How many.
+    count: u64,
+    /// In how many of them no request was read.
+    unread: u64,
+    phases: BTreeSet<String>,
 }
 
 /// Why a tunnel without a request says little, the strongest hint of a gap first.
@@ -47,11 +73,26 @@ struct Gap {
 }
 
 impl Tunnels {
-    /// Takes one in. Its host is the name in the ClientHello when the CONNECT gave only an address.
+    /// One was opened. It is taken for open until [`Self::add`] tells what became of it.
+    pub(super) fn began(&mut self, id: TunnelId, phase: &str, host: &str) {
+        self.open.insert(id, OpenTunnel { phase: phase.to_owned(), host: host.to_ascii_lowercase(), read: false });
+    }
+
+    /// A request in one was read, which names the host where the CONNECT gave only an address.
+    pub(super) fn carried(&mut self, id: TunnelId, host: &str) {
+        if let Some(open) = self.open.get_mut(&id) {
+            open.read = true;
+            if is_address(&open.host) {
+                open.host = host.to_ascii_lowercase();
+            }
+        }
+    }
+
+    /// Takes one in that is over. Its host is the name in the ClientHello when the CONNECT gave only an address.
     pub(super) fn add(&mut self, tunnel: &Tunnel) {
-        let address = tunnel.host.parse::<core::net::IpAddr>().is_ok();
-        let host = tunnel.sni.as_ref().filter(|_| address).unwrap_or(&tunnel.host);
-        let host = self.0.entry(host.to_ascii_lowercase()).or_default();
+        self.open.remove(&tunnel.id);
+        let host = tunnel.sni.as_ref().filter(|_| is_address(&tunnel.host)).unwrap_or(&tunnel.host);
+        let host = self.hosts.entry(host.to_ascii_lowercase()).or_default();
         let gap = match &tunnel.outcome {
             TunnelOutcome::Read { .. } => {
                 host.read.insert(tunnel.alpn.clone());
@@ -71,7 +112,7 @@ impl Tunnels {
     /// Writes hosts and blind spots. `exchanges` says how many were read of a host, `origin_of` whose a host is,
     /// `name_of` how a host is written, `pattern_of` how a blind spot names it.
     pub(super) fn finish(
-        self,
+        mut self,
         run: u32,
         hosts: &mut BTreeMap<String, HostCoverage>,
         spots: &mut BlindSpots,
@@ -79,9 +120,25 @@ impl Tunnels {
         name_of: impl Fn(&str) -> String,
         pattern_of: impl Fn(&str) -> String,
     ) {
-        for (host, tunnels) in self.0 {
+        for open in std::mem::take(&mut self.open).into_values() {
+            self.hosts.entry(open.host).or_default().still_open.add(open.phase, open.read);
+        }
+        for (host, mut tunnels) in self.hosts {
             let fresh = HostCoverage { origin: origin_of(&host), ..HostCoverage::default() };
             let coverage = hosts.entry(name_of(&host)).or_insert(fresh);
+            let still_open = std::mem::take(&mut tunnels.still_open);
+            if still_open.count > 0 {
+                coverage.unread_tunnels += still_open.unread;
+                spots.add(BlindSpot {
+                    host: pattern_of(&host),
+                    kind: BlindSpotKind::StillOpen,
+                    endpoint: String::new(),
+                    origin: coverage.origin,
+                    sentence: still_open.told(),
+                    phases: still_open.phases.into_iter().map(|phase| (phase, 1)).collect(),
+                    evidence: Some(Evidence { run, exchange: None, bytes: None, chain: Vec::new() }),
+                });
+            }
             for (kind, gap) in tunnels.gaps(coverage.exchanges > 0) {
                 coverage.unread_tunnels += gap.count;
                 let sentence = gap.told();
@@ -102,7 +159,7 @@ impl Tunnels {
 impl HostTunnels {
     /// What of all this hides something.
     fn gaps(self, exchanges_read: bool) -> BTreeMap<BlindSpotKind, Gap> {
-        let Self { read, mut unread, given_up, unused, pinned } = self;
+        let Self { read, mut unread, given_up, unused, pinned, still_open: _ } = self;
         let mut without_request = Gap::default();
         for (offers, gap) in pinned {
             // A client of the same kind was read, so it does not check certificates itself: what it left was not needed.
@@ -128,6 +185,26 @@ impl HostTunnels {
             unread.entry(kind).or_default().join(given_up);
         }
         unread
+    }
+}
+
+impl StillOpen {
+    fn add(&mut self, phase: String, read: bool) {
+        self.count += 1;
+        self.unread += u64::from(!read);
+        self.phases.insert(phase);
+    }
+
+    fn told(&self) -> String {
+        let Self { count, unread, .. } = self;
+        let (were, them) = if *count == 1 { ("connection was", "it") } else { ("connections were", "them") };
+        let read = match unread {
+            0 => String::new(),
+            all if all == count => format!(", and no request in {them} was read to its end"),
+            some => format!(", and in {some} of them no request was read to its end"),
+        };
+        let unknown = format!("what else passed through {them}, and how many bytes, is not known");
+        format!("{count} {were} still open when the recording broke off{read}: {unknown}")
     }
 }
 
@@ -162,6 +239,10 @@ impl Gap {
             None => self.sentence.clone(),
         }
     }
+}
+
+fn is_address(host: &str) -> bool {
+    host.parse::<core::net::IpAddr>().is_ok()
 }
 
 fn bytes(count: u64) -> String {
@@ -322,6 +403,50 @@ mod tests {
         check(&[mqtt], &[(PassedThrough, sentence)]);
         let unreachable = TunnelOutcome::Unreachable { why: "the server refused the connection".to_owned() };
         check(&[tunnel(unreachable)], &[(Unreachable, "the connection was to be passed on, but the server refused the connection")]);
+    }
+
+    #[test]
+    fn what_was_open_when_the_recording_broke_off_is_told_host_by_host() {
+        let check = |read: [bool; 2], over: &[u64], expected: Option<(u64, &str)>| {
+            let mut all = Tunnels::default();
+            for (id, read) in [1, 2].into_iter().zip(read) {
+                all.began(TunnelId(id), "sync", "h.test");
+                if read {
+                    all.carried(TunnelId(id), "other.test");
+                }
+            }
+            over.iter().for_each(|id| all.add(&Tunnel { id: TunnelId(*id), ..self::read() }));
+            let (mut hosts, mut spots) = (BTreeMap::new(), BlindSpots::default());
+            all.finish(1, &mut hosts, &mut spots, |_| Origin::App, str::to_owned, str::to_owned);
+            let told: Vec<_> = spots.into_set(9).into_iter().map(|spot| (spot.kind, spot.host, spot.sentence)).collect();
+            let want = expected.map(|(_, sentence)| (BlindSpotKind::StillOpen, "h.test".to_owned(), sentence.to_owned()));
+            assert_eq!(told, want.into_iter().collect::<Vec<_>>());
+            assert_eq!(hosts["h.test"].unread_tunnels, expected.map_or(0, |(unread, _)| unread));
+        };
+        let unknown = "what else passed through it, and how many bytes, is not known";
+        let one = format!("1 connection was still open when the recording broke off: {unknown}");
+        check([true, false], &[2], Some((0, &one)));
+        let one = format!("1 connection was still open when the recording broke off, and no request in it was read to its end: {unknown}");
+        check([true, false], &[1], Some((1, &one)));
+        let unknown = "what else passed through them, and how many bytes, is not known";
+        let both = format!(
+            "2 connections were still open when the recording broke off, and in 1 of them no request was read to its end: {unknown}"
+        );
+        check([true, false], &[], Some((1, &both)));
+        let both =
+            format!("2 connections were still open when the recording broke off, and no request in them was read to its end: {unknown}");
+        check([false, false], &[], Some((2, &both)));
+        check([true, true], &[1, 2], None);
+    }
+
+    #[test]
+    fn a_connection_to_an_address_that_broke_off_bears_the_name_its_request_gave() {
+        let mut all = Tunnels::default();
+        all.began(TunnelId(1), "sync", "192.0.2.7");
+        all.carried(TunnelId(1), "H.test");
+        let (mut hosts, mut spots) = (BTreeMap::new(), BlindSpots::default());
+        all.finish(1, &mut hosts, &mut spots, |_| Origin::App, str::to_owned, str::to_owned);
+        assert_eq!(hosts.into_keys().collect::<Vec<_>>(), ["h.test"]);
     }
 
     #[test]

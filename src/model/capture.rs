@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{AppVersion, Category, Exchange, FieldType, PlantedValue};
 
 /// Version of the capture format. Raised when a reader of the old one would be wrong.
-pub const CAPTURE_FORMAT: u32 = 1;
+///
+/// 2: [`RunEvent::TunnelBegan`](super::RunEvent::TunnelBegan) tells of each tunnel when it is opened.
+pub const CAPTURE_FORMAT: u32 = 2;
 
 /// Where a capture came from: the first event of its log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

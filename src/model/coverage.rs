@@ -128,6 +128,8 @@ pub enum BlindSpotKind {
     OwnProtocol,
     /// Passed on unread.
     PassedThrough,
+    /// Connections that were open when the recording broke off.
+    StillOpen,
     /// A request never got its response, so what else would have been sent is unknown.
     Unanswered,
     /// The server of a tunnel that was to be passed on could not be reached.
@@ -136,7 +138,7 @@ pub enum BlindSpotKind {
 
 impl BlindSpotKind {
     /// Every kind, sorted by word.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BodyMissing,
         Self::BodyOpaque,
         Self::CertificateRefused,
@@ -149,6 +151,7 @@ impl BlindSpotKind {
         Self::NotTls,
         Self::OwnProtocol,
         Self::PassedThrough,
+        Self::StillOpen,
         Self::Unanswered,
         Self::Unreachable,
     ];
@@ -168,6 +171,7 @@ impl BlindSpotKind {
             Self::NotTls => "not-tls",
             Self::OwnProtocol => "own-protocol",
             Self::PassedThrough => "passed-through",
+            Self::StillOpen => "still-open",
             Self::Unanswered => "unanswered",
             Self::Unreachable => "unreachable",
         }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Category, Exchange, ExchangeId, Message, PlantedValue, Position, Provenance, Tunnel};
+use super::{Category, Exchange, ExchangeId, Message, PlantedValue, Position, Provenance, Tunnel, TunnelId};
 
 /// One event with the number its writer gave it. An exchange belongs to the phase whose event has the highest number below
 /// that of the exchange's first event.
@@ -71,6 +71,18 @@ pub enum RunEvent {
     },
     /// A tunnel is over.
     Tunnel(Tunnel),
+    /// A CONNECT was read. Its tunnel follows when it is over; one that never follows was open when the recording broke off.
+    /// Captures of format 1 have none of these.
+    TunnelBegan {
+        /// Number within the capture.
+        id: TunnelId,
+        /// Phase in which it was opened.
+        phase: String,
+        /// Host of the CONNECT, lower case.
+        host: String,
+        /// Port of the CONNECT.
+        port: u16,
+    },
 }
 
 /// How a run ended.

@@ -56,7 +56,8 @@ pub enum Renewal {
 /// An authority with less left than this is made anew, so that no audit ends with a phone that trusts nobody.
 pub const RENEWED_BEFORE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// The name of an authority made at `now`: `tattletale audit 2026-03-02`, UTC.
+/// What the name of an authority made at `now` begins with: `tattletale audit 2026-03-02`, UTC. One that is kept with a rig
+/// bears a few digits of its key after it, so that a phone tells it from another of the same day.
 pub fn name(now: Timestamp) -> String {
     format!("tattletale audit {}", now.strftime("%Y-%m-%d"))
 }
@@ -114,7 +115,7 @@ pub fn renewal(about: &AuthorityAbout, now: Timestamp) -> Option<Renewal> {
 }
 
 fn make(locked: &LockedRig, now: Timestamp) -> Result<Authority, RunError> {
-    let authority = Authority::generate(&name(now), now)?;
+    let authority = Authority::generate_marked(&name(now), now)?;
     locked.keep_authority(&authority.to_pem())?;
     Ok(authority)
 }
@@ -140,11 +141,28 @@ mod tests {
         let rig = rig(root.path());
         assert!(kept(&rig).expect("nothing yet").is_none());
         let first = of_rig(&rig, at("2026-03-02T08:00:00Z")).expect("made");
-        assert_eq!((&first.obtained, first.authority.about().name.as_str()), (&Obtained::Made, "tattletale audit 2026-03-02"));
+        assert_eq!(first.obtained, Obtained::Made);
+        assert!(first.authority.about().name.starts_with("tattletale audit 2026-03-02 "), "{:?}", first.authority.about());
         let second = of_rig(&rig, at("2026-05-01T08:00:00Z")).expect("kept");
         assert_eq!(second.obtained, Obtained::Kept);
         assert_eq!(second.authority.certificate_der(), first.authority.certificate_der());
         second.authority.server_config("api.test", &[b"h2"]).expect("it still signs");
+    }
+
+    #[test]
+    fn one_that_takes_another_s_place_on_the_same_day_has_another_name_and_another_file_on_android() {
+        let root = tempfile::tempdir().expect("a folder");
+        let rig = rig(root.path());
+        let now = at("2026-03-02T08:00:00Z");
+        let old = of_rig(&rig, now).expect("made").authority;
+        let (new, _) = rotate(&rig, now).expect("replaced");
+        assert_ne!(new.about().name, old.about().name);
+        assert_ne!(new.android_name(), old.android_name());
+        for authority in [&*old, &new] {
+            let digits = authority.about().name.strip_prefix("tattletale audit 2026-03-02 ").unwrap_or_default();
+            assert!(digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()), "{:?}", authority.about());
+        }
+        assert_eq!(kept(&rig).expect("readable").expect("there").about(), new.about());
     }
 
     #[test]

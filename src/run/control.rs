@@ -1,5 +1,6 @@
 //! The control run of a rig (R1): made once, kept with the rig, and made anew when it may no longer be true: when the phone's
-//! system or the rig has changed, or it is too old. The simulated rig's is made for each invocation and never comes here.
+//! system or the rig has changed, or it is too old. The simulated rig that no file
+//! describes has its own made for each invocation, unless somebody asked for one to be kept.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,7 +11,7 @@ use crate::{
         control::{CONTROL_FORMAT, KeptControl},
     },
     phone::Phone,
-    scenario::RigFile,
+    scenario::{RigFile, rig_file::PhoneKind},
     store::{RigFolder, StoreError},
 };
 
@@ -63,12 +64,14 @@ pub struct Sameness<'a> {
 }
 
 /// SHA-256, hex, of what describes the devices of a rig: phone and band, not the band's key, nor who agreed, nor where the proxy
-/// listens.
-pub fn fingerprint(rig: &RigFile) -> String {
-    let serial = rig.phone.serial.as_ref().map_or("", |serial| serial.expose());
-    let band = rig.band.as_ref().map(|band| format!("{} {:02x?}", band.model, band.address.expose())).unwrap_or_default();
+/// listens. `None` is the simulated rig that no file describes: the same as one whose file names no more than the simulated phone.
+pub fn fingerprint(rig: Option<&RigFile>) -> String {
+    let kind = rig.map_or(PhoneKind::Simulated, |rig| rig.phone.kind);
+    let serial = rig.and_then(|rig| rig.phone.serial.as_ref()).map_or("", |serial| serial.expose());
+    let band =
+        rig.and_then(|rig| rig.band.as_ref()).map(|band| format!("{} {:02x?}", band.model, band.address.expose())).unwrap_or_default();
     // Exposed to be hashed: the digest says whether they are the same, and nothing else.
-    crate::model::text::sha256_hex(format!("{:?}\n{serial}\n{band}", rig.phone.kind).as_bytes())
+    crate::model::text::sha256_hex(format!("{kind:?}\n{serial}\n{band}").as_bytes())
 }
 
 /// The control run that is kept with a rig for this app, if it is still true at `now`, the wall clock's time; else why not.
@@ -187,10 +190,12 @@ mod tests {
                  band: {{ model: mi-band-3, address: \"C0:FF:EE:12:34:56\", key: {key} }}\n"
             )
         };
-        let of = |serial, key, listen| fingerprint(&parse::rig("rig.yaml", &text(serial, key, listen)).expect("a good rig file"));
+        let of = |serial, key, listen| fingerprint(Some(&parse::rig("rig.yaml", &text(serial, key, listen)).expect("a good rig file")));
         let (one, other) = ("000102030405060708090a0b0c0d0e0f", "0f0e0d0c0b0a09080706050403020100");
         assert_eq!(of("PHONE1", one, "\"127.0.0.1:8080\""), of("PHONE1", other, "\"127.0.0.1:8081\""));
         assert_ne!(of("PHONE1", one, "\"127.0.0.1:8080\""), of("PHONE2", one, "\"127.0.0.1:8080\""));
+        let simulated = parse::rig("rig.yaml", "phone: { kind: simulated }\nseed: 4\n").expect("a good rig file");
+        assert_eq!(fingerprint(None), fingerprint(Some(&simulated)));
     }
 
     #[tokio::test(flavor = "multi_thread")]

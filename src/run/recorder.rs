@@ -375,6 +375,7 @@ impl Writer {
                 }
             }
             TrafficEvent::TunnelBegan { id, at, host, port } => {
+                self.write(at, RunEvent::TunnelBegan { id, phase: self.phase.clone(), host: host.clone(), port })?;
                 self.tunnels.insert(id, OpenTunnel { phase: self.phase.clone(), began: at, host, port, requests: 0 });
             }
             TrafficEvent::TunnelEnded { id, at, sni, alpn, outcome, evidence } => {

@@ -27,17 +27,20 @@ mod writer;
 pub use adopt::adopt;
 pub use body::{BodyWriter, MOST_INLINE};
 pub use reader::CaptureReader;
-pub use verify::{Unfinished, Verified};
+pub use verify::{OpenTunnel, Unfinished, Verified};
 pub use writer::CaptureWriter;
 
 /// The log's file name.
 pub const LOG: &str = "events.jsonl";
 
 /// The folder of large bodies.
-const BODIES: &str = "bodies";
+pub const BODIES: &str = "bodies";
 
 /// How the name of a body file begins that is being written.
 const PARTIAL: &str = ".partial-";
+
+/// Bytes at the beginning of a log that tell that it is one.
+const FIRST_WORDS: u64 = 256;
 
 /// Longest line of a log, in bytes: two inline bodies, headers and a long URL fit many times over.
 const MOST_LINE: usize = 64 * 1024 * 1024;
@@ -63,6 +66,19 @@ pub struct StoredCapture {
 /// Whether a folder looks like a capture.
 pub fn is_capture(folder: &Path) -> bool {
     folder.join(LOG).is_file()
+}
+
+/// Whether a file, under whatever name, begins as the log of a capture does.
+pub fn is_log(file: &Path) -> bool {
+    // A pipe would lose what is read here.
+    if !file.is_file() {
+        return false;
+    }
+    let mut start = Vec::new();
+    let read = fs::File::open(file).and_then(|file| io::Read::read_to_end(&mut io::Read::take(file, FIRST_WORDS), &mut start));
+    read.is_ok()
+        && start.starts_with(br#"{"n":1,"at":""#)
+        && memchr::memmem::find(&start, br#","event":{"run-started":{"format":"#).is_some()
 }
 
 /// Every capture directly inside a folder, by name (which is by time). A folder that is no readable capture is given with what
@@ -123,7 +139,7 @@ pub fn purge(folder: &Path) -> Result<u64, StoreError> {
     let log = folder.join(LOG);
     let before = log.metadata().map_or(0, |about| about.len());
     let written = written_at(&log);
-    let mut lines = reader::Lines::open(folder)?;
+    let mut lines = reader::Lines::open(&log)?;
     let mut kept = Purged::begin(&log)?;
     // A half line at the end goes too: it may hold half a body.
     while let reader::Line::Whole(line) = lines.next()? {

@@ -37,7 +37,7 @@ pub struct Authority {
 /// What an authority's certificate says of itself. Nothing of it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorityAbout {
-    /// Its common name, under which a phone lists it: `tattletale audit 2026-03-02`.
+    /// Its common name, under which a phone lists it: `tattletale audit 2026-03-02 779ebc`.
     pub name: String,
     /// First second of its validity, and of every leaf's.
     pub not_before: Timestamp,
@@ -59,6 +59,22 @@ impl Authority {
     /// # Errors
     /// [`TrafficError::Authority`] when no key can be generated or the name cannot be put into a certificate.
     pub fn generate(common_name: &str, now: Timestamp) -> Result<Self, TrafficError> {
+        Self::with_key(KeyPair::generate().map_err(unusable)?, common_name, now)
+    }
+
+    /// As [`Authority::generate`], with a space and six hex digits after the name: the first of the SHA-256 of its public key
+    /// (subject public key info, DER). So a phone tells two authorities of the same name apart, in its list and, as
+    /// [`Authority::android_name`] depends on the name alone, in its files.
+    ///
+    /// # Errors
+    /// As [`Authority::generate`].
+    pub fn generate_marked(name: &str, now: Timestamp) -> Result<Self, TrafficError> {
+        let key = KeyPair::generate().map_err(unusable)?;
+        let digits: String = sha256_hex(&key.subject_public_key_info()).chars().take(MARK).collect();
+        Self::with_key(key, &format!("{name} {digits}"), now)
+    }
+
+    fn with_key(key: KeyPair, common_name: &str, now: Timestamp) -> Result<Self, TrafficError> {
         let mut parameters = CertificateParams::default();
         parameters.distinguished_name = named(common_name);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -66,7 +82,6 @@ impl Authority {
         parameters.serial_number = Some(serial_number());
         let first = (now.as_second() - DAY).clamp(0, LATEST_START);
         set_validity(&mut parameters, first, first + VALIDITY);
-        let key = KeyPair::generate().map_err(unusable)?;
         let certificate = parameters.self_signed(&key).map_err(unusable)?.der().clone();
         let about = about(&certificate).map_err(unusable)?;
         Ok(Self { issuer: Issuer::new(parameters, key), certificate, about, minted: Mutex::default() })
@@ -245,6 +260,8 @@ fn serial_number() -> SerialNumber {
     SerialNumber::from(bytes)
 }
 
+/// Digits of the key in the name of an authority that is to be told from others: enough for all that one phone ever sees.
+const MARK: usize = 6;
 const DAY: i64 = 24 * 60 * 60;
 /// From the first second of validity to the last, both of which count: 90 days in all.
 const VALIDITY: i64 = 90 * DAY - 1;

@@ -2,7 +2,12 @@
 //! garbage, and lie about lengths, each on a connection of its own.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -70,6 +75,22 @@ pub(crate) struct Client {
     plain: bool,
     http1: Option<http1::SendRequest<Body>>,
     http2: Option<http2::SendRequest<Body>>,
+    tunnels: Tunnels,
+}
+
+/// A client's own list of its tunnels, in the order in which it asked for them.
+pub(crate) type Tunnels = Arc<Mutex<Vec<Opened>>>;
+
+/// A tunnel as its client knows it.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub(crate) host: String,
+    /// When it asked for it.
+    pub(crate) asked: Instant,
+    /// When the proxy had said yes.
+    pub(crate) opened: Option<Instant>,
+    /// When a connection that it keeps was over.
+    pub(crate) closed: Option<Instant>,
 }
 
 /// What a client does in one exchange.
@@ -170,12 +191,29 @@ impl Client {
     /// A client of a host; half of the hosts speak HTTP/1.1 alone.
     pub(crate) fn new(target: Arc<Target>, worker: usize) -> Self {
         let host = if worker.is_multiple_of(2) { format!("h1-{}.test", worker % HOSTS) } else { format!("api-{}.test", worker % HOSTS) };
-        Self { target, host, plain: false, http1: None, http2: None }
+        Self { target, host, plain: false, http1: None, http2: None, tunnels: Tunnels::default() }
     }
 
     /// A client that uploads without TLS.
     pub(crate) fn plain(target: Arc<Target>, worker: usize) -> Self {
         Self { plain: true, ..Self::new(target, worker) }
+    }
+
+    /// Its own list of its tunnels.
+    pub(crate) fn tunnels(&self) -> Tunnels {
+        Arc::clone(&self.tunnels)
+    }
+
+    /// Drives a connection through the latest tunnel, and notes when it is over.
+    fn drive<E>(&self, connection: impl Future<Output = Result<(), E>> + Send + 'static) {
+        let tunnels = self.tunnels();
+        let latest = lock(&tunnels).len().checked_sub(1);
+        tokio::spawn(async move {
+            let _ = connection.await;
+            if let Some(latest) = latest {
+                lock(&tunnels)[latest].closed = Some(Instant::now());
+            }
+        });
     }
 
     /// Whether nothing may keep this exchange from being completed.
@@ -338,7 +376,7 @@ impl Client {
                 client
             } else {
                 let (client, connection) = http1::handshake(TokioIo::new(self.tls(host).await?)).await.map_err(io::Error::other)?;
-                tokio::spawn(connection);
+                self.drive(connection);
                 client
             };
             self.http1 = Some(client);
@@ -360,7 +398,7 @@ impl Client {
             let stream = self.connect(host, &self.target.http2).await?;
             let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
             let (client, connection) = handshake.map_err(io::Error::other)?;
-            tokio::spawn(connection);
+            self.drive(connection);
             self.http2 = Some(client);
         }
         let client = self.http2.as_mut().expect("just made");
@@ -398,11 +436,21 @@ impl Client {
     /// A CONNECT that the proxy accepted.
     async fn tunnel(&self, host: &str) -> io::Result<TcpStream> {
         let mut stream = self.proxy().await?;
+        let number = {
+            let mut tunnels = lock(&self.tunnels);
+            tunnels.push(Opened { host: host.to_owned(), asked: Instant::now(), opened: None, closed: None });
+            tunnels.len() - 1
+        };
         stream.write_all(format!("CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n").as_bytes()).await?;
         let head = read_head(&mut stream).await?;
         assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
+        lock(&self.tunnels)[number].opened = Some(Instant::now());
         Ok(stream)
     }
+}
+
+fn lock(tunnels: &Mutex<Vec<Opened>>) -> std::sync::MutexGuard<'_, Vec<Opened>> {
+    tunnels.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn completed(response: Response<Incoming>, number: usize, sent: Digest) -> io::Result<Vec<Completed>> {

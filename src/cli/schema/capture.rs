@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::shared::{
-    Always, Maybe, base64, category, count, date, digest, document, field_type, flag, format_number, list, object, one_of, reference,
-    tagged, target, text, time, tuple, version, word, words,
+    Always, Maybe, base64, category, count, date, digest, document, field_type, flag, list, object, one_of, reference, tagged, target,
+    text, time, tuple, version, word, words,
 };
 use crate::model::capture::CAPTURE_FORMAT;
 
@@ -50,6 +50,12 @@ fn event() -> Value {
         ("method", Always, "", text()),
         ("host", Always, "Lower case", text()),
     ]);
+    let opened = object(&[
+        ("id", Always, "Number of the tunnel", count(1)),
+        ("phase", Always, "Phase in which it was opened", text()),
+        ("host", Always, "Host of the CONNECT, lower case", text()),
+        ("port", Always, "", json!({ "type": "integer", "minimum": 0, "maximum": 65535 })),
+    ]);
     let phase = object(&[("name", Always, "", text()), ("explains", Always, "Categories that this phase explains", list(category()))]);
     let moved =
         object(&[("position", Always, "", reference("position")), ("confirmed", Always, "Whether the phone said so when asked", flag())]);
@@ -70,6 +76,7 @@ fn event() -> Value {
         tagged("step-began", "", step),
         tagged("step-ended", "", object(&[("note", Always, "What the step says of itself", text())])),
         tagged("tunnel", "A tunnel is over", reference("tunnel")),
+        tagged("tunnel-began", "A CONNECT was read; without a tunnel of that number it was open when the recording broke off", opened),
     ])
 }
 
@@ -111,7 +118,12 @@ fn provenance() -> Value {
         ("made", Maybe, "When it was made, if that was not for this audit", time()),
     ]);
     object(&[
-        ("format", Always, "Raised when a reader of the old one would be wrong", format_number(CAPTURE_FORMAT)),
+        (
+            "format",
+            Always,
+            "Raised when a reader of the old one would be wrong; 1 has no tunnel-began",
+            json!({ "enum": (1..=CAPTURE_FORMAT).collect::<Vec<_>>() }),
+        ),
         ("tool", Always, "Version of tattletale", text()),
         ("source", Always, "Recorded, or imported", source),
         ("target", Always, "", reference("target")),

@@ -98,6 +98,8 @@ async fn what_never_ended_is_in_the_capture_before_the_runs_end_and_nothing_afte
     let told = told(&capture);
     let [
         _,
+        RunEvent::TunnelBegan { host: first, .. },
+        RunEvent::TunnelBegan { id: TunnelId(2), host: second, port: 443, .. },
         RunEvent::ExchangeBegan { .. },
         RunEvent::Exchange(exchange),
         RunEvent::Tunnel(read),
@@ -107,6 +109,7 @@ async fn what_never_ended_is_in_the_capture_before_the_runs_end_and_nothing_afte
     else {
         panic!("{told:#?}")
     };
+    assert_eq!((first.as_str(), second.as_str()), ("a.test", "b.test"));
     assert_eq!((exchange.error.as_deref(), exchange.ended, exchange.request.body.bytes), (Some(UNFINISHED), None, 4));
     assert_eq!((&read.outcome, read.ended), (&TunnelOutcome::Read { requests: 1 }, None));
     assert_eq!((empty.host.as_str(), &empty.outcome), ("b.test", &TunnelOutcome::ClosedWithoutRequest));

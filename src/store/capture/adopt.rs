@@ -20,7 +20,7 @@ use crate::{
     store::{StoreError, create_private_file},
 };
 
-/// Copies the capture in folder `from` into a new folder of `parent` (which must exist), private to its owner. Its whole
+/// Copies the capture `from`, a folder or a log under whatever name, into a new folder of `parent` (which must exist), private to its owner. Its whole
 /// lines stay as they are, byte for byte; half a line at the end is left behind. Of the bodies that the lines speak of, those
 /// are taken that are what their names say. `at`, the wall clock's time, names the folder.
 ///
@@ -31,10 +31,10 @@ use crate::{
 /// [`StoreError::NotACapture`] for such a body: nothing is taken over then. [`StoreError::Full`] or [`StoreError::Io`] when
 /// it cannot be written.
 pub fn adopt(from: &Path, parent: &Path, at: Timestamp) -> Result<(PathBuf, Verified), StoreError> {
-    let reader = CaptureReader::open(from)?;
+    let reader = if from.is_dir() { CaptureReader::open(from)? } else { CaptureReader::open_log(from)? };
     let verified = reader.verify()?;
     let folder = new_folder(parent, reader.provenance(), at)?;
-    match copy(from, &folder) {
+    match copy(&reader, &folder) {
         Ok(()) => Ok((folder, verified)),
         Err(problem) => {
             let _ = fs::remove_dir_all(&folder);
@@ -43,21 +43,21 @@ pub fn adopt(from: &Path, parent: &Path, at: Timestamp) -> Result<(PathBuf, Veri
     }
 }
 
-fn copy(from: &Path, folder: &Path) -> Result<(), StoreError> {
+fn copy(from: &CaptureReader, folder: &Path) -> Result<(), StoreError> {
     let path = folder.join(LOG);
     let failed = |problem| StoreError::of("write", &path, problem);
     let mut log = io::BufWriter::new(create_private_file(&path).map_err(failed)?);
-    let mut lines = Lines::open(from)?;
+    let mut lines = Lines::open(from.log())?;
     let mut link = chain::START.to_owned();
     let mut number = 0;
     while let Line::Whole(line) = lines.next()? {
         number += 1;
         // Checked again: somebody may be writing it.
-        let bad = |problem: &str| StoreError::BadLine { path: from.join(LOG), line: number, problem: problem.to_owned() };
+        let bad = |problem: &str| StoreError::BadLine { path: from.log().to_owned(), line: number, problem: problem.to_owned() };
         follow(&mut link, line).map_err(bad)?;
         let event: NumberedEvent = serde_json::from_slice(line).map_err(|problem| bad(&unreadable(&problem)))?;
         for sha256 in super::spilled(&event.event).filter(|sha256| super::is_digest(sha256)) {
-            copy_body(&from.join(BODIES).join(sha256), &folder.join(BODIES).join(sha256), sha256)?;
+            copy_body(&from.folder().join(BODIES).join(sha256), &folder.join(BODIES).join(sha256), sha256)?;
         }
         log.write_all(line).and_then(|()| log.write_all(b"\n")).map_err(failed)?;
     }

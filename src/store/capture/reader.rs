@@ -18,6 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub struct CaptureReader {
     folder: PathBuf,
+    log: PathBuf,
     name: String,
     provenance: Provenance,
 }
@@ -28,8 +29,27 @@ impl CaptureReader {
     /// # Errors
     /// [`StoreError::NotACapture`] when the folder is none, [`StoreError::Format`] when a newer tattletale wrote it.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let not = |problem: &str| StoreError::NotACapture { path: folder.to_owned(), problem: problem.to_owned() };
-        let mut lines = Lines::open(folder)?;
+        let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let name = whole.file_name().unwrap_or(whole.as_os_str()).to_string_lossy();
+        Self::of(folder, folder.join(LOG), &name)
+    }
+
+    /// Opens a log under whatever name. Large bodies are looked for in the folder [`BODIES`] beside it.
+    ///
+    /// # Errors
+    /// Those of [`CaptureReader::open`].
+    pub fn open_log(log: &Path) -> Result<Self, StoreError> {
+        let folder = log.parent().unwrap_or(Path::new(""));
+        match log.file_name() {
+            Some(name) if name == LOG => Self::open(folder),
+            _ => Self::of(folder, log.to_owned(), &log.file_stem().unwrap_or(log.as_os_str()).to_string_lossy()),
+        }
+    }
+
+    fn of(folder: &Path, log: PathBuf, name: &str) -> Result<Self, StoreError> {
+        let named = if log.file_name().is_some_and(|name| name == LOG) { folder } else { &log };
+        let not = |problem: &str| StoreError::NotACapture { path: named.to_owned(), problem: problem.to_owned() };
+        let mut lines = Lines::open(&log)?;
         let Line::Whole(line) = lines.next()? else {
             return Err(not("its log is empty: the run ended before it began"));
         };
@@ -50,13 +70,16 @@ impl CaptureReader {
         let peek: Peek = serde_json::from_slice(line).map_err(|_| not("its log does not begin with a run"))?;
         let found = peek.event.run_started.format;
         if found > CAPTURE_FORMAT {
-            return Err(StoreError::Format { path: folder.to_owned(), found, known: CAPTURE_FORMAT });
+            return Err(StoreError::Format { path: named.to_owned(), found, known: CAPTURE_FORMAT });
         }
         let event: NumberedEvent = serde_json::from_slice(line).map_err(|problem| not(&unreadable(&problem)))?;
         let RunEvent::RunStarted(provenance) = event.event else { return Err(not("its log does not begin with a run")) };
-        let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        let name = text::printable(&whole.file_name().unwrap_or(whole.as_os_str()).to_string_lossy());
-        Ok(Self { folder: folder.to_owned(), name, provenance: *provenance })
+        Ok(Self { folder: folder.to_owned(), name: text::printable(name), provenance: *provenance, log })
+    }
+
+    /// Its log.
+    pub fn log(&self) -> &Path {
+        &self.log
     }
 
     /// The folder.
@@ -70,9 +93,8 @@ impl CaptureReader {
     /// [`StoreError::Io`] when the log cannot be read.
     pub fn ending(&self) -> Result<Option<RunEnding>, StoreError> {
         const LOOK: u64 = 64 * 1024;
-        let path = self.folder.join(LOG);
-        let fail = |problem| StoreError::of("read", &path, problem);
-        let mut file = fs::File::open(&path).map_err(fail)?;
+        let fail = |problem| StoreError::of("read", &self.log, problem);
+        let mut file = fs::File::open(&self.log).map_err(fail)?;
         let length = file.metadata().map_err(fail)?.len();
         file.seek(io::SeekFrom::Start(length.saturating_sub(LOOK))).map_err(fail)?;
         let mut end = Vec::new();
@@ -107,7 +129,7 @@ impl Recording for CaptureReader {
 
     fn replay(&self, each: &mut dyn FnMut(&NumberedEvent, &dyn Bodies)) -> Result<(), RecordingError> {
         let fail = |problem: String| RecordingError { name: self.name.clone(), problem };
-        let mut lines = Lines::open(&self.folder).map_err(|error| fail(error.to_string()))?;
+        let mut lines = Lines::open(&self.log).map_err(|error| fail(error.to_string()))?;
         let mut number = 0;
         let mut link = chain::START.to_owned();
         // A half line at the end is what a crash left of an event; the run has no ending then, which says it all.
@@ -173,14 +195,16 @@ pub(super) enum Line<'a> {
 }
 
 impl Lines {
-    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
-        let path = folder.join(LOG);
-        match fs::File::open(&path) {
-            Ok(file) => Ok(Self { path, input: io::BufReader::with_capacity(128 * 1024, file), line: Vec::new(), number: 0 }),
-            Err(problem) if problem.kind() == io::ErrorKind::NotFound || problem.kind() == io::ErrorKind::NotADirectory => {
-                Err(StoreError::NotACapture { path: folder.to_owned(), problem: format!("it is no capture: there is no {LOG} in it") })
+    pub(super) fn open(log: &Path) -> Result<Self, StoreError> {
+        match fs::File::open(log) {
+            Ok(file) => {
+                Ok(Self { path: log.to_owned(), input: io::BufReader::with_capacity(128 * 1024, file), line: Vec::new(), number: 0 })
             }
-            Err(problem) => Err(StoreError::of("read", &path, problem)),
+            Err(problem) if problem.kind() == io::ErrorKind::NotFound || problem.kind() == io::ErrorKind::NotADirectory => {
+                let folder = log.parent().unwrap_or(log).to_owned();
+                Err(StoreError::NotACapture { path: folder, problem: format!("it is no capture: there is no {LOG} in it") })
+            }
+            Err(problem) => Err(StoreError::of("read", log, problem)),
         }
     }
 

@@ -237,8 +237,8 @@ fn what_is_no_capture_is_left_alone_and_what_is_newer_is_said_to_be() {
     assert!(matches!(CaptureReader::open(parent.path()), Err(StoreError::NotACapture { .. })));
     let (folder, _) = recorded(parent.path());
     let text = fs::read_to_string(folder.join(LOG)).expect("text");
-    fs::write(folder.join(LOG), text.replacen("\"format\":1", "\"format\":2", 1)).expect("written");
-    assert!(matches!(CaptureReader::open(&folder), Err(StoreError::Format { found: 2, known: 1, .. })));
+    fs::write(folder.join(LOG), text.replacen("\"format\":2", "\"format\":3", 1)).expect("written");
+    assert!(matches!(CaptureReader::open(&folder), Err(StoreError::Format { found: 3, known: 2, .. })));
     for nonsense in ["", "\n", "{}\n", "not json", "\u{0}\u{0}\n", "{\"n\":1}\n"] {
         fs::write(folder.join(LOG), nonsense).expect("written");
         assert!(matches!(CaptureReader::open(&folder), Err(StoreError::NotACapture { .. })), "{nonsense:?}");
@@ -258,6 +258,23 @@ fn a_torn_capture_says_what_is_missing() {
         append(&RunEvent::ExchangeBegan { id: ExchangeId(id), method: "POST".into(), host: format!("h{id}.test\u{1b}") });
     }
     append(&exchange(10, Body::default()));
+    for id in 1..=2 {
+        append(&RunEvent::TunnelBegan { id: TunnelId(id), phase: "sync".into(), host: format!("t{id}.test"), port: 443 });
+    }
+    let (began, phase, host) = (provenance.started, "sync".into(), "t1.test".into());
+    let (outcome, evidence) = (TunnelOutcome::NotTls, TunnelEvidence::default());
+    append(&RunEvent::Tunnel(Tunnel {
+        id: TunnelId(1),
+        phase,
+        host,
+        port: 443,
+        sni: None,
+        alpn: vec![],
+        began,
+        ended: None,
+        outcome,
+        evidence,
+    }));
     writer.flush().expect("there is room");
     let large = |byte: u8| {
         let mut body = writer.body();
@@ -274,16 +291,17 @@ fn a_torn_capture_says_what_is_missing() {
     std::mem::forget(writer);
     fs::remove_file(folder.join(BODIES).join(lost.sha256.expect("it is whole"))).expect("it is there");
     let mut log = fs::OpenOptions::new().append(true).open(folder.join(LOG)).expect("the log");
-    io::Write::write_all(&mut log, b"{\"n\":14,\"at\"").expect("there is room");
+    io::Write::write_all(&mut log, b"{\"n\":17,\"at\"").expect("there is room");
 
     let found = CaptureReader::open(&folder).expect("a capture").verify().expect("whole lines are as written");
-    assert_eq!((found.events, found.unfinished.len(), found.bodies), (13, 8, 0));
+    assert_eq!((found.events, found.unfinished.len(), found.bodies), (16, 8, 0));
     assert_eq!(
         found.gaps(),
         [
             "the recording breaks off: the run never said how it ended",
             "8 exchanges began and never ended: #1 POST h1.test\\u{1b}, #2 POST h2.test\\u{1b}, #3 POST h3.test\\u{1b}, \
              #4 POST h4.test\\u{1b}, #5 POST h5.test\\u{1b}, #6 POST h6.test\\u{1b}, #7 POST h7.test\\u{1b}, #8 POST h8.test\\u{1b}",
+            "1 tunnel was still open when the recording broke off: t2.test:443; what else passed through it, and how many bytes, is not known",
             "the last line is half a line of 12 bytes, which is not read",
             "1 large body is not there: purged, or lost",
             "1 large body was still coming in: 65537 bytes are there, of no exchange that ended",
@@ -313,6 +331,25 @@ fn a_capture_is_taken_over_as_it_is_or_not_at_all() {
     fs::write(body, "something else").expect("written");
     adopt(&folder, home.path(), provenance().started).expect_err("a body was changed");
     assert_eq!(fs::read_dir(home.path()).expect("there").count(), 1, "nothing of it was kept");
+}
+
+#[test]
+fn a_log_under_another_name_is_taken_over_with_the_bodies_beside_it() {
+    let (parent, home) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let (folder, events) = recorded(parent.path());
+    let renamed = folder.join("from-the-lab.txt");
+    assert!(is_log(&folder.join(LOG)) && !is_log(&folder.join(BODIES)) && !is_log(&renamed));
+    fs::rename(folder.join(LOG), &renamed).expect("ours");
+    assert!(is_log(&renamed));
+    let (adopted, found) = adopt(&renamed, home.path(), provenance().started).expect("it is a capture");
+    assert_eq!((found.gaps(), found.bodies), (vec![], 2));
+    assert_eq!(replayed(&adopted).get(1..), Some(&events[..]));
+    let reader = CaptureReader::open_log(&renamed).expect("a capture");
+    assert_eq!((reader.name().as_str(), reader.ending().expect("readable")), ("from-the-lab", Some(RunEnding::Complete)));
+    fs::write(&renamed, "{\"n\":1,\"at\":\"2026-03-01T12:00:00Z\",\"event\":{\"run-started\":{\"format\":1,\"to").expect("ours");
+    assert!(is_log(&renamed));
+    let error = CaptureReader::open_log(&renamed).expect_err("not a line").to_string();
+    assert!(error.contains("from-the-lab.txt: its log is empty"), "{error}");
 }
 
 #[test]

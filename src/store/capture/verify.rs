@@ -7,11 +7,11 @@ use std::{
 };
 
 use super::{
-    BODIES, LOG, PARTIAL, chain, is_digest,
+    BODIES, PARTIAL, chain, is_digest,
     reader::{CaptureReader, Line, Lines, digest_of, follow, unreadable},
 };
 use crate::{
-    model::{ExchangeId, NumberedEvent, RunEnding, RunEvent, text::printable},
+    model::{ExchangeId, NumberedEvent, Recording as _, RunEnding, RunEvent, TunnelId, text::printable},
     store::StoreError,
 };
 
@@ -26,6 +26,10 @@ pub struct Verified {
     pub ending: Option<RunEnding>,
     /// Exchanges that began and have no end in the log, by number.
     pub unfinished: Vec<Unfinished>,
+    /// Tunnels that began and have no end in the log, by number: open when the recording broke off.
+    pub open_tunnels: Vec<OpenTunnel>,
+    /// Whether the log tells of tunnels when they begin; captures of format 1 do not.
+    pub tells_open_tunnels: bool,
     /// Bytes of a half line at the end, which a crash left; never read.
     pub torn_bytes: usize,
     /// Body files that are there and are what their names say.
@@ -51,6 +55,17 @@ pub struct Unfinished {
     pub host: String,
 }
 
+/// A tunnel that began and never ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenTunnel {
+    /// Its number.
+    pub id: TunnelId,
+    /// Host of the CONNECT, lower case.
+    pub host: String,
+    /// Port of the CONNECT.
+    pub port: u16,
+}
+
 impl Verified {
     /// What is missing, one sentence each, safe for a terminal; empty when the capture is whole. Names hosts, and no captured
     /// value.
@@ -61,12 +76,20 @@ impl Verified {
         }
         if !self.unfinished.is_empty() {
             let told = |one: &Unfinished| format!("#{} {} {}", one.id.0, printable(&one.method), printable(&one.host));
-            let mut named: Vec<String> = self.unfinished.iter().take(MOST_NAMED).map(told).collect();
-            if self.unfinished.len() > MOST_NAMED {
-                named.push(format!("and {} more", self.unfinished.len() - MOST_NAMED));
-            }
             let count = counted(self.unfinished.len() as u64, "exchange", "exchanges");
-            gaps.push(format!("{count} began and never ended: {}", named.join(", ")));
+            gaps.push(format!("{count} began and never ended: {}", named(self.unfinished.iter().map(told))));
+        }
+        if !self.open_tunnels.is_empty() {
+            let told = |one: &OpenTunnel| format!("{}:{}", printable(&one.host), one.port);
+            let (is, it) = if self.open_tunnels.len() == 1 { ("tunnel was", "it") } else { ("tunnels were", "them") };
+            gaps.push(format!(
+                "{} {is} still open when the recording broke off: {}; what else passed through {it}, and how many bytes, is not known",
+                self.open_tunnels.len(),
+                named(self.open_tunnels.iter().map(told)),
+            ));
+        }
+        if self.ending.is_none() && !self.tells_open_tunnels {
+            gaps.push("which tunnels were open then is not known: it was recorded before that was written down".to_owned());
         }
         if self.torn_bytes > 0 {
             gaps.push(format!("the last line is half a line of {} bytes, which is not read", self.torn_bytes));
@@ -100,6 +123,8 @@ impl CaptureReader {
             link: chain::START.to_owned(),
             ending: None,
             unfinished: Vec::new(),
+            open_tunnels: Vec::new(),
+            tells_open_tunnels: self.provenance().format >= TELLS_OPEN_TUNNELS,
             torn_bytes: 0,
             bodies: 0,
             missing_bodies: 0,
@@ -107,7 +132,7 @@ impl CaptureReader {
             partial_bytes: 0,
             stray_bodies: 0,
         };
-        let spoken_of = found.read_log(self.folder())?;
+        let spoken_of = found.read_log(self.log())?;
         for sha256 in &spoken_of {
             let path = bodies.join(sha256);
             match digest_of(&path) {
@@ -132,10 +157,11 @@ impl CaptureReader {
 
 impl Verified {
     /// Follows the chain to the end of the log, and gives the digests of the body files that it speaks of.
-    fn read_log(&mut self, folder: &Path) -> Result<BTreeSet<String>, StoreError> {
-        let mut lines = Lines::open(folder)?;
+    fn read_log(&mut self, log: &Path) -> Result<BTreeSet<String>, StoreError> {
+        let mut lines = Lines::open(log)?;
         let mut spoken_of = BTreeSet::new();
         let mut begun: BTreeMap<ExchangeId, Unfinished> = BTreeMap::new();
+        let mut opened: BTreeMap<TunnelId, OpenTunnel> = BTreeMap::new();
         loop {
             let line = match lines.next()? {
                 Line::End => break,
@@ -146,7 +172,7 @@ impl Verified {
                 Line::Whole(line) => line,
             };
             let number = self.events + 1;
-            let bad = |problem: &str| StoreError::BadLine { path: folder.join(LOG), line: number, problem: problem.to_owned() };
+            let bad = |problem: &str| StoreError::BadLine { path: log.to_owned(), line: number, problem: problem.to_owned() };
             follow(&mut self.link, line).map_err(bad)?;
             self.events = number;
             let event: NumberedEvent = serde_json::from_slice(line).map_err(|problem| bad(&unreadable(&problem)))?;
@@ -158,11 +184,18 @@ impl Verified {
                 RunEvent::Exchange(exchange) => {
                     begun.remove(&exchange.id);
                 }
+                RunEvent::TunnelBegan { id, host, port, .. } => {
+                    opened.insert(id, OpenTunnel { id, host, port });
+                }
+                RunEvent::Tunnel(tunnel) => {
+                    opened.remove(&tunnel.id);
+                }
                 RunEvent::RunEnded { ending } => self.ending = Some(ending),
                 _ => {}
             }
         }
         self.unfinished = begun.into_values().collect();
+        self.open_tunnels = opened.into_values().collect();
         Ok(spoken_of)
     }
 }
@@ -171,5 +204,17 @@ fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// Exchanges that one sentence names.
+/// Some by name, and how many there are more.
+fn named(all: impl ExactSizeIterator<Item = String>) -> String {
+    let more = all.len().saturating_sub(MOST_NAMED);
+    let mut named: Vec<String> = all.take(MOST_NAMED).collect();
+    if more > 0 {
+        named.push(format!("and {more} more"));
+    }
+    named.join(", ")
+}
+
+/// The first format of a capture whose log tells of each tunnel when it begins.
+const TELLS_OPEN_TUNNELS: u32 = 2;
+/// Exchanges or tunnels that one sentence names.
 const MOST_NAMED: usize = 8;

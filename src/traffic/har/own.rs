@@ -13,8 +13,8 @@ use crate::model::{Body, BodyContent, Captured, Exchange, ExchangeId, Header, Nu
 pub(super) const LOG: &str = "_tattletale";
 /// Key of the events after the last entry, in `log`, after the entries.
 pub(super) const REST: &str = "_tattletaleRest";
-/// Version of these blocks.
-pub(super) const FORMAT: u32 = 1;
+/// Version of these blocks. Raised when a reader of the old one would be wrong: 2 has the events of a capture of format 2.
+pub(super) const FORMAT: u32 = 2;
 
 /// Block of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ pub(super) enum BodyBlock {
 impl LogBlock {
     /// The block, when it is one that this version can read.
     pub(super) fn parse(value: Value) -> Option<Self> {
-        serde_json::from_value(value).ok().filter(|block: &Self| block.format == FORMAT)
+        serde_json::from_value(value).ok().filter(|block: &Self| (1..=FORMAT).contains(&block.format))
     }
 }
 

@@ -140,6 +140,7 @@ impl<W: Write> Export<'_, W> {
                 redirect_url: header(response_headers, "location"),
                 headers_size: -1,
                 body_size: response_body.bytes,
+                error: exchange.error.as_deref(),
             },
             cache: Empty {},
             timings: Timings { send: 0.0, wait: milliseconds, receive: 0.0 },
@@ -352,6 +353,9 @@ struct HarResponse<'a> {
     redirect_url: &'a str,
     headers_size: i64,
     body_size: u64,
+    /// Why there was no response, where Chrome writes it.
+    #[serde(rename = "_error", skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
 }
 
 #[derive(Serialize)]
