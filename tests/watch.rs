@@ -13,12 +13,77 @@ mod session;
 #[path = "watch/terminal.rs"]
 mod terminal;
 
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex},
+};
+
 use session::{Session, authority};
 use support::Place;
+use tattletale::{
+    model::{Recording as _, RunEvent},
+    store::CaptureReader,
+};
 
 /// An upload as an app makes it.
 const UPLOAD: &str = r#"{"heart_rate":[61,62,63,64],"lat":52.37403,"lon":4.88969,"nickname":"Quillonbarrow"}"#;
 const JSON: &[&str] = &["Content-Type: application/json"];
+
+/// A server that answers everything with the first line of what it was asked.
+fn server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let (mut asked, mut piece) = (Vec::new(), [0; 4096]);
+                while !asked.windows(4).any(|four| four == b"\r\n\r\n") {
+                    match stream.read(&mut piece) {
+                        Ok(count @ 1..) => asked.extend_from_slice(&piece[..count]),
+                        _ => return,
+                    }
+                }
+                let asked = String::from_utf8_lossy(&asked);
+                let line = asked.lines().next().unwrap_or_default();
+                let _ = write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{line}", line.len());
+            });
+        }
+    });
+    address
+}
+
+/// An HTTP proxy that answers by itself, gives back what comes through a tunnel, and remembers what it was asked.
+fn another_proxy() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let (address, asked) = (listener.local_addr().expect("bound"), Arc::<Mutex<Vec<String>>>::default());
+    let heads = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let heads = Arc::clone(&heads);
+            std::thread::spawn(move || {
+                let (mut head, mut byte) = (Vec::new(), [0]);
+                while !head.ends_with(b"\r\n\r\n") {
+                    match stream.read(&mut byte) {
+                        Ok(1) => head.push(byte[0]),
+                        _ => return,
+                    }
+                }
+                let head = String::from_utf8_lossy(&head).into_owned();
+                let is_tunnel = head.starts_with("CONNECT ");
+                heads.lock().expect("no panic").push(head);
+                if is_tunnel {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+                    let mut back = stream.try_clone().expect("a socket");
+                    let _ = std::io::copy(&mut stream, &mut back);
+                } else {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nthere");
+                }
+            });
+        }
+    });
+    (address, asked)
+}
 
 /// Says that a test had nothing to test with.
 #[allow(clippy::print_stdout, reason = "a skipped test says so")]
@@ -144,10 +209,95 @@ fn what_is_outside_the_scope_is_passed_through_unread_and_counted() {
     let (_, stream) = session.tunnel("chat.test");
     drop(stream);
     session.wait_for("new receiver  api.band.test");
-    session.wait_for("outside       chat.test");
+    session.wait_for("outside       1 host, 1 connection to an unreachable server");
+    session.wait_for("outside       2 hosts, ");
     let ended = session.end("TERM");
-    assert!(ended.out.contains("outside the scope, passed through unread: 2 hosts"), "{}", ended.out);
-    assert!(!ended.out.contains("new receiver  bank.test"), "{}", ended.out);
+    assert!(ended.out.contains("outside the scope: 2 hosts, 2 connections to an unreachable server"), "{}", ended.out);
     let log = std::fs::read_to_string(&place.files("events.jsonl")[0]).expect("a log");
     assert_eq!(log.matches("/v1/data").count(), 1, "of what is outside, no address is recorded");
+    let capture = ended.out.lines().find_map(|line| line.strip_prefix("capture: ")).expect("it names its capture").to_owned();
+    let audit = place.run(&["audit", &capture]);
+    assert!(audit.out.contains("2 hosts outside the scope"), "{}", audit.out);
+    for text in [&log, &ended.out, &ended.err, &audit.out] {
+        assert!(!text.contains("bank") && !text.contains("chat"), "no host outside the scope is named: {text}");
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_the_phone_its_network_and_is_said_aloud() {
+    let (place, server) = (Place::empty(), server());
+    let session = Session::start_on_a_small_disk(&place, 600, &[]);
+    let url = format!("http://{server}/v1/data");
+    let upload = format!("{{\"heart_rate\":[61,62],\"padding\":\"{}\"}}", "x".repeat(4000));
+    let mut asked = 0;
+    while !session.err().contains("NOT RECORDED") {
+        assert_eq!(session.ask("POST", &url, JSON, &upload).status, 200);
+        asked += 1;
+        assert!(asked < 2000, "a disk of 300 kB is full by now: {}", session.err());
+    }
+    assert!(session.err().contains("the disk is full") && session.err().contains("traffic goes on"), "{}", session.err());
+    for _ in 0..50 {
+        assert_eq!(session.ask("POST", &url, JSON, &upload).text(), "POST /v1/data HTTP/1.1", "the phone still has its network");
+    }
+    let ended = session.end("TERM");
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.err.contains("not everything was recorded") && ended.err.contains("Counted is what is in the capture"), "{}", ended.err);
+    let capture = ended.out.lines().find_map(|line| line.strip_prefix("capture: ")).expect("it names its capture").to_owned();
+    let reader = CaptureReader::open(&place.path().join(&capture)).expect("a capture");
+    let mut written = 0;
+    reader.replay(&mut |event, _| written += u64::from(matches!(event.event, RunEvent::Exchange(_)))).expect("readable");
+    let counted = ended.out.lines().find_map(|line| line.trim_start().strip_prefix("127.0.0.1 ")?.split_whitespace().next()?.parse().ok());
+    assert!(written > 10 && counted == Some(written), "{written} were written: {}", ended.out);
+}
+
+#[test]
+fn the_authority_of_a_session_that_runs_is_neither_replaced_nor_removed() {
+    let place = Place::empty();
+    let session = Session::start(&place, &[]);
+    let der = authority(&place);
+    for what in ["rotate", "remove"] {
+        let refused = place.run(&["ca", what]);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.err.contains(&format!("{what} the authority of rig rig: a session is using it")), "{}", refused.err);
+        assert!(refused.err.contains("tattletale watch"), "{}", refused.err);
+    }
+    assert_eq!((authority(&place), place.run(&["ca", "show"]).code), (der, Some(0)));
+    // However it ends.
+    session.end("KILL");
+    assert_eq!(place.run(&["ca", "rotate"]).code, Some(0));
+    assert_eq!(place.run(&["ca", "remove"]).code, Some(0));
+}
+
+#[test]
+fn everything_goes_by_way_of_the_upstream_proxy_and_its_password_is_kept_nowhere() {
+    let (place, (upstream, asked)) = (Place::empty(), another_proxy());
+    let url = format!("http://sam:s3cretword@{upstream}");
+    let session = Session::start(&place, &["--upstream-proxy", &url, "--only", "band.test"]);
+    // What is read, and what is not, without a tunnel and in one.
+    for host in ["api.band.test", "bank.test"] {
+        let answer = session.ask("POST", &format!("http://{host}/v1/data"), JSON, UPLOAD);
+        assert_eq!((answer.status, answer.text().as_str()), (200, "there"), "{host}");
+    }
+    let (status, mut stream) = session.tunnel("bank.test");
+    assert_eq!(status, 200);
+    stream.write_all(b"hello").expect("it listens");
+    let mut back = [0; 5];
+    stream.read_exact(&mut back).expect("given back");
+    assert_eq!(&back, b"hello");
+    drop(stream);
+    session.wait_for("new receiver  api.band.test");
+    session.wait_for("outside       1 host, ");
+    let ended = session.end("TERM");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let heads = asked.lock().expect("no panic").clone();
+    let lines: Vec<&str> = heads.iter().filter_map(|head| head.lines().next()).collect();
+    let plain = |host: &str| format!("POST http://{host}/v1/data HTTP/1.1");
+    assert_eq!(lines, [plain("api.band.test"), plain("bank.test"), "CONNECT bank.test:443 HTTP/1.1".to_owned()]);
+    assert!(heads.iter().all(|head| head.to_ascii_lowercase().contains("proxy-authorization: basic ")), "{heads:?}");
+    let log = std::fs::read_to_string(&place.files("events.jsonl")[0]).expect("a log");
+    for text in [log, ended.out, ended.err] {
+        assert!(!text.contains("s3cretword") && !text.to_ascii_lowercase().contains("proxy-authorization"), "{text}");
+    }
+    let refused = place.run(&["watch", "--upstream-proxy", "ftp://there"]);
+    assert!(refused.code == Some(2) && refused.err.contains("http and socks5 are"), "{refused:?}");
 }

@@ -14,7 +14,10 @@ use super::{Exit, Failure, Surroundings};
 use crate::{
     model::text::printable,
     run::authority::{self, Obtained, Renewal, RigAuthority},
-    store::{RigFolder, rig::DEFAULT_RIG},
+    store::{
+        RigFolder,
+        rig::{DEFAULT_RIG, RigInUse},
+    },
     traffic::authority::{Authority, AuthorityAbout},
 };
 
@@ -217,7 +220,19 @@ fn write_new(path: &Path, bytes: &[u8], shown: &str) -> Result<(), Failure> {
     }
 }
 
+/// Keeps sessions from beginning with a rig's authority while it is replaced or removed. One that runs goes on with a key that its
+/// phone would soon be told to distrust, so that comes to its end first.
+fn alone(rig: &RigFolder, what: &str) -> Result<RigInUse, Failure> {
+    rig.unless_in_use()?.ok_or_else(|| {
+        Failure::usage(
+            format!("{what} the authority of rig {}: a session is using it", rig.name()),
+            "end the `tattletale watch` that runs with it, then say this again",
+        )
+    })
+}
+
 fn rotate(rig: &RigFolder, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
+    let _alone = alone(rig, "rotate")?;
     let there = rig.authority_file().exists();
     let (new, old) = authority::rotate(rig, surroundings.now)?;
     surroundings.print(&block(rig, &new, surroundings))?;
@@ -239,12 +254,17 @@ fn rotate(rig: &RigFolder, surroundings: &mut Surroundings) -> Result<Exit, Fail
 }
 
 fn remove(rig: &RigFolder, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
+    let none = || {
+        let next = "`tattletale ca show` lists the rigs that have one";
+        Err(Failure::usage(format!("remove the authority of rig {}: it has none", rig.name()), next))
+    };
+    if !rig.authority_file().exists() {
+        return none();
+    }
+    let _alone = alone(rig, "remove")?;
     let old = authority::kept(rig).ok().flatten().map(|old| old.about().clone());
-    if !rig.authority_file().exists() || !rig.lock()?.remove_authority()? {
-        return Err(Failure::usage(
-            format!("remove the authority of rig {}: it has none", rig.name()),
-            "`tattletale ca show` lists the rigs that have one",
-        ));
+    if !rig.lock()?.remove_authority()? {
+        return none();
     }
     surroundings.note(format_args!("removed the authority of rig {} with its key", rig.name()));
     let (fingerprint, name) =

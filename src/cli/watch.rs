@@ -23,7 +23,7 @@ use self::{
     gate::WatchGate,
     page::Facts,
     scope::Scope,
-    screen::{Asked, View},
+    screen::{Around, Asked, View},
     session::Session,
     terminal::Taken,
 };
@@ -40,7 +40,10 @@ use crate::{
     },
     run::{RunError, authority, recorder},
     scenario::{forms, rig::StageLog as _},
-    store::{RigFolder, rig::DEFAULT_RIG},
+    store::{
+        RigFolder,
+        rig::{DEFAULT_RIG, RigInUse},
+    },
     traffic::{
         RunningSource, TrafficError,
         proxy::{Gate, Proxy, ProxySetup, RunningProxy, Upstream, UpstreamProxy},
@@ -134,12 +137,12 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         .build()
         .map_err(|problem| Failure::instrument(format!("start the proxy: {problem}"), ""))?;
     let inside = runtime.enter();
-    let Prepared { parent, provenance, gate, proxy, traffic, session, app } = prepared;
+    let Prepared { parent, provenance, gate, proxy, traffic, session, app, in_use } = prepared;
 
     let folder = Arc::new(Mutex::new(None));
-    let about = About { app, provenance: provenance.clone(), scope: gate.scope.clone(), folder: Arc::clone(&folder) };
+    let about = About { app, provenance: provenance.clone(), folder: Arc::clone(&folder) };
     let (feed, watcher) =
-        feed::start(about).map_err(|problem| Failure::instrument(format!("start decoding what is captured: {problem}"), ""))?;
+        feed::start(about.clone()).map_err(|problem| Failure::instrument(format!("start decoding what is captured: {problem}"), ""))?;
     let source: Arc<dyn RunningSource> = Arc::new(proxy);
     let (recorder, writing) = recorder::start(&parent, provenance, Clock::real(), traffic, Arc::clone(&source), vec![watcher])?;
     folder.lock().unwrap_or_else(PoisonError::into_inner).replace(writing.folder().to_owned());
@@ -148,17 +151,24 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     let (ending, ended) = mpsc::channel();
     let signals = Signals::listen(ending.clone(), surroundings.end_at_once)
         .map_err(|problem| Failure::instrument(format!("listen for signals: {problem}"), ""))?;
+    // A capture that cannot be written any more is no reason to take the phone's network away: only a proxy that is gone is.
+    let unrecorded = Arc::new(OnceLock::new());
     let failing = {
-        let (source, recorder) = (Arc::clone(&source), recorder.clone());
+        let (source, recorder, unrecorded) = (Arc::clone(&source), recorder.clone(), Arc::clone(&unrecorded));
         runtime.spawn(async move {
-            let why = tokio::select! {
-                error = source.failed() => error.to_string(),
-                why = recorder.failed() => why,
+            let error = tokio::select! {
+                error = source.failed() => error,
+                why = recorder.failed() => {
+                    let _ = unrecorded.set(why);
+                    drop(recorder);
+                    source.failed().await
+                }
             };
-            let _ = ending.send(End::Failed(why));
+            let _ = ending.send(End::Failed(error.to_string()));
         })
     };
-    let shown = show(arguments, &feed, &session, &gate, &ended, surroundings);
+    let watched = Watched { feed: &feed, session: &session, gate: &gate, ended: &ended, unrecorded: &unrecorded };
+    let shown = show(arguments, &watched, surroundings);
     // Whatever became of the table: from here on the capture is closed in good order.
     signals.closing();
     failing.abort();
@@ -180,8 +190,18 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         let written = writing.finish().await.map_err(|error| error.to_string());
         stopped.and(written)
     });
-    drop(inside);
-    let live = feed.finish();
+    drop((inside, in_use));
+    let mut live = feed.finish();
+    if let Err(why) = &closed {
+        // What was shown may have been on its way to the disk: the summary counts what is there.
+        match feed::reread(about) {
+            Some(written) => {
+                surroundings.warn(format_args!("not everything was recorded: {why}. Counted is what is in the capture"));
+                live = written;
+            }
+            None => surroundings.warn(format_args!("not everything was recorded: {why}. Not all that is counted is in the capture")),
+        }
+    }
     surroundings.print(&format!("\n{}\n", words::summary(&live, surroundings.width, Instant::now())))?;
     tell_what_next(&session, surroundings)?;
     match (shown?, closed) {
@@ -201,6 +221,8 @@ struct Prepared {
     traffic: TrafficReceiver,
     session: Session,
     app: App,
+    /// Until the session ends, nobody replaces its authority.
+    in_use: RigInUse,
 }
 
 /// Opens the workspace, the authority and the proxy. Nothing is recorded yet.
@@ -214,7 +236,9 @@ fn prepare(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Pre
         Some(out) => own_folder(&surroundings.path(out), surroundings)?,
         None => workspace.prepare_runs()?,
     };
-    let ours = authority::of_rig(&RigFolder::of(&workspace, DEFAULT_RIG)?, surroundings.now)?;
+    let rig = RigFolder::of(&workspace, DEFAULT_RIG)?;
+    let in_use = rig.begin_use()?;
+    let ours = authority::of_rig(&rig, surroundings.now)?;
     if let Some(announcement) = ca::announcement(&ours, surroundings) {
         surroundings.warn(announcement);
     }
@@ -286,7 +310,7 @@ fn prepare(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Pre
         expectations: Vec::new(),
         control: None,
     };
-    Ok(Prepared { parent, provenance, gate, proxy, traffic, session, app: app.unwrap_or_default() })
+    Ok(Prepared { parent, provenance, gate, proxy, traffic, session, app: app.unwrap_or_default(), in_use })
 }
 
 /// A folder for captures that somebody named, made for its owner only where it is not there.
@@ -338,38 +362,37 @@ fn planted(plant: &Plant, surroundings: &mut Surroundings) -> Result<Vec<Planted
     Ok(values)
 }
 
+/// A session that is being shown.
+struct Watched<'a> {
+    feed: &'a Feed,
+    session: &'a Session,
+    gate: &'a WatchGate,
+    /// Says why it ends.
+    ended: &'a mpsc::Receiver<End>,
+    /// Why nothing is recorded any more, if so.
+    unrecorded: &'a OnceLock<String>,
+}
+
 /// Shows what comes until the session is to end.
-fn show(
-    arguments: &Arguments,
-    feed: &Feed,
-    session: &Session,
-    gate: &WatchGate,
-    ended: &mpsc::Receiver<End>,
-    surroundings: &mut Surroundings,
-) -> Result<End, Failure> {
+fn show(arguments: &Arguments, watched: &Watched<'_>, surroundings: &mut Surroundings) -> Result<End, Failure> {
     let deadline = arguments.duration.map(|duration| Instant::now() + duration);
-    let is_over = || match ended.try_recv() {
+    let is_over = || match watched.ended.try_recv() {
         Ok(end) => Some(end),
         Err(_) => deadline.is_some_and(|deadline| Instant::now() >= deadline).then_some(End::Asked),
     };
     let is_dumb = (surroundings.environment)("TERM").is_none_or(|kind| kind.is_empty() || kind == "dumb");
     if surroundings.terminal && !arguments.lines && !is_dumb {
         if terminal::is_large_enough() {
-            return show_table(feed, session, gate, &is_over, surroundings);
+            return show_table(watched, &is_over, surroundings);
         }
         let (width, height) = terminal::LEAST;
         surroundings.note(format_args!("lines instead of a table: this terminal has fewer than {width} columns or {height} lines"));
     }
-    show_lines(feed, session, gate, &is_over, surroundings)
+    show_lines(watched, &is_over, surroundings)
 }
 
-fn show_table(
-    feed: &Feed,
-    session: &Session,
-    gate: &WatchGate,
-    is_over: &dyn Fn() -> Option<End>,
-    surroundings: &mut Surroundings,
-) -> Result<End, Failure> {
+fn show_table(watched: &Watched<'_>, is_over: &dyn Fn() -> Option<End>, surroundings: &mut Surroundings) -> Result<End, Failure> {
+    let Watched { feed, session, gate, unrecorded, .. } = watched;
     let gone = |problem: io::Error| Failure::instrument(format!("draw on this terminal: {problem}"), "--lines prints lines instead");
     let mut view = View::new(surroundings.colour);
     let mut taken = Taken::take(&mut surroundings.stdout, &mut surroundings.stderr).map_err(gone)?;
@@ -383,7 +406,8 @@ fn show_table(
             // Lines are for whoever has no table.
             live.take_news();
             // A terminal that went away ends the session, and not the capture's good order.
-            if taken.draw(|frame| view.draw(frame, &live, session, &trusting, Instant::now())).is_err() {
+            let around = Around { session, trusting: &trusting, unrecorded: unrecorded.get().map(String::as_str) };
+            if taken.draw(|frame| view.draw(frame, &live, &around, Instant::now())).is_err() {
                 return Ok(End::Asked);
             }
         }
@@ -400,16 +424,11 @@ fn show_table(
     }
 }
 
-fn show_lines(
-    feed: &Feed,
-    session: &Session,
-    gate: &WatchGate,
-    is_over: &dyn Fn() -> Option<End>,
-    surroundings: &mut Surroundings,
-) -> Result<End, Failure> {
+fn show_lines(watched: &Watched<'_>, is_over: &dyn Fn() -> Option<End>, surroundings: &mut Surroundings) -> Result<End, Failure> {
+    let Watched { feed, session, gate, unrecorded, .. } = watched;
     let steps: Vec<String> = session.steps(16).iter().map(|line| printable(line)).collect();
     surroundings.print(&format!("{}\n", steps.join("\n")))?;
-    let mut trusting = Vec::new();
+    let (mut trusting, mut warned) = (Vec::new(), false);
     loop {
         let end = is_over();
         let news = feed.live().take_news();
@@ -419,6 +438,9 @@ fn show_lines(
         for device in gate.admission.trusting().into_iter().filter(|device| !trusting.contains(device)).collect::<Vec<_>>() {
             surroundings.print(&format!("trusted by    {device}\n"))?;
             trusting.push(device);
+        }
+        if let Some(why) = unrecorded.get().filter(|_| !std::mem::replace(&mut warned, true)) {
+            surroundings.warn(format_args!("{}", words::unrecorded(why)));
         }
         if let Some(end) = end {
             return Ok(end);

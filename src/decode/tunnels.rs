@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     BlindSpot, BlindSpotKind, Evidence, HostCoverage, Leaving, Origin, PassReason, PassedBytes, Tunnel, TunnelId, TunnelOutcome,
-    text::printable,
+    text::printable, tunnel::is_outside_host,
 };
 
 use super::blind::BlindSpots;
@@ -15,6 +15,7 @@ pub(super) struct Tunnels {
     hosts: BTreeMap<String, HostTunnels>,
     /// Those that have begun and not ended.
     open: BTreeMap<TunnelId, OpenTunnel>,
+    outside: Outside,
 }
 
 /// A tunnel that has begun and not ended.
@@ -24,6 +25,18 @@ struct OpenTunnel {
     host: String,
     /// Whether a request in it was read.
     read: bool,
+}
+
+/// Tunnels to hosts outside the scope, which are only counted.
+#[derive(Debug, Default)]
+struct Outside {
+    hosts: BTreeSet<String>,
+    passed: u64,
+    unreachable: u64,
+    /// Open when the recording broke off.
+    still_open: u64,
+    bytes: PassedBytes,
+    phases: BTreeSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +104,10 @@ impl Tunnels {
     /// Takes one in that is over. Its host is the name in the ClientHello when the CONNECT gave only an address.
     pub(super) fn add(&mut self, tunnel: &Tunnel) {
         self.open.remove(&tunnel.id);
+        if tunnel.is_outside_scope() {
+            self.outside.add(tunnel);
+            return;
+        }
         let host = tunnel.sni.as_ref().filter(|_| is_address(&tunnel.host)).unwrap_or(&tunnel.host);
         let host = self.hosts.entry(host.to_ascii_lowercase()).or_default();
         let gap = match &tunnel.outcome {
@@ -121,8 +138,13 @@ impl Tunnels {
         pattern_of: impl Fn(&str) -> String,
     ) {
         for open in std::mem::take(&mut self.open).into_values() {
-            self.hosts.entry(open.host).or_default().still_open.add(open.phase, open.read);
+            if is_outside_host(&open.host) {
+                self.outside.broke_off(open);
+            } else {
+                self.hosts.entry(open.host).or_default().still_open.add(open.phase, open.read);
+            }
         }
+        self.outside.finish(run, spots);
         for (host, mut tunnels) in self.hosts {
             let fresh = HostCoverage { origin: origin_of(&host), ..HostCoverage::default() };
             let coverage = hosts.entry(name_of(&host)).or_insert(fresh);
@@ -153,6 +175,58 @@ impl Tunnels {
                 });
             }
         }
+    }
+}
+
+impl Outside {
+    fn add(&mut self, tunnel: &Tunnel) {
+        // Captures of before the names were left out tell them here.
+        let address = tunnel.host.parse::<core::net::IpAddr>().is_ok();
+        self.hosts.insert(tunnel.sni.as_ref().filter(|_| address).unwrap_or(&tunnel.host).to_ascii_lowercase());
+        match tunnel.outcome {
+            TunnelOutcome::Unreachable { .. } => self.unreachable += 1,
+            _ => self.passed += 1,
+        }
+        let PassedBytes { sent, received } = tunnel.evidence.bytes.unwrap_or_default();
+        self.bytes.sent = self.bytes.sent.saturating_add(sent);
+        self.bytes.received = self.bytes.received.saturating_add(received);
+        self.phases.insert(tunnel.phase.clone());
+    }
+
+    fn broke_off(&mut self, open: OpenTunnel) {
+        self.hosts.insert(open.host);
+        self.still_open += 1;
+        self.phases.insert(open.phase);
+    }
+
+    /// One blind spot for all of them. They are no hosts of the coverage: nobody was to read them.
+    fn finish(self, run: u32, spots: &mut BlindSpots) {
+        if self.hosts.is_empty() {
+            return;
+        }
+        let count = |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+        let PassedBytes { sent, received } = self.bytes;
+        let mut sentence = format!(
+            "{} outside the scope: {} passed on without being read, {} sent, {received} received",
+            count(self.hosts.len() as u64, "host"),
+            count(self.passed, "connection"),
+            bytes(sent)
+        );
+        if self.unreachable > 0 {
+            sentence.push_str(&format!("; {} more could not be made, because the server could not be reached", self.unreachable));
+        }
+        if self.still_open > 0 {
+            sentence.push_str(&format!("; {} more of unknown length when the recording broke off", self.still_open));
+        }
+        spots.add(BlindSpot {
+            host: OUTSIDE_SCOPE.to_owned(),
+            kind: BlindSpotKind::PassedThrough,
+            endpoint: String::new(),
+            origin: Origin::Unknown,
+            phases: self.phases.into_iter().map(|phase| (phase, 1)).collect(),
+            sentence,
+            evidence: Some(Evidence { run, exchange: None, bytes: None, chain: Vec::new() }),
+        });
     }
 }
 
@@ -304,6 +378,9 @@ fn sentence(tunnel: &Tunnel) -> String {
         TunnelOutcome::NotTls => format!("what came through the tunnel was neither TLS nor HTTP{protocol}"),
         TunnelOutcome::OwnProtocol => format!("what came inside TLS was not HTTP{protocol}"),
         TunnelOutcome::PassedThrough | TunnelOutcome::Read { .. } => match tunnel.evidence.passed_because {
+            Some(PassReason::NamesOutside) => {
+                "the client named a host outside the scope in it, so the connection was passed on without being read".to_owned()
+            }
             Some(PassReason::OutsideScope) => "outside the scope, so the connection was passed on without being read".to_owned(),
             Some(PassReason::Refused) => GIVEN_UP.to_owned(),
             Some(PassReason::OwnProtocol) => {
@@ -318,6 +395,8 @@ fn sentence(tunnel: &Tunnel) -> String {
     }
 }
 
+/// Stands for the names of all hosts outside the scope.
+const OUTSIDE_SCOPE: &str = "outside-scope";
 /// Said when the refusals themselves are not there to be told.
 const GIVEN_UP: &str = "its clients had refused our certificate three times, so the connection was passed on without being read";
 /// Said after the sentence about the refusals.
@@ -328,7 +407,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::model::{LeftBy, TunnelEvidence, TunnelId};
+    use crate::model::{LeftBy, TunnelEvidence, TunnelId, tunnel::outside_host};
 
     fn tunnel(outcome: TunnelOutcome) -> Tunnel {
         Tunnel {
@@ -394,8 +473,9 @@ mod tests {
         let sentence = "what came inside TLS was not HTTP (xmpp): 7 bytes sent, 9 received";
         check(&[counted(TunnelOutcome::OwnProtocol, Some("xmpp"))], &[(OwnProtocol, sentence)]);
         check(&[tunnel(TunnelOutcome::PassedThrough)], &[(PassedThrough, "the connection was passed on without being read")]);
-        let outside = "outside the scope, so the connection was passed on without being read: 6 bytes sent, 4 received";
-        check(&[passed(PassReason::OutsideScope, 1), passed(PassReason::OutsideScope, 5)], &[(PassedThrough, outside)]);
+        let named = "the client named a host outside the scope in it, so the connection was passed on without being read: 1 byte sent, \
+            2 received";
+        check(&[passed(PassReason::NamesOutside, 1)], &[(PassedThrough, named)]);
         let mut mqtt = passed(PassReason::OwnProtocol, 1);
         mqtt.evidence.protocol = Some("mqtt".to_owned());
         let sentence = "the client offered only protocols that are not HTTP (mqtt), so the connection was passed on without being read: \
@@ -447,6 +527,41 @@ mod tests {
         let (mut hosts, mut spots) = (BTreeMap::new(), BlindSpots::default());
         all.finish(1, &mut hosts, &mut spots, |_| Origin::App, str::to_owned, str::to_owned);
         assert_eq!(hosts.into_keys().collect::<Vec<_>>(), ["h.test"]);
+    }
+
+    #[test]
+    fn hosts_outside_the_scope_are_counted_and_not_named() {
+        let outside = |number, tunnel: Tunnel| Tunnel { host: outside_host(number), port: 0, sni: None, alpn: Vec::new(), ..tunnel };
+        let passes = |number, sent| outside(number, passed(PassReason::OutsideScope, sent));
+        let why = "the server refused the connection".to_owned();
+        let dead = Tunnel { outcome: TunnelOutcome::Unreachable { why }, ..passes(3, 0) };
+        let dead = Tunnel { evidence: TunnelEvidence { bytes: None, ..dead.evidence.clone() }, ..dead };
+        // The run ended while it was open.
+        let open = outside(2, tunnel(TunnelOutcome::ClosedWithoutRequest));
+        // As captures of before name them.
+        let named = Tunnel { host: "bank.test".to_owned(), ..passed(PassReason::OutsideScope, 1) };
+        let told = |tunnels: &[Tunnel]| {
+            let mut all = Tunnels::default();
+            tunnels.iter().for_each(|tunnel| all.add(tunnel));
+            let (mut hosts, mut spots) = (BTreeMap::new(), BlindSpots::default());
+            all.finish(1, &mut hosts, &mut spots, |_| Origin::App, str::to_owned, str::to_owned);
+            assert!(hosts.is_empty(), "nobody was to read them: {hosts:?}");
+            spots.into_set(9).into_iter().map(|spot| (spot.host, spot.kind, spot.sentence)).collect::<Vec<_>>()
+        };
+        let sentence = "3 hosts outside the scope: 3 connections passed on without being read, 6 bytes sent, 4 received; 1 more could \
+            not be made, because the server could not be reached";
+        let host = || "outside-scope".to_owned();
+        assert_eq!(told(&[passes(1, 1), passes(1, 5), open, dead]), [(host(), BlindSpotKind::PassedThrough, sentence.to_owned())]);
+        let mut all = Tunnels::default();
+        all.began(TunnelId(7), "sync", &outside_host(4));
+        let (mut hosts, mut spots) = (BTreeMap::new(), BlindSpots::default());
+        all.finish(1, &mut hosts, &mut spots, |_| Origin::App, str::to_owned, str::to_owned);
+        let broke_off = "1 host outside the scope: 0 connections passed on without being read, 0 bytes sent, 0 received; 1 more of \
+            unknown length when the recording broke off";
+        assert_eq!(spots.into_set(9).into_iter().map(|spot| spot.sentence).collect::<Vec<_>>(), [broke_off]);
+        assert!(hosts.is_empty(), "{hosts:?}");
+        let sentence = "1 host outside the scope: 1 connection passed on without being read, 1 byte sent, 2 received";
+        assert_eq!(told(&[named]), [(host(), BlindSpotKind::PassedThrough, sentence.to_owned())]);
     }
 
     #[test]

@@ -15,9 +15,9 @@ pub struct Tunnel {
     pub id: TunnelId,
     /// Phase in which it was opened.
     pub phase: String,
-    /// Host of the CONNECT, lower case.
+    /// Host of the CONNECT, lower case; for one outside the scope [`outside_host`] instead.
     pub host: String,
-    /// Port of the CONNECT.
+    /// Port of the CONNECT; 0 for one outside the scope.
     pub port: u16,
     /// Server name of the TLS ClientHello, when there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,6 +36,27 @@ pub struct Tunnel {
     #[serde(default, skip_serializing_if = "TunnelEvidence::is_empty")]
     pub evidence: TunnelEvidence,
 }
+
+impl Tunnel {
+    /// Whether it went to a host outside the scope: counted, and of no name.
+    pub fn is_outside_scope(&self) -> bool {
+        self.evidence.passed_because == Some(PassReason::OutsideScope) || is_outside_host(&self.host)
+    }
+}
+
+/// What stands for the name of a host outside the scope: its number in the order in which such hosts came, which leads back to
+/// nothing.
+pub fn outside_host(number: u64) -> String {
+    format!("{OUTSIDE}{number}")
+}
+
+/// Whether a name is an [`outside_host`].
+pub fn is_outside_host(name: &str) -> bool {
+    name.starts_with(OUTSIDE)
+}
+
+/// What every [`outside_host`] begins with.
+const OUTSIDE: &str = "outside-scope-";
 
 /// What became of a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +124,8 @@ impl TunnelEvidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PassReason {
+    /// The host is in the scope, and the client named one inside the connection that is not: in its ClientHello or in a request.
+    NamesOutside,
     /// The host is outside the scope that the person at the keyboard has set.
     OutsideScope,
     /// Its clients had refused our certificate three times in this run, so that the app would not have worked.

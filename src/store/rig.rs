@@ -34,6 +34,13 @@ pub struct LockedRig {
     _lock: fs::File,
 }
 
+/// A rig's authority in use, until this is dropped or the program ends, however it does: nobody replaces it before.
+#[derive(Debug)]
+pub struct RigInUse {
+    /// The operating system's lock on it ends when it is closed.
+    _lock: fs::File,
+}
+
 impl RigFolder {
     /// The folder of the rig of this name in a workspace: letters, digits, hyphens, dots and underscores, at most 60.
     ///
@@ -144,6 +151,45 @@ impl RigFolder {
             Err(problem) => return Err(fail(problem)),
         }
         Ok(LockedRig { rig: self.clone(), _lock: lock })
+    }
+
+    /// Keeps the authority from being replaced by others until the result is dropped. Many may use it at once. Waits for one that
+    /// is replacing it.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] or [`StoreError::Full`] when the folder cannot be made.
+    pub fn begin_use(&self) -> Result<RigInUse, StoreError> {
+        let (path, lock) = self.in_use_file()?;
+        match lock.lock_shared() {
+            Ok(()) => {}
+            Err(problem) if problem.kind() == io::ErrorKind::Unsupported => {}
+            Err(problem) => return Err(StoreError::of("write", &path, problem)),
+        }
+        Ok(RigInUse { _lock: lock })
+    }
+
+    /// Keeps others from beginning to use the authority until the result is dropped; `None` while somebody uses it.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] or [`StoreError::Full`] when the folder cannot be made.
+    pub fn unless_in_use(&self) -> Result<Option<RigInUse>, StoreError> {
+        let (path, lock) = self.in_use_file()?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(RigInUse { _lock: lock })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(problem)) if problem.kind() == io::ErrorKind::Unsupported => Ok(Some(RigInUse { _lock: lock })),
+            Err(fs::TryLockError::Error(problem)) => Err(StoreError::of("write", &path, problem)),
+        }
+    }
+
+    /// The file whose lock says that the authority is in use, in a folder that is there.
+    fn in_use_file(&self) -> Result<(PathBuf, fs::File), StoreError> {
+        drop(self.lock()?);
+        let path = self.path.join(IN_USE);
+        match fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path) {
+            Ok(file) => Ok((path, file)),
+            Err(problem) => Err(StoreError::of("write", &path, problem)),
+        }
     }
 }
 
@@ -278,6 +324,8 @@ const AUTHORITY: &str = "authority";
 const CONTROL: &str = "control";
 /// The file whose lock says who may change the rig's folder.
 const LOCK: &str = ".lock";
+/// The file whose lock says that the authority is in use.
+const IN_USE: &str = ".in-use";
 /// What `rigs/.gitignore` says.
 const IGNORE: &str = "# Private keys that a phone was told to trust: they stay on this machine.\n*\n";
 /// Permission bits that let others do anything at all with a file.
@@ -380,6 +428,26 @@ mod tests {
             .collect();
         let kept = makers.into_iter().map(|maker| maker.join().expect("no panic")).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(kept.len(), 1, "all have the one that came first");
+    }
+
+    #[test]
+    fn what_somebody_uses_nobody_replaces() {
+        let root = tempfile::tempdir().expect("a folder");
+        let rig = rig(root.path());
+        let two = [rig.begin_use().expect("made"), rig.begin_use().expect("there")];
+        assert!(rig.unless_in_use().expect("there").is_none());
+        let [one, other] = two;
+        drop(one);
+        assert!(rig.unless_in_use().expect("there").is_none());
+        drop(other);
+        let alone = rig.unless_in_use().expect("there").expect("nobody uses it any more");
+        let beginning = std::thread::spawn({
+            let rig = rig.clone();
+            move || rig.begin_use().expect("once it was replaced")
+        });
+        drop(alone);
+        beginning.join().expect("no panic");
+        assert!(rig.unless_in_use().expect("there").is_some(), "it ends with whoever used it");
     }
 
     #[test]

@@ -82,6 +82,7 @@ impl Bench {
         let own = |name| Arc::new(Authority::generate(name, Timestamp::now()).expect("an authority"));
         let (authority, cloud_authority) = (own("tattletale audit (test)"), own("cloud (test)"));
         let (tls, plain, dead) = cloud(&cloud_authority).await;
+        let socket = socket().await;
         let (echo, banner, own_protocol) = (echo(None).await, echo(Some(BANNER)).await, own_protocol(&cloud_authority).await);
         let dialled = Arc::new(Mutex::new(Vec::new()));
         let dials = Arc::clone(&dialled);
@@ -94,6 +95,7 @@ impl Bench {
                     ("echo.test", _) => Some(echo),
                     ("banner.test", _) => Some(banner),
                     ("own.test", _) => Some(own_protocol),
+                    ("socket.test", _) => Some(socket),
                     (_, 80) => Some(plain),
                     _ => Some(tls),
                 }
@@ -259,9 +261,8 @@ impl Record {
                 told.error = error;
             }
             TrafficEvent::TunnelBegan { id, host, .. } => {
-                assert_eq!(id.0, self.tunnels.len() as u64 + 1, "numbers follow the order of events");
-                self.tunnels
-                    .insert(id, ToldTunnel { host, sni: None, alpn: Vec::new(), outcome: None, evidence: TunnelEvidence::default() });
+                let begun = ToldTunnel { host, sni: None, alpn: Vec::new(), outcome: None, evidence: TunnelEvidence::default() };
+                assert!(self.tunnels.insert(id, begun).is_none(), "each has a number of its own");
             }
             TrafficEvent::TunnelEnded { id, sni, alpn, outcome, evidence, .. } => {
                 let tunnel = self.tunnels.get_mut(&id).expect("it began");
@@ -311,7 +312,37 @@ async fn echo(banner: Option<&'static str>) -> SocketAddr {
     address
 }
 
-/// The same inside TLS.
+/// A server that agrees to become something else than HTTP, tells by which name it was asked, and then gives back what it gets.
+async fn socket() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let Ok(byte) = stream.read_u8().await else { return };
+                    head.push(byte);
+                }
+                let head = String::from_utf8(head).expect("text");
+                let of = |name: &str| head.lines().find_map(|line| line.split_once(": ").filter(|(is, _)| is.eq_ignore_ascii_case(name)));
+                let (host, protocol) = (of("host").expect("a host").1, of("sec-websocket-protocol").expect("a protocol").1);
+                let agreed = format!(
+                    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Host: {host}\r\n\
+                     Sec-WebSocket-Protocol: {protocol}\r\n\r\n"
+                );
+                let _ = stream.write_all(agreed.as_bytes()).await;
+                let (mut from, mut to) = stream.split();
+                let _ = tokio::io::copy(&mut from, &mut to).await;
+                let _ = to.shutdown().await;
+            });
+        }
+    });
+    address
+}
+
+/// A server that gives back what it gets inside TLS.
 async fn own_protocol(authority: &Arc<Authority>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");

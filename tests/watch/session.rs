@@ -47,7 +47,19 @@ impl Answer {
 impl Session {
     /// Starts a session in a place and waits until its proxy listens.
     pub(crate) fn start(place: &Place, args: &[&str]) -> Self {
-        let mut command = place.command(&[&["watch", "--lines"], args].concat());
+        Self::started(place.command(&[&["watch", "--lines"], args].concat()))
+    }
+
+    /// The same where no file can be longer than this many blocks of 512 bytes: to a program, a full disk.
+    pub(crate) fn start_on_a_small_disk(place: &Place, blocks: u32, args: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "sh", env!("CARGO_BIN_EXE_tattletale")]);
+        command.args(["watch", "--lines"]).args(args).current_dir(place.path());
+        command.env_remove("CI").env("NO_COLOR", "1").env("COLUMNS", "120").stdin(Stdio::null());
+        Self::started(command)
+    }
+
+    fn started(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary is there");
         let (out, err) = (Arc::<Mutex<String>>::default(), Arc::<Mutex<String>>::default());
         let readers =
@@ -70,6 +82,11 @@ impl Session {
     #[track_caller]
     pub(crate) fn wait_for(&self, words: &str) {
         wait_until(words, || self.out().contains(words), || format!("{} {}", self.out(), self.err.lock().expect("no panic")));
+    }
+
+    /// What it has said on standard error so far.
+    pub(crate) fn err(&self) -> String {
+        self.err.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A request to the proxy for an absolute URL, or, for one that begins with `/`, as if the proxy were a web server.

@@ -253,7 +253,12 @@ fn tunnel() -> Value {
         ]),
     ]);
     let evidence = object(&[
-        ("passed_because", Maybe, "Why it was passed on unread", words(["no-certificate", "outside-scope", "own-protocol", "refused"])),
+        (
+            "passed_because",
+            Maybe,
+            "Why it was passed on unread",
+            words(["names-outside", "no-certificate", "outside-scope", "own-protocol", "refused"]),
+        ),
         (
             "bytes",
             Maybe,

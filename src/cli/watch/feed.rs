@@ -13,10 +13,10 @@ use std::{
     time::Instant,
 };
 
-use super::{live::Live, scope::Scope};
+use super::live::Live;
 use crate::{
     decode::Observer,
-    model::{App, BlindSpotKind, Bodies, Body, BodyContent, ExchangeId, NumberedEvent, Provenance, RunEvent},
+    model::{App, BlindSpotKind, Bodies, Body, BodyContent, ExchangeId, NumberedEvent, Provenance, Recording as _, RunEvent},
     run::Watcher,
     store::CaptureReader,
 };
@@ -29,13 +29,12 @@ const BATCH: usize = 256;
 const OVERHEAD: usize = 1024;
 
 /// What the thread needs to know of the session.
+#[derive(Clone)]
 pub(super) struct About {
     /// The app, or nothing known.
     pub(super) app: App,
     /// Where the capture is from.
     pub(super) provenance: Provenance,
-    /// What is read.
-    pub(super) scope: Scope,
     /// The capture's folder, where large bodies are; told when the capture is made.
     pub(super) folder: Arc<Mutex<Option<PathBuf>>>,
 }
@@ -80,7 +79,7 @@ pub(super) fn start(about: About) -> std::io::Result<(Feed, Watcher)> {
             }
         })
     };
-    let work = Work { about, live: Arc::clone(&live), receiver, waiting, skipped, messaged: BTreeSet::new(), reader: None };
+    let work = Work { decoding: Decoding::new(about, Arc::clone(&live)), receiver, waiting, skipped };
     let thread = thread::Builder::new().name("tattletale-live".to_owned()).spawn(move || work.run())?;
     Ok((Feed { thread, live }, watcher))
 }
@@ -99,12 +98,40 @@ impl Feed {
     }
 }
 
+/// What is in a capture, as it was shown while it was written: where not everything that was shown could be written, this is what
+/// was. `None` when it cannot be read.
+pub(super) fn reread(about: About) -> Option<Live> {
+    let folder = about.folder.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+    let capture = CaptureReader::open(&folder).ok()?;
+    let live = Arc::new(Mutex::new(Live::default()));
+    let mut decoding = Decoding::new(about, Arc::clone(&live));
+    let mut batch = Vec::new();
+    let read = capture.replay(&mut |event, _| {
+        if matters(&event.event) {
+            batch.push(event.clone());
+        }
+        if batch.len() >= BATCH {
+            decoding.batch(&batch, 0);
+            batch.clear();
+        }
+    });
+    decoding.batch(&batch, 0);
+    read.ok()?;
+    let live = std::mem::take(&mut *live.lock().unwrap_or_else(PoisonError::into_inner));
+    Some(live)
+}
+
 struct Work {
-    about: About,
-    live: Arc<Mutex<Live>>,
+    decoding: Decoding,
     receiver: mpsc::Receiver<Item>,
     waiting: Arc<AtomicUsize>,
     skipped: Arc<AtomicU64>,
+}
+
+/// From events to what is shown.
+struct Decoding {
+    about: About,
+    live: Arc<Mutex<Live>>,
     /// Connections of which a message was seen.
     messaged: BTreeSet<ExchangeId>,
     reader: Option<CaptureReader>,
@@ -123,32 +150,39 @@ impl Drop for Alarm {
 
 impl Work {
     fn run(mut self) {
-        let _alarm = Alarm(Arc::clone(&self.live));
+        let _alarm = Alarm(Arc::clone(&self.decoding.live));
         while let Ok(first) = self.receiver.recv() {
             let mut batch = Vec::new();
             let rest: Vec<Item> = self.receiver.try_iter().take(BATCH).collect();
             for item in std::iter::once(first).chain(rest) {
                 match item {
                     Item::Event(event) => batch.push(*event),
-                    Item::Skipped(id) => self.live.lock().unwrap_or_else(PoisonError::into_inner).ended(id),
+                    Item::Skipped(id) => self.decoding.live.lock().unwrap_or_else(PoisonError::into_inner).ended(id),
                 }
             }
-            self.batch(&batch);
+            self.decoding.batch(&batch, self.skipped.load(Ordering::Relaxed));
             let done = batch.iter().map(|event| size(&event.event)).sum();
             self.waiting.fetch_sub(done, Ordering::Relaxed);
         }
     }
+}
 
-    fn batch(&mut self, batch: &[NumberedEvent]) {
+impl Decoding {
+    const fn new(about: About, live: Arc<Mutex<Live>>) -> Self {
+        Self { about, live, messaged: BTreeSet::new(), reader: None }
+    }
+
+    /// Takes events in. So many exchanges were left out so far.
+    fn batch(&mut self, batch: &[NumberedEvent], skipped: u64) {
         let now = Instant::now();
         {
             // What needs no decoding is shown at once: a receiver appears when its request begins.
             let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-            live.skipped = self.skipped.load(Ordering::Relaxed);
+            live.skipped = skipped;
             for event in batch {
                 match &event.event {
                     RunEvent::ExchangeBegan { id, host, .. } => live.began(&self.about.app, *id, host, now),
-                    RunEvent::Tunnel(tunnel) => live.tunnel(&self.about.app, tunnel, self.about.scope.reads(&tunnel.host), now),
+                    RunEvent::Tunnel(tunnel) => live.tunnel(&self.about.app, tunnel, now),
                     _ => {}
                 }
             }

@@ -58,7 +58,11 @@ impl Gate for WatchGate {
             return Some(plain(405, "only GET"));
         }
         let (path, query) = visit.path_and_query.split_once('?').unwrap_or((visit.path_and_query, ""));
-        let page = if visit.host == CHECK { self.check(visit) } else { self.home(visit, path, query) };
+        let page = match visit.host {
+            CHECK if self.admission.admits(visit.client) => self.check(visit),
+            CHECK => self.stranger(403, String::new(), true, true),
+            _ => self.home(visit, path, query),
+        };
         Some(if visit.method == "HEAD" { Page { body: Vec::new(), ..page } } else { page })
     }
 }
@@ -236,6 +240,8 @@ mod tests {
             let (status, body) = ask(&gate, HOME, path);
             assert!(status == 403 && body.contains("<form") && !body.contains("SHA-256"), "{path}: {body}");
         }
+        let check = gate.page(&Visit { decrypted: true, ..visit(CHECK, "/check") }).expect("a page of ours");
+        assert_eq!(check.status, 403, "there is nothing to check yet");
         let page = gate.page(&visit("bank.test", "/")).expect("a stranger's request is answered");
         assert_eq!(page.status, 407);
         assert!(page.headers.iter().any(|(name, value)| *name == "proxy-authenticate" && value.starts_with("Tattletale ")));

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::words::count;
+use super::words::{bytes, count};
 use crate::{
     decode::{receiver_of, shown_host},
     model::{
@@ -38,10 +38,8 @@ pub(super) struct Live {
     pub(super) exchanges: u64,
     /// Messages of connections that stay open.
     pub(super) messages: u64,
-    /// Hosts outside the scope.
-    outside: BTreeSet<String>,
-    /// What passed through to them.
-    pub(super) outside_traffic: Traffic,
+    /// What went to hosts outside the scope.
+    pub(super) outside: Outside,
     /// Planted values that were found, each with how many requests held it.
     pub(super) planted: BTreeMap<String, PlantedHits>,
     /// Exchanges that came faster than they could be decoded. They are in the capture.
@@ -72,13 +70,47 @@ impl PlantedHits {
     }
 }
 
-/// Connections, and bytes where they were counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Traffic {
-    /// How many connections.
-    pub(super) connections: u64,
+/// What went to hosts outside the scope: counted, and of no name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Outside {
+    /// By what stands for them in the capture.
+    hosts: BTreeSet<String>,
+    /// Connections that were passed through.
+    passed: u64,
     /// Bytes both ways.
-    pub(super) bytes: u64,
+    bytes: u64,
+    /// Connections whose server could not be reached.
+    unreachable: u64,
+}
+
+impl Outside {
+    /// Whether there was none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    /// `2 hosts, 3 connections, 330 B passed through unread`.
+    pub(super) fn in_words(&self) -> String {
+        let mut words = count(self.hosts.len() as u64, "host");
+        if self.passed > 0 {
+            words.push_str(&format!(", {}, {} passed through unread", count(self.passed, "connection"), bytes(self.bytes)));
+        }
+        if self.unreachable > 0 {
+            words.push_str(&format!(", {} to an unreachable server", count(self.unreachable, "connection")));
+        }
+        words
+    }
+
+    /// Takes a connection in; says whether its host is new.
+    fn add(&mut self, tunnel: &Tunnel) -> bool {
+        match tunnel.outcome {
+            TunnelOutcome::Unreachable { .. } => self.unreachable += 1,
+            _ => self.passed += 1,
+        }
+        let PassedBytes { sent, received } = tunnel.evidence.bytes.unwrap_or_default();
+        self.bytes = self.bytes.saturating_add(sent).saturating_add(received);
+        self.hosts.len() < MOST_RECEIVERS && self.hosts.insert(tunnel.host.clone())
+    }
 }
 
 /// One row of the table.
@@ -156,10 +188,10 @@ pub(super) enum News {
         /// Whether beyond chance.
         certain: bool,
     },
-    /// A host outside the scope.
+    /// There is a host more outside the scope.
     Outside {
-        /// Host.
-        host: String,
+        /// What went to all of them so far.
+        words: String,
     },
 }
 
@@ -180,11 +212,6 @@ impl Live {
     /// Requests that have begun and not ended.
     pub(super) fn in_flight(&self) -> usize {
         self.in_flight.len()
-    }
-
-    /// How many hosts are outside the scope.
-    pub(super) fn outside_hosts(&self) -> usize {
-        self.outside.len()
     }
 
     /// Whether anything at all came.
@@ -214,20 +241,17 @@ impl Live {
         }
     }
 
-    /// A tunnel is over. `reads` says whether its host is in the scope.
-    pub(super) fn tunnel(&mut self, app: &App, tunnel: &Tunnel, reads: bool, now: Instant) {
-        let is_address = tunnel.host.parse::<std::net::IpAddr>().is_ok();
-        let host = tunnel.sni.as_ref().filter(|_| is_address).unwrap_or(&tunnel.host);
-        let host = shown_host(app, &host.to_ascii_lowercase());
-        if !reads || tunnel.evidence.passed_because == Some(PassReason::OutsideScope) {
-            self.outside_traffic.connections += 1;
-            let PassedBytes { sent, received } = tunnel.evidence.bytes.unwrap_or_default();
-            self.outside_traffic.bytes = self.outside_traffic.bytes.saturating_add(sent).saturating_add(received);
-            if self.outside.len() < MOST_RECEIVERS && self.outside.insert(host.clone()) {
-                self.tell(News::Outside { host });
+    /// A tunnel is over.
+    pub(super) fn tunnel(&mut self, app: &App, tunnel: &Tunnel, now: Instant) {
+        if tunnel.is_outside_scope() {
+            if self.outside.add(tunnel) {
+                self.tell(News::Outside { words: self.outside.in_words() });
             }
             return;
         }
+        let is_address = tunnel.host.parse::<std::net::IpAddr>().is_ok();
+        let host = tunnel.sni.as_ref().filter(|_| is_address).unwrap_or(&tunnel.host);
+        let host = shown_host(app, &host.to_ascii_lowercase());
         let Some(words) = not_read(tunnel) else { return };
         let is_unused = tunnel.outcome == TunnelOutcome::ClosedWithoutRequest;
         let Some(row) = self.row(app, &host, now) else { return };
@@ -397,9 +421,10 @@ fn not_read(tunnel: &Tunnel) -> Option<String> {
         },
         TunnelOutcome::PassedThrough => match evidence.passed_because {
             Some(PassReason::Refused) => "passed through unread, after it had refused three times".to_owned(),
+            Some(PassReason::NamesOutside) => "passed through unread, because it named a host outside the scope".to_owned(),
             _ => "passed through unread".to_owned(),
         },
-        TunnelOutcome::Unreachable { why } => printable(why),
+        TunnelOutcome::Unreachable { why } => format!("unreachable: {}", printable(why)),
     })
 }
 
@@ -447,6 +472,14 @@ pub(super) mod tests {
         Tunnel { id: TunnelId(1), phase, host: host.into(), port: 443, sni, alpn, began: at, ended: Some(at), outcome, evidence }
     }
 
+    /// One to a host outside the scope, by which 110 bytes passed.
+    pub(crate) fn outside(number: u64, outcome: TunnelOutcome) -> Tunnel {
+        let mut passed = tunnel(&crate::model::tunnel::outside_host(number), outcome);
+        passed.evidence.passed_because = Some(PassReason::OutsideScope);
+        passed.evidence.bytes = Some(PassedBytes { sent: 10, received: 100 });
+        passed
+    }
+
     pub(crate) fn refused(host: &str) -> Tunnel {
         tunnel(host, TunnelOutcome::CertificateRefused { alert: "UnknownCA".into() })
     }
@@ -483,9 +516,9 @@ pub(super) mod tests {
     #[test]
     fn what_was_not_read_is_told_with_its_reason_and_counted() {
         let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
-        live.tunnel(&app, &refused("pinned.test"), true, now);
-        live.tunnel(&app, &refused("pinned.test"), true, now);
-        live.tunnel(&app, &tunnel("read.test", TunnelOutcome::Read { requests: 2 }), true, now);
+        live.tunnel(&app, &refused("pinned.test"), now);
+        live.tunnel(&app, &refused("pinned.test"), now);
+        live.tunnel(&app, &tunnel("read.test", TunnelOutcome::Read { requests: 2 }), now);
         let row = live.receiver("pinned.test").expect("it is there");
         assert_eq!(row.blind_spots(), ["refused our certificate (UnknownCA) (2x)"]);
         assert!(live.receiver("read.test").is_none());
@@ -496,7 +529,7 @@ pub(super) mod tests {
     #[test]
     fn a_connection_opened_ahead_of_need_is_no_gap_where_something_was_read() {
         let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
-        live.tunnel(&app, &tunnel("one.test", TunnelOutcome::ClosedWithoutRequest), true, now);
+        live.tunnel(&app, &tunnel("one.test", TunnelOutcome::ClosedWithoutRequest), now);
         assert_eq!(live.receiver("one.test").expect("it is there").blind_spots(), ["closed without a request"]);
         live.observed(&app, observations("one.test", &[]), now);
         assert_eq!(live.receiver("one.test").expect("it is there").blind_spots(), [""; 0]);
@@ -505,14 +538,23 @@ pub(super) mod tests {
     #[test]
     fn what_is_outside_the_scope_is_counted_and_has_no_row() {
         let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
-        for host in ["bank.test", "chat.test", "bank.test"] {
-            let mut passed = tunnel(host, TunnelOutcome::PassedThrough);
-            passed.evidence.bytes = Some(PassedBytes { sent: 10, received: 100 });
-            live.tunnel(&app, &passed, false, now);
+        for number in [1, 2, 1] {
+            live.tunnel(&app, &outside(number, TunnelOutcome::PassedThrough), now);
         }
-        assert_eq!((live.outside_hosts(), live.rows().len()), (2, 0));
-        assert_eq!(live.outside_traffic, Traffic { connections: 3, bytes: 330 });
-        assert!(!live.is_empty());
+        live.tunnel(&app, &outside(3, TunnelOutcome::Unreachable { why: "the server refused the connection".into() }), now);
+        assert!(live.rows().is_empty() && !live.is_empty());
+        let words = "3 hosts, 3 connections, 440 B passed through unread, 1 connection to an unreachable server";
+        assert_eq!(live.outside.in_words(), words);
+        assert_eq!(live.take_news().last(), Some(&News::Outside { words: words.to_owned() }));
+    }
+
+    #[test]
+    fn a_server_that_could_not_be_reached_was_not_passed_through() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        let mut dead = tunnel("dead.test", TunnelOutcome::Unreachable { why: "the server refused the connection".into() });
+        dead.evidence.passed_because = Some(PassReason::Refused);
+        live.tunnel(&app, &dead, now);
+        assert_eq!(live.receiver("dead.test").expect("it is there").blind_spots(), ["unreachable: the server refused the connection"]);
     }
 
     #[test]

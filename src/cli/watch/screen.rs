@@ -17,7 +17,7 @@ use super::{
     page::HOME,
     qr::Qr,
     session::Session,
-    words::{bytes, count, folded},
+    words::{bytes, count, folded, unrecorded},
 };
 use crate::model::text::printable;
 
@@ -50,6 +50,17 @@ pub(super) struct View {
     page: usize,
     /// Whether colours are wanted.
     colour: bool,
+}
+
+/// What is shown around what was seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around<'a> {
+    /// What does not change.
+    pub(super) session: &'a Session,
+    /// Devices that trust our certificate.
+    pub(super) trusting: &'a [IpAddr],
+    /// Why nothing is recorded any more, if so.
+    pub(super) unrecorded: Option<&'a str>,
 }
 
 /// What a key asks for beyond what is on the screen.
@@ -122,19 +133,30 @@ impl View {
     }
 
     /// Draws what is looked at.
-    pub(super) fn draw(&mut self, frame: &mut Frame<'_>, live: &Live, session: &Session, trusting: &[IpAddr], now: Instant) {
+    pub(super) fn draw(&mut self, frame: &mut Frame<'_>, live: &Live, around: &Around<'_>, now: Instant) {
+        let session = around.session;
         if self.look == Look::Connect && !self.asked && !live.is_empty() {
             self.look = Look::Table;
         }
-        let [head, body, foot] = Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(3)]).areas(frame.area());
+        let width = usize::from(frame.area().width);
+        let alarm = around.unrecorded.map(|why| folded(&unrecorded(why), width.saturating_sub(2))).unwrap_or_default();
+        let [head, alarmed, body, foot] = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(u16::try_from(alarm.len()).unwrap_or(u16::MAX)),
+            Constraint::Min(1),
+            Constraint::Length(3),
+        ])
+        .areas(frame.area());
         frame.render_widget(Paragraph::new(self.head(session)).style(self.reversed()), head);
+        let alarm: Vec<Line<'_>> = alarm.into_iter().map(|line| Line::raw(format!(" {line:width$}"))).collect();
+        frame.render_widget(Paragraph::new(alarm).style(self.bold().patch(self.reversed()).patch(self.ink(Color::Red))), alarmed);
         match self.look.clone() {
             Look::Connect => self.connect(frame, body, session),
             Look::Table => self.table(frame, body, live, now),
             Look::Receiver(host) => self.receiver(frame, body, &host, live.receiver(&host)),
             Look::Help => self.lines(frame, body, HELP.lines().map(|line| Line::raw(line.to_owned())).collect()),
         }
-        self.foot(frame, foot, live, session, trusting);
+        self.foot(frame, foot, live, around);
     }
 
     fn head(&self, session: &Session) -> Line<'static> {
@@ -173,7 +195,7 @@ impl View {
         let rows = live.rows();
         if rows.is_empty() {
             let nothing =
-                if live.outside_hosts() > 0 { "Nothing in the scope yet." } else { "Nothing yet. c shows how to connect a phone." };
+                if !live.outside.is_empty() { "Nothing in the scope yet." } else { "Nothing yet. c shows how to connect a phone." };
             frame.render_widget(Paragraph::new(format!("  {nothing}")), body);
             return;
         }
@@ -259,18 +281,11 @@ impl View {
         frame.render_widget(Paragraph::new(shown), area);
     }
 
-    fn foot(&self, frame: &mut Frame<'_>, area: Rect, live: &Live, session: &Session, trusting: &[IpAddr]) {
-        let outside = match live.outside_hosts() {
-            0 => format!("reads {}", session.scope),
-            hosts => {
-                let through = live.outside_traffic;
-                let bytes = if through.bytes > 0 { format!(", {}", bytes(through.bytes)) } else { String::new() };
-                format!(
-                    "outside the scope, passed through unread: {}, {}{bytes}",
-                    count(hosts as u64, "host"),
-                    count(through.connections, "connection")
-                )
-            }
+    fn foot(&self, frame: &mut Frame<'_>, area: Rect, live: &Live, around: &Around<'_>) {
+        let Around { session, trusting, .. } = around;
+        let outside = match live.outside.is_empty() {
+            true => format!("reads {}", session.scope),
+            false => format!("outside the scope: {}", live.outside.in_words()),
         };
         let planted: Vec<String> = live.planted.iter().map(|(name, hits)| format!("{} {}", printable(name), hits.in_words())).collect();
         let first = if planted.is_empty() { outside } else { format!("PLANTED: {}   {outside}", planted.join(", ")) };
@@ -400,7 +415,7 @@ mod tests {
 
     fn screen(view: &mut View, live: &Live, session: &Session, size: (u16, u16), now: Instant) -> String {
         let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("a screen in memory");
-        terminal.draw(|frame| view.draw(frame, live, session, &[], now)).expect("it is drawn");
+        terminal.draw(|frame| view.draw(frame, live, &Around { session, trusting: &[], unrecorded: None }, now)).expect("it is drawn");
         let buffer = terminal.backend().buffer().clone();
         let cells: Vec<&str> = buffer.content().iter().map(ratatui::buffer::Cell::symbol).collect();
         cells.chunks(usize::from(size.0)).map(|row| row.concat().trim_end().to_owned() + "\n").collect()
@@ -421,7 +436,7 @@ mod tests {
             seen::observations("api.band.test", &[("data_hr", Category::HeartRate), ("lat", Category::PreciseLocation)]),
             now,
         );
-        live.tunnel(&app, &seen::refused("pinned.test"), true, now);
+        live.tunnel(&app, &seen::refused("pinned.test"), now);
         live.began(&app, ExchangeId(9), "app.adjust.com", now);
         live
     }
@@ -458,6 +473,20 @@ mod tests {
         assert!(text.find("app.adjust.com") < text.find("api.band.test"), "what is new is on top: {text}");
         let later = screen(&mut View::new(false), &live(now), &session(), (80, 24), now + NEW + Duration::from_secs(1));
         assert!(!later.contains("NEW"), "{later}");
+    }
+
+    #[test]
+    fn that_nothing_is_recorded_any_more_is_on_top_of_whatever_is_looked_at() {
+        let (now, session) = (Instant::now(), session());
+        let around = Around { session: &session, trusting: &[], unrecorded: Some("write runs/x/events.jsonl: the disk is full") };
+        for look in [Look::Connect, Look::Table, Look::Help] {
+            let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a screen in memory");
+            let mut view = View { look, asked: true, ..View::new(true) };
+            terminal.draw(|frame| view.draw(frame, &live(now), &around, now)).expect("it is drawn");
+            let text = terminal.backend().to_string();
+            assert!(text.contains("NOT RECORDED from now on: write runs/x/events.jsonl: the disk is full"), "{text}");
+            assert!(text.contains("q quit"), "{text}");
+        }
     }
 
     #[test]

@@ -100,3 +100,47 @@ impl Drop for Taken<'_> {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Says to a process of its own that it is one, on a terminal that nobody looks at.
+    const CHILD: &str = "TATTLETALE_PANICS_ON_ITS_TERMINAL";
+
+    #[test]
+    #[allow(clippy::print_stdout, reason = "a skipped test says so")]
+    fn after_a_panic_the_terminal_is_as_it_was_and_the_panic_can_be_read() {
+        let helper: std::path::PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "watch", "terminal.py"].iter().collect();
+        let mut command = Command::new("python3");
+        command.arg("-B").arg(helper).args(["24", "80"]).arg(std::env::current_exe().expect("this test"));
+        command.args(["--exact", "cli::watch::terminal::tests::the_child_panics", "--nocapture"]);
+        let ended = command.env(CHILD, "1").env("RUST_BACKTRACE", "0").stdin(Stdio::null()).output();
+        let Ok(ended) = ended else { return println!("\nskipped: python3 is not installed") };
+        let (written, told) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        assert!(told.contains("modes same"), "{told} {written}");
+        assert!(written.contains("\u{1b}[?1049h") && written.contains("receivers"), "it was taken over: {written}");
+        let (during, after) = written.rsplit_once("\u{1b}[?1049l").expect("it is given back");
+        assert!(after.contains("\u{1b}[?25h"), "with its cursor: {after:?}");
+        for said in ["a thread has a defect", "the table has a defect"] {
+            assert!(!during.contains(said) && after.contains(said), "{said}: {written:?}");
+        }
+    }
+
+    /// Does nothing when it is run as a test among others.
+    #[test]
+    fn the_child_panics() {
+        if std::env::var_os(CHILD).is_none() {
+            return;
+        }
+        let mut streams: [Box<dyn Write + Send>; 2] = [Box::new(io::stdout()), Box::new(io::stderr())];
+        let [stdout, stderr] = &mut streams;
+        let mut taken = Taken::take(stdout, stderr).expect("a terminal");
+        let _ = std::thread::spawn(|| panic!("a thread has a defect")).join();
+        let drawn = taken.draw(|frame| frame.render_widget(ratatui::widgets::Paragraph::new("receivers"), frame.area()));
+        drawn.expect("a terminal");
+        panic!("the table has a defect");
+    }
+}

@@ -39,9 +39,14 @@ pub(super) fn line(news: &News) -> String {
         }
         News::BlindSpot { host, words } => format!("blind spot    {host}  {words}"),
         News::Planted { name, certain } => format!("planted       {name}  {}found", if *certain { "" } else { "probably " }),
-        News::Outside { host } => format!("outside       {host}  passed through unread"),
+        News::Outside { words } => format!("outside       {words}"),
     };
     printable(&text)
+}
+
+/// Said when the capture cannot be written any more, and the phone still needs its network.
+pub(super) fn unrecorded(why: &str) -> String {
+    printable(&format!("NOT RECORDED from now on: {why}. The phone's traffic goes on; end the session, make room, and begin another"))
 }
 
 /// What a session saw, as a table, no wider than this; empty when nothing came.
@@ -55,11 +60,8 @@ pub(super) fn summary(live: &Live, width: usize, now: Instant) -> String {
         let rows: Vec<_> = receivers.iter().map(|(host, row)| cells(host, row, room, now)).collect();
         text = table(&["receiver", "requests", "bytes", "fields", "what"], &rows, &[1, 2, 3], width);
     }
-    if live.outside_hosts() > 0 {
-        let through = live.outside_traffic;
-        let bytes = if through.bytes > 0 { format!(", {}", bytes(through.bytes)) } else { String::new() };
-        let (hosts, connections) = (count(live.outside_hosts() as u64, "host"), count(through.connections, "connection"));
-        text.push_str(&format!("outside the scope, passed through unread: {hosts}, {connections}{bytes}\n"));
+    if !live.outside.is_empty() {
+        text.push_str(&format!("outside the scope: {}\n", live.outside.in_words()));
     }
     for (name, hits) in &live.planted {
         text.push_str(&format!("planted {}: {}\n", printable(name), hits.in_words()));
@@ -144,10 +146,16 @@ mod tests {
         let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
         assert_eq!(summary(&live, 100, now), "nothing came through the proxy\n");
         live.observed(&app, seen::observations("api.band.test", &[("hr", Category::HeartRate)]), now);
-        live.tunnel(&app, &seen::refused("pinned.test"), true, now);
-        live.tunnel(&app, &seen::tunnel("bank.test", crate::model::TunnelOutcome::PassedThrough), false, now);
+        live.tunnel(&app, &seen::refused("pinned.test"), now);
+        live.tunnel(&app, &seen::outside(1, crate::model::TunnelOutcome::PassedThrough), now);
         let text = summary(&live, 100, now);
-        for words in ["api.band.test", "heart-rate", "100", "blind spot: refused our certificate", "1 host, 1 connection"] {
+        for words in [
+            "api.band.test",
+            "heart-rate",
+            "100",
+            "blind spot: refused our certificate",
+            "outside the scope: 1 host, 1 connection, 110 B passed",
+        ] {
             assert!(text.contains(words), "{words}: {text}");
         }
         let narrow = summary(&live, 80, now);
@@ -155,6 +163,6 @@ mod tests {
         let lines: Vec<String> = live.take_news().iter().map(line).collect();
         assert_eq!(lines[0], "new receiver  api.band.test  company unknown");
         assert!(lines[1].starts_with("new category  api.band.test  heart-rate  (POST /v1/data json hr: its name says"), "{lines:?}");
-        assert!(lines.contains(&"outside       bank.test  passed through unread".to_owned()));
+        assert!(lines.contains(&"outside       1 host, 1 connection, 110 B passed through unread".to_owned()));
     }
 }

@@ -8,26 +8,22 @@ use http::{
     header::{CONTENT_TYPE, HOST, PROXY_AUTHENTICATE, USER_AGENT},
     uri::{Authority as UriAuthority, PathAndQuery},
 };
-use http_body_util::{BodyExt, combinators::BoxBody};
 use hudsucker::{Body, HttpContext, HttpHandler, RequestOrResponse, certificate_authority::CertificateAuthority};
 use hyper_util::rt::TokioIo;
 use rustls::{ServerConfig, crypto::aws_lc_rs};
 
 use super::{
-    failure::Failure,
     gate::{Gate, Page, Visit},
     handler::{Handler, refusal},
     serve::Entry,
     tunnel::Tunnel,
 };
-use crate::model::{PassReason, TunnelOutcome};
+use crate::model::TunnelOutcome;
 
-/// The engine's hooks.
+/// The engine's hooks. Every request is answered here: the engine's own client is never used.
 #[derive(Clone)]
 pub(super) struct Front {
     handler: Handler,
-    /// The account of a plain request that is not read.
-    unread: Option<Arc<Tunnel>>,
 }
 
 /// Why a client gets no tunnel.
@@ -42,7 +38,7 @@ pub(super) enum Turned {
 
 impl Front {
     pub(super) const fn new(handler: Handler) -> Self {
-        Self { handler, unread: None }
+        Self { handler }
     }
 
     async fn connect(&self, client: IpAddr, request: Request<Body>) -> Response<Body> {
@@ -63,7 +59,7 @@ impl Front {
     }
 
     /// A request without a tunnel.
-    async fn plain(&mut self, client: IpAddr, mut request: Request<Body>) -> RequestOrResponse {
+    async fn plain(&mut self, client: IpAddr, request: Request<Body>) -> RequestOrResponse {
         let gate = &*self.handler.tunnels.gate;
         if request.uri().host().is_none()
             && let Some(page) = page(gate, client, "", false, &request)
@@ -77,19 +73,10 @@ impl Front {
         if !gate.admits(client) {
             return not_admitted().into();
         }
-        if request.uri().host().is_none() || gate.reads(&host) {
-            return self.handler.exchange(request).await.into();
+        match self.handler.names_outside(&request) {
+            Some(outside) => self.handler.pass_unread(request, outside).await.into(),
+            None => self.handler.exchange(request).await.into(),
         }
-        let port = request.uri().port_u16().unwrap_or(80);
-        let Ok(tunnel) = self.handler.recorder.begin_tunnel(host, port).await else {
-            return refusal(StatusCode::SERVICE_UNAVAILABLE).into();
-        };
-        tunnel.passes(PassReason::OutsideScope);
-        for name in HOP_BY_HOP {
-            request.headers_mut().remove(name);
-        }
-        self.unread = Some(Arc::clone(&tunnel));
-        request.map(|body| counted(body, move |bytes| tunnel.sent(bytes))).into()
     }
 }
 
@@ -98,38 +85,29 @@ impl HttpHandler for Front {
         let client = context.client_addr.ip().to_canonical();
         if request.method() == Method::CONNECT { self.connect(client, request).await.into() } else { self.plain(client, request).await }
     }
-
-    /// Only what is not read goes to its server by the engine's own client.
-    async fn handle_response(&mut self, _context: &HttpContext, response: Response<Body>) -> Response<Body> {
-        match self.unread.take() {
-            Some(tunnel) => response.map(|body| counted(body, move |bytes| tunnel.received(bytes))),
-            None => response,
-        }
-    }
-
-    async fn handle_error(&mut self, _context: &HttpContext, error: hyper_util::client::legacy::Error) -> Response<Body> {
-        if let Some(tunnel) = self.unread.take() {
-            tunnel.failed(Failure::of(&error, error.is_connect()).in_words());
-        }
-        refusal(StatusCode::BAD_GATEWAY)
-    }
 }
 
 impl Handler {
     /// Lets a client into a tunnel to a host (lower case, an IPv6 literal without brackets) and port.
     pub(super) async fn enter(&self, client: IpAddr, host: String, port: u16) -> Result<Entry, Turned> {
         let tunnels = &self.tunnels;
-        if tunnels.gate.owns(&host) {
-            return Ok(Entry::OwnPage(self.clone(), client, host));
-        }
         if !tunnels.gate.admits(client) {
             return Err(Turned::NotAdmitted);
         }
-        let tunnel = self.recorder.begin_tunnel(host, port).await.map_err(|_| Turned::Unrecorded)?;
-        let Some(reason) = tunnels.reason_to_pass(&tunnel) else {
+        if tunnels.gate.owns(&host) {
+            return Ok(Entry::OwnPage(self.clone(), client, host));
+        }
+        let begun = match (tunnels.gate.reads(&host), host.parse::<IpAddr>().is_ok()) {
+            (true, _) => self.recorder.begin_tunnel(host, port).await,
+            (false, false) => self.recorder.begin_outside(host, port).await,
+            // The name that counts is in the ClientHello.
+            (false, true) => self.recorder.begin_undecided(host, port).await,
+        };
+        let tunnel = begun.map_err(|_| Turned::Unrecorded)?;
+        let Some(reason) = tunnels.reason_to_pass(client, &tunnel) else {
             let mut handler = self.clone();
             handler.tunnel = Some(Arc::clone(&tunnel));
-            return Ok(Entry::Listen(handler, tunnel));
+            return Ok(Entry::Listen(handler, tunnel, client));
         };
         tunnel.decided();
         // What is passed on gets the server's own answer to whether it is there.
@@ -195,19 +173,9 @@ pub(super) fn bare_host(host: &str) -> String {
 }
 
 /// The host of a request's `Host` header: what is asked of the proxy itself names it only there.
-fn named_host(request: &Request<Body>) -> Option<String> {
+pub(super) fn named_host<B>(request: &Request<B>) -> Option<String> {
     let authority: UriAuthority = request.headers().get(HOST)?.to_str().ok()?.parse().ok()?;
     Some(bare_host(authority.host()))
-}
-
-/// A body whose bytes are counted as they pass.
-fn counted(body: Body, mut count: impl FnMut(usize) + Send + Sync + 'static) -> Body {
-    Body::from(BoxBody::new(body.map_frame(move |frame| {
-        if let Some(data) = frame.data_ref() {
-            count(data.len());
-        }
-        frame
-    })))
 }
 
 /// What a client gets that is not admitted. The challenge names a scheme that no client knows, so that none asks its user for a
@@ -219,6 +187,3 @@ fn not_admitted() -> Response<Body> {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
-
-/// Headers that a client sends to the proxy and not to the server.
-const HOP_BY_HOP: [&str; 2] = ["proxy-authorization", "proxy-connection"];

@@ -1,9 +1,12 @@
 //! The record of one exchange while it happens: numbers it, tells its events in order, and tells its end from the last drop,
 //! so that no way out is forgotten.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -12,16 +15,19 @@ use tokio::sync::{Notify, watch};
 use super::{Ending, frames::Said, note_ending, tunnel::Tunnel};
 use crate::{
     clock::{Clock, Hold},
-    model::{Captured, ExchangeId, Header, TunnelId, Url},
+    model::{Captured, ExchangeId, Header, TunnelId, Url, tunnel::outside_host},
     traffic::{Side, TrafficError, TrafficEvent, TrafficSender},
 };
 
 /// What one proxy's exchanges and tunnels share.
 pub(super) struct Recorder {
     pub(super) clock: Clock,
-    events: TrafficSender,
+    /// `None`: nothing is told.
+    events: Option<TrafficSender>,
     /// Held while a number is given and its event is put into the queue, so that both have the same order.
     numbers: tokio::sync::Mutex<Numbers>,
+    /// Hosts outside the scope, which are told by their numbers.
+    outside: Mutex<HashMap<String, u64>>,
     activity: Arc<Activity>,
     ending: Arc<watch::Sender<Ending>>,
 }
@@ -34,7 +40,19 @@ struct Numbers {
 
 impl Recorder {
     pub(super) fn new(clock: Clock, events: TrafficSender, activity: Arc<Activity>, ending: Arc<watch::Sender<Ending>>) -> Self {
-        Self { clock, events, numbers: tokio::sync::Mutex::default(), activity, ending }
+        Self { clock, events: Some(events), numbers: tokio::sync::Mutex::default(), outside: Mutex::default(), activity, ending }
+    }
+
+    /// One that tells nothing: for what is passed on unread by the same code as what is read.
+    fn silent(&self) -> Self {
+        Self {
+            clock: self.clock.clone(),
+            events: None,
+            numbers: tokio::sync::Mutex::default(),
+            outside: Mutex::default(),
+            activity: Arc::clone(&self.activity),
+            ending: Arc::clone(&self.ending),
+        }
     }
 
     /// Whether the proxy has died: nothing may pass any more, though its connections take a moment to close.
@@ -47,7 +65,8 @@ impl Recorder {
         if self.is_dead() {
             return Err(TrafficError::NobodyListens);
         }
-        let told = self.events.send(event).await;
+        let Some(events) = &self.events else { return Ok(()) };
+        let told = events.send(event).await;
         if told.is_err() {
             note_ending(&self.ending, Ending::NobodyListens);
         }
@@ -56,12 +75,14 @@ impl Recorder {
 
     /// Puts an event into the queue if there is room at once; gives it back otherwise.
     pub(super) fn try_tell(&self, event: TrafficEvent) -> Option<TrafficEvent> {
-        self.events.try_send(event)
+        self.events.as_ref().and_then(|events| events.try_send(event))
     }
 
     /// Puts the last event of an exchange or a tunnel into the queue.
     pub(super) fn tell_end(&self, event: TrafficEvent) {
-        self.events.send_now(event);
+        if let Some(events) = &self.events {
+            events.send_now(event);
+        }
     }
 
     /// Begins an exchange.
@@ -88,19 +109,70 @@ impl Recorder {
             tunnel.request_began();
         }
         let state = Mutex::new(State { busy: Some(busy), ..State::default() });
-        Ok(Arc::new(Exchange { id, recorder: Arc::clone(self), state, _tunnel: tunnel.cloned() }))
+        Ok(Arc::new(Exchange { id, recorder: Arc::clone(self), state, unread: None, _tunnel: tunnel.cloned() }))
+    }
+
+    /// Begins an exchange of which nothing is told: what passes is counted for a tunnel, beginning with this many bytes of the
+    /// request's head.
+    pub(super) fn begin_unread(&self, tunnel: Arc<Tunnel>, head: usize) -> Arc<Exchange> {
+        tunnel.sent(head);
+        let recorder = Arc::new(self.silent());
+        Arc::new(Exchange { id: ExchangeId(0), recorder, state: Mutex::default(), unread: Some(tunnel), _tunnel: None })
     }
 
     /// Begins a tunnel to a host (lower case) and port.
     pub(super) async fn begin_tunnel(self: &Arc<Self>, host: String, port: u16) -> Result<Arc<Tunnel>, TrafficError> {
+        self.begin_tunnel_as(host, port, Name::Told).await
+    }
+
+    /// The same to a host outside the scope: what is told has a number instead of its name.
+    pub(super) async fn begin_outside(self: &Arc<Self>, host: String, port: u16) -> Result<Arc<Tunnel>, TrafficError> {
+        self.begin_tunnel_as(host, port, Name::Withheld).await
+    }
+
+    /// The same to an address of which nobody knows yet whether it is in the scope. It is told when somebody does.
+    pub(super) async fn begin_undecided(self: &Arc<Self>, host: String, port: u16) -> Result<Arc<Tunnel>, TrafficError> {
+        self.begin_tunnel_as(host, port, Name::Undecided).await
+    }
+
+    async fn begin_tunnel_as(self: &Arc<Self>, host: String, port: u16, name: Name) -> Result<Arc<Tunnel>, TrafficError> {
         let open = Busy::new(&self.activity, Kind::Tunnel, &self.clock);
         let undecided = Busy::new(&self.activity, Kind::Undecided, &self.clock);
         let mut numbers = self.numbers.lock().await;
-        let id = TunnelId(numbers.tunnels + 1);
-        self.tell(TrafficEvent::TunnelBegan { id, at: self.clock.now(), host: host.clone(), port }).await?;
+        let (id, at) = (TunnelId(numbers.tunnels + 1), self.clock.now());
+        match name {
+            Name::Told => self.tell(TrafficEvent::TunnelBegan { id, at, host: host.clone(), port }).await?,
+            Name::Withheld => self.tell(TrafficEvent::TunnelBegan { id, at, host: self.outside_host(&host), port: 0 }).await?,
+            Name::Undecided => {}
+        }
         numbers.tunnels = id.0;
-        Ok(Arc::new(Tunnel::new(id, host, port, Arc::clone(self), open.without_hold(), undecided)))
+        Ok(Arc::new(Tunnel::new(id, host, port, name, at, Arc::clone(self), open.without_hold(), undecided)))
     }
+
+    /// What stands for the name of a host outside the scope, the same each time.
+    pub(super) fn outside_host(&self, host: &str) -> String {
+        let mut outside = self.outside.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = outside.len() as u64 + 1;
+        let number = match outside.get(host) {
+            Some(number) => *number,
+            // Beyond this many, all that are new count as one.
+            None if outside.len() >= MOST_OUTSIDE => next,
+            None => *outside.entry(host.to_owned()).or_insert(next),
+        };
+        outside_host(number)
+    }
+}
+
+/// Under which name a tunnel is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Name {
+    /// Its own.
+    #[default]
+    Told,
+    /// A number: it is outside the scope.
+    Withheld,
+    /// None yet: what the client says first decides.
+    Undecided,
 }
 
 /// A request's head as it is told.
@@ -116,6 +188,8 @@ pub(super) struct Exchange {
     id: ExchangeId,
     recorder: Arc<Recorder>,
     state: Mutex<State>,
+    /// Where it is counted, if nothing of it is told.
+    unread: Option<Arc<Tunnel>>,
     /// An exchange ends before its tunnel does.
     _tunnel: Option<Arc<Tunnel>>,
 }
@@ -138,7 +212,39 @@ impl Exchange {
     /// A response's head was read.
     pub(super) async fn answered(&self, status: u16, http_version: String, headers: Vec<Header>) -> Result<(), TrafficError> {
         self.state().answered = true;
+        if let Some(tunnel) = &self.unread {
+            tunnel.received(STATUS_LINE + header_bytes(&headers));
+        }
         self.recorder.tell(TrafficEvent::Answered { id: self.id, status, http_version, headers }).await
+    }
+
+    /// Whether nothing of it is told.
+    pub(super) const fn is_unread(&self) -> bool {
+        self.unread.is_some()
+    }
+
+    /// Bytes passed in the connection that it became: they are counted where it is not read.
+    pub(super) fn passed(&self, sent: bool, bytes: usize) {
+        match &self.unread {
+            Some(tunnel) if sent => tunnel.sent(bytes),
+            Some(tunnel) => tunnel.received(bytes),
+            None => {}
+        }
+    }
+
+    /// Counts what a body brings, where it is not read.
+    fn count(&self, event: &TrafficEvent) {
+        if self.unread.is_none() {
+            return;
+        }
+        match event {
+            // Exposed to be counted: nothing of it is kept.
+            TrafficEvent::BodyPiece { side, bytes, .. } => self.passed(*side == Side::Request, bytes.expose().len()),
+            TrafficEvent::BodyEnded { side, trailers, .. } if !trailers.is_empty() => {
+                self.passed(*side == Side::Request, header_bytes(trailers));
+            }
+            _ => {}
+        }
     }
 
     /// The event of a piece of a body.
@@ -154,6 +260,7 @@ impl Exchange {
     /// Puts one of its events into the queue, waiting for room.
     pub(super) async fn tell(&self, event: TrafficEvent) -> Result<(), TrafficError> {
         let ended = ended_body(&event);
+        self.count(&event);
         self.recorder.tell(event).await?;
         self.mark(ended);
         Ok(())
@@ -162,6 +269,7 @@ impl Exchange {
     /// Puts one of its events into the queue if there is room at once; gives it back otherwise.
     pub(super) fn try_tell(&self, event: TrafficEvent) -> Option<TrafficEvent> {
         let ended = ended_body(&event);
+        self.count(&event);
         let refused = self.recorder.try_tell(event);
         if refused.is_none() {
             self.mark(ended);
@@ -188,6 +296,9 @@ impl Exchange {
 
     /// It became a connection that stays open: nobody waits for its end, and simulated time goes on.
     pub(super) fn stays_open(&self) {
+        if self.is_unread() {
+            return;
+        }
         let Recorder { activity, clock, .. } = &*self.recorder;
         let open = Busy::new(activity, Kind::Connection, clock).without_hold();
         let in_flight = self.state().busy.replace(open);
@@ -211,6 +322,13 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        if let Some(tunnel) = &self.unread {
+            let mut state = self.state();
+            if let (false, Some(why)) = (state.answered, state.error.take()) {
+                tunnel.failed(why);
+            }
+            return;
+        }
         let error = {
             let mut state = self.state();
             let default = match (state.answered, state.response_ended) {
@@ -321,6 +439,12 @@ impl Drop for Busy {
     }
 }
 
+/// Bytes of a block of headers as HTTP/1 writes it, with the empty line after it.
+pub(super) fn header_bytes(headers: &[Header]) -> usize {
+    // Exposed to be counted: nothing of it is kept.
+    headers.iter().map(|header| header.name.len() + header.value.expose().len() + 4).sum::<usize>() + 2
+}
+
 /// Header pairs as they are told: bytes that are not UTF-8 are read as Latin-1.
 pub(super) fn told_headers(headers: &HeaderMap) -> Vec<Header> {
     headers.iter().map(|(name, value)| told_header(name, value)).collect()
@@ -343,3 +467,8 @@ pub(super) fn told_version(version: http::Version) -> String {
         other => format!("{other:?}"),
     }
 }
+
+/// Bytes of a status line without its reason.
+const STATUS_LINE: usize = "HTTP/1.1 200 \r\n".len();
+/// Hosts outside the scope that are told apart. A session meets some hundred.
+const MOST_OUTSIDE: usize = 100_000;

@@ -15,7 +15,7 @@ pub trait Gate: fmt::Debug + Send + Sync {
     fn reads(&self, host: &str) -> bool;
 
     /// The answer to a request for a page of our own; `None` for every other request. Never recorded, and never asked of a
-    /// server. Asked for clients that are not admitted as well.
+    /// server. Asked for clients that are not admitted as well, in plain: they get no tunnel.
     fn page(&self, visit: &Visit<'_>) -> Option<Page>;
 
     /// Whether a host (lower case) is our own: what comes through a tunnel to it is answered by [`Gate::page`] or with 404, never

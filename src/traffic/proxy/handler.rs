@@ -22,7 +22,7 @@ pub(super) struct Handler {
     pub(super) recorder: Arc<Recorder>,
     pub(super) tunnel: Option<Arc<Tunnel>>,
     pub(super) tunnels: Arc<Tunnels>,
-    forwarder: Arc<Forwarder>,
+    pub(super) forwarder: Arc<Forwarder>,
 }
 
 impl Handler {
@@ -53,7 +53,7 @@ impl Handler {
 
     /// Makes a request's URI name the server that it goes to: inside a tunnel the tunnel's, whatever the request says. Gives the
     /// host that the request names when that is another one (domain fronting).
-    fn route(&self, request: &mut Request<Body>) -> Option<HeaderValue> {
+    pub(super) fn route(&self, request: &mut Request<Body>) -> Option<HeaderValue> {
         let named = match request.headers().get(HOST) {
             Some(host) => host.clone(),
             // The engine gives HTTP/1 requests inside a tunnel the tunnel's authority.

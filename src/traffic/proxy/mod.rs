@@ -17,6 +17,7 @@ mod socks;
 mod tee;
 mod through;
 mod tunnel;
+mod unread;
 mod upload;
 mod upstream;
 mod websocket;

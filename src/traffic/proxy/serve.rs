@@ -59,7 +59,7 @@ pub(super) struct Tunnels {
 /// A client that may use a tunnel, and what is done with it.
 pub(super) enum Entry {
     /// It is listened to, and read if it speaks HTTP, with TLS or without.
-    Listen(Handler, Arc<Tunnel>),
+    Listen(Handler, Arc<Tunnel>, IpAddr),
     /// It is passed on to this server.
     PassOn(Arc<Tunnel>, TcpStream),
     /// It wants a page of our own: the host's name.
@@ -79,13 +79,13 @@ impl Entry {
             Self::OwnPage(handler, address, host) => {
                 OwnPage { tunnels: Arc::clone(&handler.tunnels), address, host: host.into() }.serve(client).await;
             }
-            Self::Listen(handler, tunnel) => {
-                let inside = Inside { tunnels: Arc::clone(&handler.tunnels), handler, tunnel };
+            Self::Listen(handler, tunnel, address) => {
+                let inside = Inside { tunnels: Arc::clone(&handler.tunnels), handler, tunnel, address };
                 if let Err(error) = inside.serve(client).await {
                     tracing::debug!(%error, "a tunnel ended");
                 }
                 if inside.tunnel.was_refused() {
-                    inside.tunnels.refusals.refused(&inside.tunnel.name());
+                    inside.tunnels.refusals.refused(address, &inside.tunnel.name());
                 }
             }
         }
@@ -97,6 +97,8 @@ struct Inside {
     tunnels: Arc<Tunnels>,
     handler: Handler,
     tunnel: Arc<Tunnel>,
+    /// The client's.
+    address: IpAddr,
 }
 
 impl Inside {
@@ -143,7 +145,14 @@ impl Inside {
         let hello = accepted.client_hello();
         let alpn: Vec<String> = hello.alpn().into_iter().flatten().map(|protocol| String::from_utf8_lossy(protocol).into_owned()).collect();
         tunnel.hello(hello.server_name().map(str::to_ascii_lowercase), alpn.clone());
-        if let Some(reason) = self.reason_to_pass(hello.server_name(), &alpn) {
+        if let Some(reason) = self.reason_to_leave(hello.server_name()) {
+            if reason == PassReason::NamesOutside {
+                tunnel.hello(None, Vec::new());
+            }
+            return self.pass_on(client, first, reason).await;
+        }
+        tunnel.is_in_scope().await.map_err(io::Error::other)?;
+        if let Some(reason) = self.reason_to_pass(&alpn) {
             return self.pass_on(client, first, reason).await;
         }
         let Ok(config) = self.tunnels.authority.server_config(&tunnel.certified_name(), HTTP) else {
@@ -196,14 +205,21 @@ impl Inside {
         let secure = scheme == Scheme::HTTPS;
         let service = service_fn(|request: Request<Incoming>| {
             let (mut handler, tunnel, scheme) = (self.handler.clone(), Arc::clone(&self.tunnel), scheme.clone());
-            let (tunnels, read) = (Arc::clone(&self.tunnels), Arc::clone(&read));
+            let (tunnels, read, address) = (Arc::clone(&self.tunnels), Arc::clone(&read), self.address);
             async move {
+                let outside = handler.names_outside(&request);
                 let Some(request) = absolute(&tunnel, scheme, request.map(Body::from)) else {
                     return Ok::<_, Infallible>(refusal(StatusCode::BAD_REQUEST));
                 };
+                if let Some(outside) = outside {
+                    return Ok(handler.pass_unread(request, outside).await);
+                }
                 let began = handler.exchange(request).await;
                 if tunnel.was_read() && !read.swap(true, Ordering::Relaxed) {
-                    tunnels.refusals.read(&tunnel.name());
+                    tunnels.refusals.read(address, &tunnel.name());
+                    if secure {
+                        tunnels.refusals.trusts(address);
+                    }
                 }
                 Ok(began)
             }
@@ -275,18 +291,23 @@ impl Inside {
         Ok(())
     }
 
-    /// Why a client that speaks TLS is not read.
-    fn reason_to_pass(&self, sni: Option<&str>, alpn: &[String]) -> Option<PassReason> {
-        let Self { tunnels, tunnel, .. } = self;
-        // What the CONNECT names was asked before; an address names nothing.
-        let in_scope = match sni {
-            Some(sni) => tunnels.gate.reads(&sni.to_ascii_lowercase()),
-            None => !tunnel.is_to_an_address() || tunnels.gate.reads(&tunnel.host),
-        };
-        if !in_scope {
-            return Some(PassReason::OutsideScope);
+    /// Why what a client that speaks TLS sends is nobody's business.
+    fn reason_to_leave(&self, sni: Option<&str>) -> Option<PassReason> {
+        let gate = &self.tunnels.gate;
+        // A name in the CONNECT was asked before; an address names nothing.
+        let connected = gate.reads(&self.tunnel.host);
+        match sni {
+            Some(sni) if gate.reads(&sni.to_ascii_lowercase()) => None,
+            Some(_) if connected => Some(PassReason::NamesOutside),
+            None if connected => None,
+            _ => Some(PassReason::OutsideScope),
         }
-        if tunnels.refusals.gave_up(&tunnel.name()) {
+    }
+
+    /// Why a client that speaks TLS is not read.
+    fn reason_to_pass(&self, alpn: &[String]) -> Option<PassReason> {
+        let Self { tunnels, tunnel, address, .. } = self;
+        if tunnels.refusals.gave_up(*address, &tunnel.name()) {
             return Some(PassReason::Refused);
         }
         let own = !alpn.is_empty() && !alpn.iter().any(|protocol| matches!(protocol.as_str(), "h2" | "http/1.1" | "http/1.0"));
@@ -298,8 +319,8 @@ impl Inside {
 }
 
 impl Tunnels {
-    /// Why a tunnel to a host is passed on before anything came through it.
-    pub(super) fn reason_to_pass(&self, tunnel: &Tunnel) -> Option<PassReason> {
+    /// Why a client's tunnel to a host is passed on before anything came through it.
+    pub(super) fn reason_to_pass(&self, client: IpAddr, tunnel: &Tunnel) -> Option<PassReason> {
         if tunnel.is_to_an_address() {
             // The name that counts is in the ClientHello.
             return None;
@@ -307,7 +328,7 @@ impl Tunnels {
         if !self.gate.reads(&tunnel.host) {
             return Some(PassReason::OutsideScope);
         }
-        self.refusals.gave_up(&tunnel.host).then_some(PassReason::Refused)
+        self.refusals.gave_up(client, &tunnel.host).then_some(PassReason::Refused)
     }
 
     /// Opens a connection to a tunnel's server.
@@ -369,6 +390,9 @@ impl OwnPage {
         let asked = AtomicBool::new(false);
         let service = service_fn(|request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
+            if decrypted {
+                self.tunnels.refusals.forget(self.address);
+            }
             let answer = page(&*self.tunnels.gate, self.address, &self.host, decrypted, &request);
             std::future::ready(Ok::<_, Infallible>(answer.unwrap_or_else(|| refusal(StatusCode::NOT_FOUND))))
         });

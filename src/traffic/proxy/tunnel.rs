@@ -13,12 +13,13 @@ use std::{
 };
 
 use http::uri::Authority as UriAuthority;
+use jiff::Timestamp;
 use rustls::{AlertDescription, PeerIncompatible};
 
-use super::exchange::{Busy, Recorder};
+use super::exchange::{Busy, Name, Recorder};
 use crate::{
     model::{Leaving, LeftBy, PassReason, PassedBytes, TunnelEvidence, TunnelId, TunnelOutcome},
-    traffic::TrafficEvent,
+    traffic::{TrafficError, TrafficEvent},
 };
 
 /// One CONNECT while it lasts. Held by the task that serves it and by its exchanges; the last drop tells its end.
@@ -26,6 +27,7 @@ pub(super) struct Tunnel {
     pub(super) id: TunnelId,
     pub(super) host: String,
     pub(super) port: u16,
+    began: Timestamp,
     recorder: Arc<Recorder>,
     requests: AtomicU64,
     sent: AtomicU64,
@@ -41,12 +43,16 @@ pub(super) struct Tunnel {
 /// What is known of a tunnel that has had no request.
 #[derive(Debug, Default)]
 struct Facts {
+    /// Under which name it is told.
+    name: Name,
     stage: Stage,
     /// The outcome, once nothing can change it but a request.
     outcome: Option<TunnelOutcome>,
     sni: Option<String>,
     alpn: Vec<String>,
     passed_because: Option<PassReason>,
+    /// A request in it named a host outside the scope, and was counted there.
+    carried_outside: bool,
     protocol: Option<String>,
     /// How the client left, and when.
     left: Option<(LeftBy, Instant)>,
@@ -69,16 +75,27 @@ enum Stage {
 }
 
 impl Tunnel {
-    pub(super) fn new(id: TunnelId, host: String, port: u16, recorder: Arc<Recorder>, open: Busy, undecided: Busy) -> Self {
+    #[allow(clippy::too_many_arguments, reason = "called in one place, which has each of them at hand")]
+    pub(super) fn new(
+        id: TunnelId,
+        host: String,
+        port: u16,
+        name: Name,
+        began: Timestamp,
+        recorder: Arc<Recorder>,
+        open: Busy,
+        undecided: Busy,
+    ) -> Self {
         Self {
             id,
             host,
             port,
+            began,
             recorder,
             requests: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
-            facts: Mutex::default(),
+            facts: Mutex::new(Facts { name, ..Facts::default() }),
             authorities: Default::default(),
             undecided: Mutex::new(Some(undecided)),
             _open: open,
@@ -111,6 +128,16 @@ impl Tunnel {
     /// Whether the CONNECT gave an address instead of a name.
     pub(super) fn is_to_an_address(&self) -> bool {
         self.host.parse::<IpAddr>().is_ok()
+    }
+
+    /// It turned out to be in the scope: if it was not told yet, it is now, by its own name.
+    pub(super) async fn is_in_scope(&self) -> Result<(), TrafficError> {
+        let undecided = std::mem::replace(&mut self.facts().name, Name::Told) == Name::Undecided;
+        if undecided { self.recorder.tell(self.beginning(self.host.clone(), self.port)).await } else { Ok(()) }
+    }
+
+    fn beginning(&self, host: String, port: u16) -> TrafficEvent {
+        TrafficEvent::TunnelBegan { id: self.id, at: self.began, host, port }
     }
 
     /// HTTP came without TLS.
@@ -158,6 +185,30 @@ impl Tunnel {
     pub(super) fn passes(&self, because: PassReason) {
         let mut facts = self.facts();
         facts.passed_because = Some(because);
+        facts.outcome.get_or_insert(TunnelOutcome::PassedThrough);
+        let undecided = because == PassReason::OutsideScope && facts.name == Name::Undecided;
+        if undecided {
+            facts.name = Name::Withheld;
+        }
+        let name = facts.sni.clone();
+        drop(facts);
+        if undecided {
+            self.begin_outside(name);
+        }
+        self.decided();
+    }
+
+    /// Tells its beginning under a number. What it is called, if it names itself, counts it to others of that name.
+    fn begin_outside(&self, sni: Option<String>) {
+        let host = self.recorder.outside_host(sni.as_deref().unwrap_or(&self.host));
+        self.recorder.tell_end(self.beginning(host, 0));
+    }
+
+    /// A request in it named a host outside the scope. It was passed on, and counted for that host.
+    pub(super) fn carried_outside(&self) {
+        let mut facts = self.facts();
+        facts.carried_outside = true;
+        facts.passed_because = Some(PassReason::NamesOutside);
         facts.outcome.get_or_insert(TunnelOutcome::PassedThrough);
         drop(facts);
         self.decided();
@@ -241,11 +292,20 @@ impl Tunnel {
 
 impl Drop for Tunnel {
     fn drop(&mut self) {
-        let facts = std::mem::take(&mut *self.facts());
+        let mut facts = std::mem::take(&mut *self.facts());
+        match facts.name {
+            Name::Told => {}
+            Name::Withheld => facts.withhold(),
+            Name::Undecided => {
+                self.begin_outside(facts.sni.take());
+                facts.withhold();
+            }
+        }
         let requests = self.requests.load(Ordering::SeqCst);
         let bytes = PassedBytes { sent: self.sent.load(Ordering::Relaxed), received: self.received.load(Ordering::Relaxed) };
         let outcome = if requests > 0 { TunnelOutcome::Read { requests } } else { facts.end() };
-        let counted = matches!(outcome, TunnelOutcome::NotTls | TunnelOutcome::OwnProtocol | TunnelOutcome::PassedThrough);
+        let counted =
+            matches!(outcome, TunnelOutcome::NotTls | TunnelOutcome::OwnProtocol | TunnelOutcome::PassedThrough) && !facts.carried_outside;
         // An HTTP/2 client greets the server without asking for anything; an HTTP/1 client that says something has begun a request.
         let begun = outcome == TunnelOutcome::ClosedWithoutRequest && bytes.sent > 0 && !facts.alpn.iter().any(|offer| offer == "h2");
         let evidence = TunnelEvidence {
@@ -260,6 +320,22 @@ impl Drop for Tunnel {
 }
 
 impl Facts {
+    /// What the client said of itself and of its host is nobody's business.
+    fn forget_hello(&mut self) {
+        self.sni = None;
+        self.alpn.clear();
+        self.protocol = None;
+    }
+
+    /// Of what is outside the scope only how much it was is told, and whether it could be reached.
+    fn withhold(&mut self) {
+        self.forget_hello();
+        self.passed_because = Some(PassReason::OutsideScope);
+        if !matches!(self.outcome, Some(TunnelOutcome::Unreachable { .. })) {
+            self.outcome = Some(TunnelOutcome::PassedThrough);
+        }
+    }
+
     /// What became of it, without a request.
     fn end(&self) -> TunnelOutcome {
         match (&self.outcome, self.stage) {

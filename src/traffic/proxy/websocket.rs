@@ -148,7 +148,7 @@ async fn join(exchange: Arc<Exchange>, client: OnUpgrade, server: OnUpgrade, ear
     let pings = Arc::new(Mutex::new(VecDeque::new()));
     let listener = |sent| Listener {
         exchange: Arc::clone(&exchange),
-        frames: ears.map(|ears| Frames::new(ears.deflate)),
+        frames: ears.filter(|_| !exchange.is_unread()).map(|ears| Frames::new(ears.deflate)),
         sent,
         pings: Arc::clone(&pings),
     };
@@ -197,6 +197,7 @@ struct Listener {
 
 impl Listener {
     async fn hear(&mut self, bytes: &[u8]) -> Result<(), TrafficError> {
+        self.exchange.passed(self.sent, bytes.len());
         let Some(frames) = &mut self.frames else { return Ok(()) };
         let heard = frames.take(bytes);
         let flaw = frames.flaw();

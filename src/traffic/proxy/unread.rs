@@ -1,0 +1,51 @@
+//! Requests that are nobody's business: those that name a host outside the scope. They go the way of every other request, and
+//! nothing of them is kept but how much passed. What of a tunnel is not read, and why, is decided in `serve`.
+
+use http::{Request, Response, StatusCode};
+use hudsucker::Body;
+
+use super::{
+    casing::headers_as_written,
+    connect::{bare_host, named_host},
+    exchange::header_bytes,
+    handler::{Handler, refusal},
+    websocket::{asks_for_upgrade, take_over},
+};
+use crate::model::PassReason;
+
+impl Handler {
+    /// The host outside the scope that a request names, in its target or in its `Host` header; `None` when all that it names is
+    /// in the scope.
+    pub(super) fn names_outside<B>(&self, request: &Request<B>) -> Option<String> {
+        let target = request.uri().host().map(bare_host);
+        target.into_iter().chain(named_host(request)).find(|host| !self.tunnels.gate.reads(host))
+    }
+
+    /// Passes a request on as it would one that is read, with its body, its response and whatever becomes of the connection. It
+    /// is counted for the host outside the scope that it names.
+    pub(super) async fn pass_unread(&mut self, mut request: Request<Body>, outside: String) -> Response<Body> {
+        let named = self.route(&mut request);
+        if request.uri().host().is_none() {
+            return refusal(StatusCode::BAD_REQUEST);
+        }
+        let Ok(tunnel) = self.recorder.begin_outside(outside, 0).await else { return refusal(StatusCode::SERVICE_UNAVAILABLE) };
+        tunnel.passes(PassReason::OutsideScope);
+        if let Some(around) = &self.tunnel {
+            around.carried_outside();
+        }
+        let exchange = self.recorder.begin_unread(tunnel, head_bytes(&request));
+        if asks_for_upgrade(&request) {
+            return take_over(self.forwarder.upgrades(), &exchange, request).await;
+        }
+        self.forwarder.send(&exchange, request, named).await
+    }
+}
+
+/// Bytes of a request's head as HTTP/1 writes it.
+fn head_bytes(request: &Request<Body>) -> usize {
+    let headers = headers_as_written(request.version(), request.headers(), request.extensions());
+    request.method().as_str().len() + request.uri().to_string().len() + REQUEST_LINE + header_bytes(&headers)
+}
+
+/// Bytes of a request line beside its method and target.
+const REQUEST_LINE: usize = "  HTTP/1.1\r\n".len();
