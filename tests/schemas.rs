@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, fs};
 
 use serde_json::{Map, Value, json};
 use support::Place;
+use tattletale::model::{PassedBytes, Tunnel, TunnelEvidence, TunnelOutcome};
 
 /// A schema and the definitions it refers to.
 struct Schema(Value);
@@ -173,6 +174,21 @@ fn every_line_of_a_capture_is_what_its_schema_says() {
         .map(str::to_owned)
         .collect();
     assert_eq!(kinds, told, "every kind of event was seen");
+
+    // What no client of the simulated rig sends.
+    let mut line = lines_of_captures(&place).into_iter().find(|line| line["event"]["tunnel"].is_object()).expect("a tunnel");
+    let malformed = || TunnelOutcome::Malformed { why: "invalid content-length parsed".to_owned() };
+    let bytes = Some(PassedBytes { sent: 75, received: 0 });
+    let unnamed = TunnelEvidence { bytes, client: Some([192, 0, 2, 7].into()), ..TunnelEvidence::default() };
+    let afterwards = TunnelEvidence { bytes, afterwards: Some(malformed()), ..TunnelEvidence::default() };
+    for (outcome, evidence) in [(malformed(), unnamed), (TunnelOutcome::Read { requests: 2 }, afterwards)] {
+        let tunnel = &mut line["event"]["tunnel"];
+        tunnel["outcome"] = serde_json::to_value(&outcome).expect("JSON");
+        tunnel["evidence"] = serde_json::to_value(&evidence).expect("JSON");
+        schema.accepts(&line, "a tunnel of which something could not be read");
+        let read: Tunnel = serde_json::from_value(line["event"]["tunnel"].clone()).expect("what was written is read");
+        assert_eq!((read.outcome, read.evidence), (outcome, evidence));
+    }
 }
 
 #[test]

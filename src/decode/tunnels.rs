@@ -52,6 +52,8 @@ struct HostTunnels {
     pinned: BTreeMap<Vec<String>, Gap>,
     /// Tunnels that were open when the recording broke off.
     still_open: StillOpen,
+    /// Tunnels, read or not, whose client named another host in TLS than the one that it asked to be connected with.
+    fronted: Gap,
 }
 
 /// Tunnels to one host that were open when the recording broke off.
@@ -110,12 +112,21 @@ impl Tunnels {
         }
         let host = tunnel.sni.as_ref().filter(|_| is_address(&tunnel.host)).unwrap_or(&tunnel.host);
         let host = self.hosts.entry(host.to_ascii_lowercase()).or_default();
+        if !is_address(&tunnel.host) && tunnel.sni.as_ref().is_some_and(|sni| !sni.eq_ignore_ascii_case(&tunnel.host)) {
+            host.fronted.add(tunnel, FRONTED.to_owned(), None);
+        }
         let gap = match &tunnel.outcome {
-            TunnelOutcome::Read { .. } => {
+            TunnelOutcome::Read { requests } => {
                 host.read.insert(tunnel.alpn.clone());
+                if let Some(rest) = &tunnel.evidence.afterwards {
+                    let before =
+                        if *requests == 1 { "1 request that was read".to_owned() } else { format!("{requests} requests that were read") };
+                    let sentence = format!("besides {before}, {}", sentence(tunnel, rest));
+                    host.unread.entry(kind(rest)).or_default().add(tunnel, sentence, tunnel.evidence.bytes);
+                }
                 return;
             }
-            outcome @ TunnelOutcome::ClosedWithoutRequest if has_begun(tunnel) => host.unread.entry(kind(outcome)).or_default(),
+            outcome @ TunnelOutcome::ClosedWithoutRequest if has_begun(tunnel, outcome) => host.unread.entry(kind(outcome)).or_default(),
             TunnelOutcome::ClosedWithoutRequest => match tunnel.evidence.leaving {
                 Some(leaving) if leaving.looks_like_pinning() => host.pinned.entry(tunnel.alpn.clone()).or_default(),
                 leaving => host.unused.entry(unused(tunnel, leaving)).or_default(),
@@ -123,7 +134,7 @@ impl Tunnels {
             TunnelOutcome::PassedThrough if tunnel.evidence.passed_because == Some(PassReason::Refused) => &mut host.given_up,
             outcome => host.unread.entry(kind(outcome)).or_default(),
         };
-        gap.add(tunnel);
+        gap.add(tunnel, sentence(tunnel, &tunnel.outcome), tunnel.evidence.bytes.filter(|_| !was_silent(tunnel)));
     }
 
     /// Writes hosts and blind spots. `exchanges` says how many were read of a host, `origin_of` whose a host is,
@@ -145,34 +156,38 @@ impl Tunnels {
             }
         }
         self.outside.finish(run, spots);
+        let mut tell = |host: &str, kind, origin, sentence: String, phases: BTreeSet<String>| {
+            spots.add(BlindSpot {
+                host: if host.is_empty() { UNNAMED.to_owned() } else { pattern_of(host) },
+                kind,
+                endpoint: String::new(),
+                origin,
+                phases: phases.into_iter().map(|phase| (phase, 1)).collect(),
+                sentence,
+                evidence: Some(Evidence { run, exchange: None, bytes: None, chain: Vec::new() }),
+            });
+        };
         for (host, mut tunnels) in self.hosts {
-            let fresh = HostCoverage { origin: origin_of(&host), ..HostCoverage::default() };
-            let coverage = hosts.entry(name_of(&host)).or_insert(fresh);
+            // Whose one without a name is cannot be told, and no host is to be counted for it.
+            let mut unnamed = HostCoverage { origin: Origin::Unknown, ..HostCoverage::default() };
+            let coverage = if host.is_empty() {
+                &mut unnamed
+            } else {
+                let fresh = HostCoverage { origin: origin_of(&host), ..HostCoverage::default() };
+                hosts.entry(name_of(&host)).or_insert(fresh)
+            };
+            let fronted = std::mem::take(&mut tunnels.fronted);
+            if fronted.count > 0 {
+                tell(&host, BlindSpotKind::Fronted, coverage.origin, fronted.told(), fronted.phases);
+            }
             let still_open = std::mem::take(&mut tunnels.still_open);
             if still_open.count > 0 {
                 coverage.unread_tunnels += still_open.unread;
-                spots.add(BlindSpot {
-                    host: pattern_of(&host),
-                    kind: BlindSpotKind::StillOpen,
-                    endpoint: String::new(),
-                    origin: coverage.origin,
-                    sentence: still_open.told(),
-                    phases: still_open.phases.into_iter().map(|phase| (phase, 1)).collect(),
-                    evidence: Some(Evidence { run, exchange: None, bytes: None, chain: Vec::new() }),
-                });
+                tell(&host, BlindSpotKind::StillOpen, coverage.origin, still_open.told(), still_open.phases);
             }
             for (kind, gap) in tunnels.gaps(coverage.exchanges > 0) {
                 coverage.unread_tunnels += gap.count;
-                let sentence = gap.told();
-                spots.add(BlindSpot {
-                    host: pattern_of(&host),
-                    kind,
-                    endpoint: String::new(),
-                    origin: coverage.origin,
-                    phases: gap.phases.into_iter().map(|phase| (phase, 1)).collect(),
-                    sentence,
-                    evidence: Some(Evidence { run, exchange: None, bytes: None, chain: Vec::new() }),
-                });
+                tell(&host, kind, coverage.origin, gap.told(), gap.phases);
             }
         }
     }
@@ -233,7 +248,7 @@ impl Outside {
 impl HostTunnels {
     /// What of all this hides something.
     fn gaps(self, exchanges_read: bool) -> BTreeMap<BlindSpotKind, Gap> {
-        let Self { read, mut unread, given_up, unused, pinned, still_open: _ } = self;
+        let Self { read, mut unread, given_up, unused, pinned, fronted: _, still_open: _ } = self;
         let mut without_request = Gap::default();
         for (offers, gap) in pinned {
             // A client of the same kind was read, so it does not check certificates itself: what it left was not needed.
@@ -283,14 +298,14 @@ impl StillOpen {
 }
 
 impl Gap {
-    fn add(&mut self, tunnel: &Tunnel) {
-        let sentence = sentence(tunnel);
+    fn add(&mut self, tunnel: &Tunnel, sentence: String, bytes: Option<PassedBytes>) {
         let phases = BTreeSet::from([tunnel.phase.clone()]);
-        self.join(Self { count: 1, phases, bytes: tunnel.evidence.bytes, sentence });
+        self.join(Self { count: 1, phases, bytes, sentence });
     }
 
-    /// Takes in another gap; the sentence is the one that came first.
+    /// Takes in another gap; the sentence is the one that came first, or the first of those that say what the bytes are.
     fn join(&mut self, other: Self) {
+        let says_more = self.bytes.is_none() && other.bytes.is_some() && other.sentence != GIVEN_UP;
         self.count += other.count;
         self.phases.extend(other.phases);
         self.bytes = match (self.bytes, other.bytes) {
@@ -299,7 +314,7 @@ impl Gap {
             }
             (a, b) => a.or(b),
         };
-        if self.sentence.is_empty() {
+        if self.sentence.is_empty() || says_more {
             self.sentence = other.sentence;
         } else if other.sentence == GIVEN_UP && self.sentence != GIVEN_UP {
             self.sentence = format!("{}; after three times, {GIVEN_UP_LATER}", self.sentence);
@@ -338,6 +353,7 @@ const fn kind(outcome: &TunnelOutcome) -> BlindSpotKind {
         TunnelOutcome::ClosedDuringHandshake => BlindSpotKind::ClosedDuringHandshake,
         TunnelOutcome::ClosedWithoutRequest => BlindSpotKind::ClosedWithoutRequest,
         TunnelOutcome::HandshakeFailed { .. } => BlindSpotKind::HandshakeFailed,
+        TunnelOutcome::Malformed { .. } => BlindSpotKind::Malformed,
         TunnelOutcome::NotTls => BlindSpotKind::NotTls,
         TunnelOutcome::OwnProtocol => BlindSpotKind::OwnProtocol,
         TunnelOutcome::PassedThrough | TunnelOutcome::Read { .. } => BlindSpotKind::PassedThrough,
@@ -345,19 +361,24 @@ const fn kind(outcome: &TunnelOutcome) -> BlindSpotKind {
     }
 }
 
-/// Whether a client that left without a request had begun one.
-fn has_begun(tunnel: &Tunnel) -> bool {
-    tunnel.outcome == TunnelOutcome::ClosedWithoutRequest && tunnel.evidence.bytes.is_some_and(|bytes| bytes.sent > 0)
+/// Whether a client that left without a request, or without another one, had begun one.
+fn has_begun(tunnel: &Tunnel, outcome: &TunnelOutcome) -> bool {
+    *outcome == TunnelOutcome::ClosedWithoutRequest && tunnel.evidence.bytes.is_some_and(|bytes| bytes.sent > 0)
 }
 
-/// One sentence about an unread tunnel, without what was counted.
-fn sentence(tunnel: &Tunnel) -> String {
+/// Whether nothing came from the client, so that its server was to be asked.
+fn was_silent(tunnel: &Tunnel) -> bool {
+    matches!(tunnel.outcome, TunnelOutcome::Unreachable { .. }) && tunnel.evidence.bytes == Some(PassedBytes::default())
+}
+
+/// One sentence about what was not read of a tunnel, without what was counted.
+fn sentence(tunnel: &Tunnel, outcome: &TunnelOutcome) -> String {
     let protocol = tunnel.evidence.protocol.as_deref().map_or(String::new(), |protocol| format!(" ({})", printable(protocol)));
-    match &tunnel.outcome {
+    match outcome {
         TunnelOutcome::CertificateRefused { alert } => format!("the client refused our certificate (TLS alert {})", printable(alert)),
         TunnelOutcome::ClosedDuringHandshake => "the client closed the connection when it had our certificate".to_owned(),
-        TunnelOutcome::ClosedWithoutRequest if has_begun(tunnel) => {
-            "the client began a request and left before its head was complete".to_owned()
+        TunnelOutcome::ClosedWithoutRequest if has_begun(tunnel, outcome) => {
+            "the client began a request, and the connection ended before its head was complete".to_owned()
         }
         TunnelOutcome::ClosedWithoutRequest => match (tunnel.evidence.leaving, unused(tunnel, tunnel.evidence.leaving)) {
             (Some(leaving), _) if leaving.looks_like_pinning() => {
@@ -375,6 +396,9 @@ fn sentence(tunnel: &Tunnel) -> String {
         TunnelOutcome::HandshakeFailed { why } => {
             format!("the client and the proxy could not speak TLS with each other: {}", printable(why))
         }
+        TunnelOutcome::Malformed { why } => {
+            format!("a request broke the rules of HTTP ({}), so it was not read, and went to no server", printable(why))
+        }
         TunnelOutcome::NotTls => format!("what came through the tunnel was neither TLS nor HTTP{protocol}"),
         TunnelOutcome::OwnProtocol => format!("what came inside TLS was not HTTP{protocol}"),
         TunnelOutcome::PassedThrough | TunnelOutcome::Read { .. } => match tunnel.evidence.passed_because {
@@ -391,12 +415,24 @@ fn sentence(tunnel: &Tunnel) -> String {
             }
             None => "the connection was passed on without being read".to_owned(),
         },
+        TunnelOutcome::Unreachable { why } if was_silent(tunnel) => {
+            format!("the client said nothing, and its server could not be asked whether it speaks first: {}", printable(why))
+        }
+        TunnelOutcome::Unreachable { why } if tunnel.evidence.bytes.is_some() => {
+            format!("what came was not HTTP{protocol}, and could not be passed on: {}", printable(why))
+        }
         TunnelOutcome::Unreachable { why } => format!("the connection was to be passed on, but {}", printable(why)),
     }
 }
 
 /// Stands for the names of all hosts outside the scope.
 const OUTSIDE_SCOPE: &str = "outside-scope";
+/// Where a blind spot is that names no host.
+const UNNAMED: &str = "(host not named)";
+/// Said of a tunnel whose client named two hosts.
+const FRONTED: &str = "the client asked to be connected with one host and named another in TLS: which of them keeps what was sent is not \
+     known";
+
 /// Said when the refusals themselves are not there to be told.
 const GIVEN_UP: &str = "its clients had refused our certificate three times, so the connection was passed on without being read";
 /// Said after the sentence about the refusals.
@@ -454,12 +490,13 @@ mod tests {
         let told: Vec<_> = spots.into_set(9).into_iter().map(|spot| (spot.kind, spot.sentence)).collect();
         let expected: Vec<_> = expected.iter().map(|(kind, sentence)| (*kind, (*sentence).to_owned())).collect();
         assert_eq!(told, expected);
-        assert_eq!(hosts["h.test"].unread_tunnels > 0, !told.is_empty(), "a gap is in the coverage too");
+        let unread = told.iter().any(|(kind, _)| *kind != BlindSpotKind::Fronted);
+        assert_eq!(hosts["h.test"].unread_tunnels > 0, unread, "a gap is in the coverage too");
     }
 
     #[test]
     fn each_way_to_stay_unread_has_its_sentence() {
-        use BlindSpotKind::{CertificateRefused, ClosedDuringHandshake, HandshakeFailed, NotTls, OwnProtocol, PassedThrough, Unreachable};
+        use BlindSpotKind::{CertificateRefused, ClosedDuringHandshake, HandshakeFailed, Malformed, NotTls, OwnProtocol, PassedThrough};
         let refused = TunnelOutcome::CertificateRefused { alert: "UnknownCA".to_owned() };
         check(&[tunnel(refused)], &[(CertificateRefused, "the client refused our certificate (TLS alert UnknownCA)")]);
         let closed = "the client closed the connection when it had our certificate";
@@ -481,8 +518,66 @@ mod tests {
         let sentence = "the client offered only protocols that are not HTTP (mqtt), so the connection was passed on without being read: \
             1 byte sent, 2 received";
         check(&[mqtt], &[(PassedThrough, sentence)]);
-        let unreachable = TunnelOutcome::Unreachable { why: "the server refused the connection".to_owned() };
-        check(&[tunnel(unreachable)], &[(Unreachable, "the connection was to be passed on, but the server refused the connection")]);
+        let malformed = TunnelOutcome::Malformed { why: "invalid content-length parsed".to_owned() };
+        let sentence = "a request broke the rules of HTTP (invalid content-length parsed), so it was not read, and went to no server: \
+            7 bytes sent, 9 received";
+        check(&[counted(malformed, None)], &[(Malformed, sentence)]);
+    }
+
+    #[test]
+    fn an_unreachable_server_is_told_with_what_was_to_be_passed_on() {
+        let unreachable = || TunnelOutcome::Unreachable { why: "the server refused the connection".to_owned() };
+        let told = |sentence| (BlindSpotKind::Unreachable, sentence);
+        let passed_on = "the connection was to be passed on, but the server refused the connection";
+        check(&[tunnel(unreachable())], &[told(passed_on)]);
+        let not_http = "what came was not HTTP (mqtt), and could not be passed on: the server refused the connection: 7 bytes sent, \
+            9 received";
+        check(&[counted(unreachable(), Some("mqtt"))], &[told(not_http)]);
+        let bytes = Some(PassedBytes::default());
+        let silent = Tunnel { evidence: TunnelEvidence { bytes, ..TunnelEvidence::default() }, ..tunnel(unreachable()) };
+        let said = "the client said nothing, and its server could not be asked whether it speaks first: the server refused the connection";
+        check(std::slice::from_ref(&silent), &[told(said)]);
+        // Bytes are told with the sentence that says what they are.
+        check(&[silent, counted(unreachable(), Some("mqtt"))], &[told(not_http)]);
+    }
+
+    #[test]
+    fn what_followed_requests_that_were_read_is_told_too() {
+        let after = |requests, rest: TunnelOutcome, sent| {
+            let evidence =
+                TunnelEvidence { bytes: Some(PassedBytes { sent, received: 0 }), afterwards: Some(rest), ..TunnelEvidence::default() };
+            Tunnel { evidence, ..tunnel(TunnelOutcome::Read { requests }) }
+        };
+        let malformed = TunnelOutcome::Malformed { why: "invalid URI".to_owned() };
+        let sentence = "besides 1 request that was read, a request broke the rules of HTTP (invalid URI), so it was not read, and went to no \
+            server: 30 bytes sent, 0 received";
+        check(&[after(1, malformed, 30)], &[(BlindSpotKind::Malformed, sentence)]);
+        let sentence = "besides 2 requests that were read, what came inside TLS was not HTTP: 9 bytes sent, 0 received";
+        check(&[after(2, TunnelOutcome::OwnProtocol, 9)], &[(BlindSpotKind::OwnProtocol, sentence)]);
+        let sentence = "besides 2 requests that were read, the client began a request, and the connection ended before its head was complete: 9 bytes sent, \
+            0 received";
+        check(&[after(2, TunnelOutcome::ClosedWithoutRequest, 9)], &[(BlindSpotKind::ClosedWithoutRequest, sentence)]);
+    }
+
+    #[test]
+    fn a_client_that_names_two_hosts_is_told_though_it_was_read() {
+        let fronted = |host: &str, sni: &str| Tunnel { host: host.to_owned(), sni: Some(sni.to_owned()), ..read() };
+        check(&[fronted("h.test", "other.test")], &[(BlindSpotKind::Fronted, FRONTED)]);
+        check(&[fronted("h.test", "H.test")], &[]);
+        check(&[fronted("192.0.2.7", "h.test")], &[]);
+    }
+
+    #[test]
+    fn what_names_no_host_is_told_without_one() {
+        let malformed = TunnelOutcome::Malformed { why: "invalid HTTP method parsed".to_owned() };
+        let unnamed = Tunnel { host: String::new(), port: 0, sni: None, alpn: Vec::new(), ..counted(malformed, None) };
+        let mut all = Tunnels::default();
+        all.add(&unnamed);
+        let (mut hosts, mut spots) = (BTreeMap::new(), BlindSpots::default());
+        all.finish(1, &mut hosts, &mut spots, |_| Origin::App, str::to_owned, str::to_owned);
+        assert!(hosts.is_empty(), "nobody is counted for it");
+        let told: Vec<_> = spots.into_set(9).into_iter().map(|spot| (spot.host, spot.kind, spot.origin)).collect();
+        assert_eq!(told, [(UNNAMED.to_owned(), BlindSpotKind::Malformed, Origin::Unknown)]);
     }
 
     #[test]
@@ -579,7 +674,7 @@ mod tests {
     fn a_request_that_broke_off_in_its_head_is_no_pinning_and_never_a_spare_connection() {
         let bytes = Some(PassedBytes { sent: 50, received: 0 });
         let begun = Tunnel { evidence: TunnelEvidence { bytes, ..TunnelEvidence::default() }, ..left(LeftBy::Cut, 40, "http/1.1") };
-        let sentence = "the client began a request and left before its head was complete: 50 bytes sent, 0 received";
+        let sentence = "the client began a request, and the connection ended before its head was complete: 50 bytes sent, 0 received";
         check(std::slice::from_ref(&begun), &[(BlindSpotKind::ClosedWithoutRequest, sentence)]);
         check(&[begun, read()], &[(BlindSpotKind::ClosedWithoutRequest, sentence)]);
     }

@@ -120,6 +120,8 @@ pub enum BlindSpotKind {
     HandshakeFailed,
     /// A decoder's limit cut something.
     LimitReached,
+    /// HTTP that breaks its rules.
+    Malformed,
     /// An import that says nothing about what it missed.
     NoCoverage,
     /// Neither TLS nor HTTP.
@@ -138,7 +140,7 @@ pub enum BlindSpotKind {
 
 impl BlindSpotKind {
     /// Every kind, sorted by word.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::BodyMissing,
         Self::BodyOpaque,
         Self::CertificateRefused,
@@ -147,6 +149,7 @@ impl BlindSpotKind {
         Self::Fronted,
         Self::HandshakeFailed,
         Self::LimitReached,
+        Self::Malformed,
         Self::NoCoverage,
         Self::NotTls,
         Self::OwnProtocol,
@@ -167,6 +170,7 @@ impl BlindSpotKind {
             Self::Fronted => "fronted",
             Self::HandshakeFailed => "handshake-failed",
             Self::LimitReached => "limit-reached",
+            Self::Malformed => "malformed",
             Self::NoCoverage => "no-coverage",
             Self::NotTls => "not-tls",
             Self::OwnProtocol => "own-protocol",
@@ -185,6 +189,7 @@ impl BlindSpotKind {
                 | Self::ClosedDuringHandshake
                 | Self::ClosedWithoutRequest
                 | Self::HandshakeFailed
+                | Self::Malformed
                 | Self::NotTls
                 | Self::OwnProtocol
                 | Self::PassedThrough

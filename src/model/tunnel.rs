@@ -1,4 +1,7 @@
-//! One CONNECT and what became of it. A tunnel that carried no request we could read is evidence of what was not seen.
+//! One CONNECT and what became of it, or what came without one and was no request. What could not be read is evidence of what
+//! was not seen.
+
+use core::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,16 +11,18 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct TunnelId(pub u64);
 
-/// One CONNECT and what became of it; also one plain request to a host that is outside the scope.
+/// One CONNECT and what became of it; also one plain request to a host that is outside the scope, and what came to the proxy
+/// without a CONNECT and was no request that could be read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tunnel {
     /// Number within the capture.
     pub id: TunnelId,
     /// Phase in which it was opened.
     pub phase: String,
-    /// Host of the CONNECT, lower case; for one outside the scope [`outside_host`] instead.
+    /// Host of the CONNECT, lower case; for one outside the scope [`outside_host`] instead. Of what came without a CONNECT, the host
+    /// that it names; empty where it names none.
     pub host: String,
-    /// Port of the CONNECT; 0 for one outside the scope.
+    /// Port of the CONNECT; 0 where no host is named.
     pub port: u16,
     /// Server name of the TLS ClientHello, when there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +82,11 @@ pub enum TunnelOutcome {
         /// The reason, as a fragment of a sentence: `they have no cipher suite in common`.
         why: String,
     },
+    /// HTTP came that breaks its rules. It was answered with an error, and went to no server.
+    Malformed {
+        /// Which rule, as a fragment of a sentence: `invalid content-length parsed`.
+        why: String,
+    },
     /// What came was not TLS.
     NotTls,
     /// What came inside TLS was not HTTP.
@@ -88,7 +98,8 @@ pub enum TunnelOutcome {
         /// How many.
         requests: u64,
     },
-    /// It was to be passed on, but the server could not be reached.
+    /// The server could not be reached, though something was to be passed on to it, or it was to be asked whether it speaks
+    /// first: [`TunnelEvidence::bytes`] tells which.
     Unreachable {
         /// Why, as a sentence without a full stop: `the server refused the connection`.
         why: String,
@@ -102,9 +113,16 @@ pub struct TunnelEvidence {
     /// Why it was passed on without being read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed_because: Option<PassReason>,
-    /// What passed through it unread, when it was counted.
+    /// What passed through it unread, when it was counted. Of HTTP that broke off or broke its rules: what came since the last
+    /// answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<PassedBytes>,
+    /// What became of the rest, where requests were read and what followed them could not be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub afterwards: Option<TunnelOutcome>,
+    /// The address of the client, where nothing else says whose it was: it named no host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<IpAddr>,
     /// The protocol that its first bytes or its ALPN offer name for certain: `mqtt`, `xmpp`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,

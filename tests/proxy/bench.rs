@@ -84,6 +84,7 @@ impl Bench {
         let (tls, plain, dead) = cloud(&cloud_authority).await;
         let socket = socket().await;
         let (echo, banner, own_protocol) = (echo(None).await, echo(Some(BANNER)).await, own_protocol(&cloud_authority).await);
+        let behind = behind_a_front(&cloud_authority).await;
         let dialled = Arc::new(Mutex::new(Vec::new()));
         let dials = Arc::clone(&dialled);
         let upstream = LocalUpstream::new(
@@ -96,6 +97,7 @@ impl Bench {
                     ("banner.test", _) => Some(banner),
                     ("own.test", _) => Some(own_protocol),
                     ("socket.test", _) => Some(socket),
+                    ("behind.test", 443) => Some(behind),
                     (_, 80) => Some(plain),
                     _ => Some(tls),
                 }
@@ -356,6 +358,28 @@ async fn own_protocol(authority: &Arc<Authority>) -> SocketAddr {
                 let (mut from, mut to) = tokio::io::split(stream);
                 let _ = tokio::io::copy(&mut from, &mut to).await;
                 let _ = to.shutdown().await;
+            });
+        }
+    });
+    address
+}
+
+/// A server that has a certificate for `front.test` only, and no ear for those who ask for another name.
+async fn behind_a_front(authority: &Arc<Authority>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let config = authority.server_config("front.test", &[b"h2", b"http/1.1"]).expect("a leaf");
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let config = Arc::clone(&config);
+            tokio::spawn(async move {
+                let Ok(start) = tokio_rustls::LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await else { return };
+                if start.client_hello().server_name() == Some("front.test")
+                    && let Ok(stream) = start.into_stream(config).await
+                {
+                    serve(TokioIo::new(stream)).await;
+                }
             });
         }
     });

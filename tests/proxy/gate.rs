@@ -78,7 +78,7 @@ impl Gate for &'static Door {
     }
 }
 
-fn door() -> &'static Door {
+pub(crate) fn door() -> &'static Door {
     Box::leak(Box::default())
 }
 
@@ -282,6 +282,30 @@ async fn what_was_refused_before_the_certificate_was_installed_is_read_once_it_i
         let read = |host: &str| record.exchanges.values().filter(|exchange| exchange.url == format!("https://{host}/")).count();
         assert_eq!((read("late.test"), read("pinned.test")), (1, 0), "{trust_is_shown_by}");
     }
+}
+
+#[tokio::test]
+async fn strangers_have_few_connections_and_not_for_long_and_whoever_is_admitted_is_not_kept_out() {
+    let door = door();
+    let bench = Bench::set_up(door, |proxy| proxy.with_head_limit(std::time::Duration::from_secs(2))).await;
+    let closed = async |stream: &mut TcpStream| matches!(stream.read(&mut [0]).await, Ok(0) | Err(_));
+    let mut idle = Vec::new();
+    for _ in 0..40 {
+        idle.push(TcpStream::connect(bench.address()).await.expect("the proxy listens"));
+    }
+    // They are taken in the order in which they came.
+    assert!(closed(&mut idle.pop().expect("the last")).await, "more than a browser opens is too much");
+    door.open.store(true, Ordering::SeqCst);
+    let answer = bench.ask("GET http://plain.test/ HTTP/1.1\r\nHost: plain.test\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    door.open.store(false, Ordering::SeqCst);
+    for stream in &mut idle {
+        assert!(closed(stream).await, "whoever says nothing has to leave");
+    }
+    let answer = bench.ask("GET http://welcome.test/ HTTP/1.1\r\nHost: welcome.test\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "their places are free again: {answer}");
+    let record = bench.finish().await;
+    assert_eq!((record.exchanges.len(), record.tunnels.len()), (1, 0), "nothing of strangers is recorded");
 }
 
 fn open_door() -> &'static Door {

@@ -2,9 +2,11 @@
 //! cannot leave.
 
 mod bench;
+mod fronting;
 mod gate;
 mod socks;
 mod tunnels;
+mod unread;
 
 use std::{
     sync::Arc,

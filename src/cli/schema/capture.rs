@@ -243,14 +243,12 @@ fn tunnel() -> Value {
             ("kind", Always, "The two sides found no way to speak TLS with each other", word("handshake-failed")),
             ("why", Always, "The reason", text()),
         ]),
+        object(&[("kind", Always, "HTTP came that breaks its rules", word("malformed")), ("why", Always, "Which rule", text())]),
         kind("not-tls", "What came was not TLS"),
         kind("own-protocol", "What came inside TLS was not HTTP"),
         kind("passed-through", "Passed on unread"),
         object(&[("kind", Always, "Requests in it were read", word("read")), ("requests", Always, "How many", count(0))]),
-        object(&[
-            ("kind", Always, "It was to be passed on, but the server could not be reached", word("unreachable")),
-            ("why", Always, "Why", text()),
-        ]),
+        object(&[("kind", Always, "The server could not be reached", word("unreachable")), ("why", Always, "Why", text())]),
     ]);
     let evidence = object(&[
         (
@@ -259,15 +257,17 @@ fn tunnel() -> Value {
             "Why it was passed on unread",
             words(["names-outside", "no-certificate", "outside-scope", "own-protocol", "refused"]),
         ),
+        ("afterwards", Maybe, "What became of the rest, where what followed the requests that were read could not be", outcome.clone()),
         (
             "bytes",
             Maybe,
-            "What passed through it unread, when it was counted",
+            "What passed through it unread, when it was counted; of broken HTTP, what came since the last answer",
             object(&[
                 ("sent", Always, "From the client to the server", count(0)),
                 ("received", Always, "From the server to the client", count(0)),
             ]),
         ),
+        ("client", Maybe, "The address of a client that named no host", text()),
         ("protocol", Maybe, "The protocol that its first bytes or its ALPN offer name for certain", text()),
         (
             "leaving",
@@ -282,8 +282,8 @@ fn tunnel() -> Value {
     object(&[
         ("id", Always, "Number within the capture", count(1)),
         ("phase", Always, "Phase in which it was opened", text()),
-        ("host", Always, "Host of the CONNECT", text()),
-        ("port", Always, "", json!({ "type": "integer", "minimum": 0, "maximum": 65535 })),
+        ("host", Always, "Host of the CONNECT, or that is named without one; empty where none is", text()),
+        ("port", Always, "0 where no host is named", json!({ "type": "integer", "minimum": 0, "maximum": 65535 })),
         ("sni", Maybe, "Server name of the TLS ClientHello", text()),
         ("alpn", Maybe, "Protocols offered, in order", list(text())),
         ("began", Always, "", time()),

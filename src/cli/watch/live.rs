@@ -251,7 +251,7 @@ impl Live {
         }
         let is_address = tunnel.host.parse::<std::net::IpAddr>().is_ok();
         let host = tunnel.sni.as_ref().filter(|_| is_address).unwrap_or(&tunnel.host);
-        let host = shown_host(app, &host.to_ascii_lowercase());
+        let host = if host.is_empty() { UNNAMED.to_owned() } else { shown_host(app, &host.to_ascii_lowercase()) };
         let Some(words) = not_read(tunnel) else { return };
         let is_unused = tunnel.outcome == TunnelOutcome::ClosedWithoutRequest;
         let Some(row) = self.row(app, &host, now) else { return };
@@ -408,12 +408,17 @@ fn weight(category: Category) -> u8 {
 /// Why nothing of a tunnel was read; `None` where it was.
 fn not_read(tunnel: &Tunnel) -> Option<String> {
     let evidence = &tunnel.evidence;
-    Some(match &tunnel.outcome {
+    let outcome = match &tunnel.outcome {
+        TunnelOutcome::Read { .. } => evidence.afterwards.as_ref()?,
+        outcome => outcome,
+    };
+    Some(match outcome {
         TunnelOutcome::Read { .. } => return None,
         TunnelOutcome::CertificateRefused { alert } => format!("refused our certificate ({})", printable(alert)),
         TunnelOutcome::ClosedDuringHandshake => "closed when it had our certificate".to_owned(),
         TunnelOutcome::ClosedWithoutRequest => UNUSED.to_owned(),
         TunnelOutcome::HandshakeFailed { why } => format!("no TLS with us: {}", printable(why)),
+        TunnelOutcome::Malformed { why } => format!("broke the rules of HTTP: {}", printable(why)),
         TunnelOutcome::NotTls | TunnelOutcome::OwnProtocol => match (&evidence.protocol, &tunnel.outcome) {
             (Some(protocol), _) => format!("not HTTP but {}", printable(protocol)),
             (None, TunnelOutcome::NotTls) => "neither TLS nor HTTP".to_owned(),
@@ -428,6 +433,8 @@ fn not_read(tunnel: &Tunnel) -> Option<String> {
     })
 }
 
+/// Said of what came without a CONNECT and names no host.
+const UNNAMED: &str = "(host not named)";
 /// Said of a connection on which nothing was asked for.
 const UNUSED: &str = "closed without a request";
 

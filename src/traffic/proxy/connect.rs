@@ -8,19 +8,18 @@ use http::{
     header::{CONTENT_TYPE, HOST, PROXY_AUTHENTICATE, USER_AGENT},
     uri::{Authority as UriAuthority, PathAndQuery},
 };
-use hudsucker::{Body, HttpContext, HttpHandler, RequestOrResponse, certificate_authority::CertificateAuthority};
+use hudsucker::Body;
 use hyper_util::rt::TokioIo;
-use rustls::{ServerConfig, crypto::aws_lc_rs};
 
 use super::{
     gate::{Gate, Page, Visit},
-    handler::{Handler, refusal},
+    handler::{Handler, NamesNoServer, refusal},
     serve::Entry,
     tunnel::Tunnel,
 };
 use crate::model::TunnelOutcome;
 
-/// The engine's hooks. Every request is answered here: the engine's own client is never used.
+/// Answers requests that come without a tunnel.
 #[derive(Clone)]
 pub(super) struct Front {
     handler: Handler,
@@ -41,8 +40,18 @@ impl Front {
         Self { handler }
     }
 
+    pub(super) const fn handler(&self) -> &Handler {
+        &self.handler
+    }
+
+    pub(super) async fn answer(&mut self, client: IpAddr, request: Request<Body>) -> Response<Body> {
+        if request.method() == Method::CONNECT { self.connect(client, request).await } else { self.plain(client, request).await }
+    }
+
     async fn connect(&self, client: IpAddr, request: Request<Body>) -> Response<Body> {
-        let Some(authority) = request.uri().authority() else { return refusal(StatusCode::BAD_REQUEST) };
+        let Some(authority) = request.uri().authority().filter(|authority| !authority.host().is_empty()) else {
+            return NamesNoServer.refusal();
+        };
         let (host, port) = (bare_host(authority.host()), authority.port_u16().unwrap_or(443));
         let entry = match self.handler.enter(client, host, port).await {
             Ok(entry) => entry,
@@ -59,31 +68,24 @@ impl Front {
     }
 
     /// A request without a tunnel.
-    async fn plain(&mut self, client: IpAddr, request: Request<Body>) -> RequestOrResponse {
+    async fn plain(&mut self, client: IpAddr, request: Request<Body>) -> Response<Body> {
         let gate = &*self.handler.tunnels.gate;
         if request.uri().host().is_none()
             && let Some(page) = page(gate, client, "", false, &request)
         {
-            return page.into();
+            return page;
         }
         let host = request.uri().host().map(bare_host).or_else(|| named_host(&request)).unwrap_or_default();
         if let Some(page) = page(gate, client, &host, false, &request) {
-            return page.into();
+            return page;
         }
         if !gate.admits(client) {
-            return not_admitted().into();
+            return not_admitted();
         }
         match self.handler.names_outside(&request) {
-            Some(outside) => self.handler.pass_unread(request, outside).await.into(),
-            None => self.handler.exchange(request).await.into(),
+            Some(outside) => self.handler.pass_unread(request, outside).await,
+            None => self.handler.exchange(request).await,
         }
-    }
-}
-
-impl HttpHandler for Front {
-    async fn handle_request(&mut self, context: &HttpContext, request: Request<Body>) -> RequestOrResponse {
-        let client = context.client_addr.ip().to_canonical();
-        if request.method() == Method::CONNECT { self.connect(client, request).await.into() } else { self.plain(client, request).await }
     }
 }
 
@@ -143,20 +145,6 @@ pub(super) fn page<B>(gate: &dyn Gate, client: IpAddr, host: &str, decrypted: bo
         }
     }
     Some(response)
-}
-
-/// The engine asks for certificates for tunnels of its own, and is never given one.
-pub(super) struct NoAuthority;
-
-impl CertificateAuthority for NoAuthority {
-    async fn gen_server_config(&self, _authority: &UriAuthority) -> Arc<ServerConfig> {
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("the provider's own versions")
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
-        Arc::new(config)
-    }
 }
 
 /// The URI of a request inside a tunnel, whatever host it names: it goes where the tunnel goes. A CONNECT to an address whose

@@ -10,11 +10,13 @@ use super::{
     connect::{bare_host, inside},
     exchange::{Recorder, RequestHead, told_header, told_version},
     forward::Forwarder,
+    fronting::{Target, host_field, take_off_user},
+    heard::Unread,
     serve::Tunnels,
     tunnel::Tunnel,
     websocket::{asks_for_upgrade, asks_for_websocket, take_over},
 };
-use crate::model::{Captured, Url};
+use crate::model::{Captured, TunnelOutcome, Url};
 
 /// Answers requests.
 #[derive(Clone)]
@@ -31,13 +33,13 @@ impl Handler {
     }
 
     pub(super) async fn exchange(&mut self, mut request: Request<Body>) -> Response<Body> {
-        let named = self.route(&mut request);
-        let Some(mut url) = told_url(request.uri()) else { return refusal(StatusCode::BAD_REQUEST) };
+        let Route { named, only_in_target } = self.route(&mut request);
+        let Some(mut url) = told_url(request.uri()) else { return NamesNoServer.refusal() };
         if asks_for_websocket(&request) {
             url.scheme = if url.scheme == "https" { "wss" } else { "ws" }.to_owned();
         }
         let mut headers = headers_as_written(request.version(), request.headers(), request.extensions());
-        if let Some(named) = named.as_ref().filter(|_| !request.headers().contains_key(HOST)) {
+        if let Some(named) = named.as_ref().filter(|_| only_in_target) {
             headers.insert(0, told_header(&HOST, named));
         }
         let (method, http_version) = (request.method().as_str().to_owned(), told_version(request.version()));
@@ -46,24 +48,70 @@ impl Handler {
             return refusal(StatusCode::SERVICE_UNAVAILABLE);
         };
         if asks_for_upgrade(&request) {
+            if let Some(named) = named {
+                request.headers_mut().insert(HOST, named);
+            }
             return take_over(self.forwarder.upgrades(), &exchange, request).await;
         }
         self.forwarder.send(&exchange, request, named).await
     }
 
-    /// Makes a request's URI name the server that it goes to: inside a tunnel the tunnel's, whatever the request says. Gives the
-    /// host that the request names when that is another one (domain fronting).
-    pub(super) fn route(&self, request: &mut Request<Body>) -> Option<HeaderValue> {
-        let named = match request.headers().get(HOST) {
-            Some(host) => host.clone(),
-            // The engine gives HTTP/1 requests inside a tunnel the tunnel's authority.
-            None => HeaderValue::from_str(request.uri().authority().filter(|_| request.version() == Version::HTTP_2)?.as_str()).ok()?,
+    /// Makes a request's URI name the server that it goes to: inside a tunnel the tunnel's, whatever the request says.
+    pub(super) fn route(&self, request: &mut Request<Body>) -> Route {
+        let in_target = match request.extensions_mut().remove::<Target>() {
+            Some(Target(named)) => Some(named),
+            None => request.uri().authority().filter(|_| request.version() == Version::HTTP_2).cloned(),
         };
-        if let Some(uri) = self.tunnel.as_ref().and_then(|tunnel| inside(tunnel, request.uri())) {
-            *request.uri_mut() = uri;
+        let in_target = in_target.as_ref().and_then(host_field);
+        let in_field = request.headers().get(HOST).cloned();
+        match &self.tunnel {
+            Some(tunnel) => {
+                if let Some(uri) = inside(tunnel, request.uri()) {
+                    *request.uri_mut() = uri;
+                }
+            }
+            None => take_off_user(request),
         }
-        let name = bare_host(named.to_str().ok()?.parse::<UriAuthority>().ok()?.host());
-        (name != bare_host(request.uri().host()?)).then_some(named)
+        let goes_to = request.uri().authority();
+        let is_another = |named: &HeaderValue| {
+            let named = named.to_str().ok().and_then(|named| named.parse::<UriAuthority>().ok());
+            named.is_some_and(|named| goes_to.is_some_and(|goes_to| bare_host(named.host()) != bare_host(goes_to.host())))
+        };
+        let only_in_target = in_target.as_ref().is_some_and(|named| is_another(named) && in_field.as_ref() != Some(named));
+        let named = in_target.or(in_field);
+        let named = match self.tunnel.as_ref().and_then(|tunnel| tunnel.name_in_tls()) {
+            // The URI holds more than a `Host` field may.
+            Some(_) => named.or_else(|| host_field(goes_to?)),
+            None => named.filter(is_another),
+        };
+        Route { named, only_in_target }
+    }
+}
+
+/// What a request says of its server, beyond where it goes.
+pub(super) struct Route {
+    /// The `Host` field for the server, if it is not to be the host of the URI: the request names another (domain fronting), or the
+    /// server is told another by TLS. What the target names counts for more than the field that came (RFC 9112 section 3.2.2,
+    /// RFC 9113 section 8.3.1).
+    pub(super) named: Option<HeaderValue>,
+    /// Whether the target names another host, and no `Host` field says which.
+    only_in_target: bool,
+}
+
+/// Said with the answer to a request whose target names no server: nothing of it is recorded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NamesNoServer;
+
+impl NamesNoServer {
+    pub(super) fn refusal(self) -> Response<Body> {
+        let mut response = refusal(StatusCode::BAD_REQUEST);
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    /// What is told of it.
+    pub(super) fn unread(self) -> Unread {
+        Unread { outcome: TunnelOutcome::Malformed { why: "its target names no server".to_owned() }, bytes: None }
     }
 }
 

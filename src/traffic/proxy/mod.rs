@@ -1,19 +1,23 @@
-//! The embedded proxy: reads what the app uploads and passes it on. The engine is hudsucker, a private detail of this module:
-//! no type of it is seen outside. Trusting the authority is the phone's business, keeping the events is `run`'s.
+//! The embedded proxy: reads what the app uploads and passes it on. Built on hudsucker and hyper, private details of this module:
+//! no type of theirs is seen outside. Trusting the authority is the phone's business, keeping the events is `run`'s.
 
 mod casing;
 mod connect;
+mod direct;
 mod exchange;
 mod failure;
 mod forward;
 mod frames;
+mod fronting;
 mod gate;
 mod handler;
+mod heard;
 mod metered;
 mod opening;
 mod refusals;
 mod serve;
 mod socks;
+mod strangers;
 mod tee;
 mod through;
 mod tunnel;
@@ -30,19 +34,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use hudsucker::Proxy as Engine;
 use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
     server::conn::auto::Builder as ServerBuilder,
 };
-use tokio::{
-    net::TcpListener,
-    runtime::Runtime,
-    sync::{oneshot, watch},
-};
+use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 
 use self::{
-    connect::{Front, NoAuthority},
+    connect::Front,
     exchange::{Activity, Recorder},
     forward::Forwarder,
     handler::Handler,
@@ -103,11 +102,11 @@ impl Proxy {
         self
     }
 
-    /// Starts listening, as [`TrafficSource::start`] does, and gives the running proxy by its own type. The engine gets
+    /// Starts listening, as [`TrafficSource::start`] does, and gives the running proxy by its own type. It gets
     /// threads of its own, so that the app never waits for the analysis.
     ///
     /// # Errors
-    /// [`TrafficError::PortInUse`] when the address cannot be listened on, [`TrafficError::Died`] when the engine cannot
+    /// [`TrafficError::PortInUse`] when the address cannot be listened on, [`TrafficError::Died`] when it cannot
     /// be set up.
     pub fn launch(self, events: TrafficSender) -> Result<RunningProxy, TrafficError> {
         let Self { setup: ProxySetup { listen, authority, upstream, gate, clock }, socks, head } = self;
@@ -119,56 +118,41 @@ impl Proxy {
         let activity = Arc::new(Activity::default());
         let ending = Arc::new(watch::Sender::new(Ending::NotYet));
         let recorder = Arc::new(Recorder::new(clock, events, Arc::clone(&activity), Arc::clone(&ending)));
-        let tunnels = Tunnels { gate, authority, connector: connector.clone(), http: server_builder(head), refusals: Refusals::default() };
-        let handler = Handler::new(recorder, tunnels, Forwarder::new(connector.clone()));
-        let (stop, stopped) = oneshot::channel::<()>();
+        let tunnels = Tunnels {
+            gate,
+            authority,
+            connector: connector.clone(),
+            http: server_builder(head),
+            refusals: Refusals::default(),
+            strangers: Arc::default(),
+        };
+        let handler = Handler::new(recorder, tunnels, Forwarder::new(connector));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("tattletale-proxy")
             .enable_all()
             .build()
             .map_err(|error| died(&error))?;
-        let engine = || {
+        let listeners = || {
             let _inside = runtime.enter();
-            if let Some(listener) = socks {
-                let listener = TcpListener::from_std(listener).map_err(|error| died(&error))?;
-                runtime.spawn(socks::listen(listener, handler.clone(), ending.subscribe()));
-            }
-            Engine::builder()
-                .with_listener(TcpListener::from_std(listener).map_err(|error| died(&error))?)
-                .with_ca(NoAuthority)
-                .with_http_connector(connector)
-                .with_http_handler(Front::new(handler))
-                .with_server(server_builder(head))
-                .with_graceful_shutdown(async move {
-                    // The sender is only dropped when the proxy is, and then the engine is to stop too.
-                    let _ = stopped.await;
-                })
-                .build()
-                .map_err(|error| died(&error))
+            Ok::<_, io::Error>((TcpListener::from_std(listener)?, socks.map(TcpListener::from_std).transpose()?))
         };
-        let engine = match engine() {
-            Ok(engine) => engine,
+        let (listener, socks) = match listeners() {
+            Ok(listeners) => listeners,
             Err(error) => {
                 // Dropping it would wait for its threads, which an async caller may not.
                 runtime.shutdown_background();
-                return Err(error);
+                return Err(died(&error));
             }
         };
-        let watchman = Watchman(Arc::clone(&ending));
+        if let Some(socks) = socks {
+            runtime.spawn(socks::listen(socks, handler.clone(), ending.subscribe()));
+        }
+        let (watchman, ends) = (Watchman(Arc::clone(&ending)), ending.subscribe());
         runtime.spawn(async move {
             let _watchman = watchman;
-            if let Err(error) = engine.start().await {
-                tracing::debug!(%error, "the proxy's engine ended");
-            }
+            direct::listen(listener, Front::new(handler), head, ends).await;
         });
-        Ok(RunningProxy(Arc::new(Running {
-            address,
-            socks_address,
-            activity,
-            ending,
-            stop: Mutex::new(Some(stop)),
-            runtime: Mutex::new(Some(runtime)),
-        })))
+        Ok(RunningProxy(Arc::new(Running { address, socks_address, activity, ending, runtime: Mutex::new(Some(runtime)) })))
     }
 }
 
@@ -195,9 +179,7 @@ struct Running {
     socks_address: Option<SocketAddr>,
     activity: Arc<Activity>,
     ending: Arc<watch::Sender<Ending>>,
-    stop: Mutex<Option<oneshot::Sender<()>>>,
-    /// The engine's own threads. Shutting them down ends the listener and every connection at once, which nothing else can
-    /// do: the engine detaches a task for each tunnel.
+    /// The proxy's own threads. Shutting them down ends the listeners and every connection at once: each has a task of its own.
     runtime: Mutex<Option<Runtime>>,
 }
 
@@ -207,7 +189,7 @@ enum Ending {
     NotYet,
     /// It was asked to.
     Asked,
-    /// The engine ended by itself, or was killed, and why.
+    /// It ended by itself, or was killed, and why.
     Died(String),
     /// Nobody keeps the events any more.
     NobodyListens,
@@ -236,9 +218,6 @@ impl RunningSource for RunningProxy {
 
     async fn stop(&self) -> Result<(), TrafficError> {
         note_ending(&self.0.ending, Ending::Asked);
-        if let Some(stop) = self.0.stop.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = stop.send(());
-        }
         let _ = tokio::time::timeout(GRACE, self.0.activity.settled()).await;
         self.0.shut_down();
         match tokio::time::timeout(LAST_EVENTS, self.0.activity.ended()).await {
@@ -274,12 +253,12 @@ impl fmt::Debug for Running {
     }
 }
 
-/// Notes that the engine ended, however it did: returned, panicked, or lost its threads.
+/// Notes that nobody listens for clients any more, however that came: returned, panicked, or lost its threads.
 struct Watchman(Arc<watch::Sender<Ending>>);
 
 impl Drop for Watchman {
     fn drop(&mut self) {
-        note_ending(&self.0, Ending::Died("its engine ended by itself".to_owned()));
+        note_ending(&self.0, Ending::Died("it ended by itself".to_owned()));
     }
 }
 
@@ -316,7 +295,7 @@ fn socket_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// The engine's own defaults are lost with a builder of one's own, so they are set again: header names keep their case.
+/// How HTTP is spoken with clients: header names keep their case.
 fn server_builder(head: Duration) -> ServerBuilder<TokioExecutor> {
     let mut builder = ServerBuilder::new(TokioExecutor::new());
     let mut http1 = builder.http1();

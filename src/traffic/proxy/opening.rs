@@ -103,7 +103,7 @@ pub(super) const fn patience(port: u16) -> Duration {
 }
 
 /// What these first bytes begin; `None` when it takes more of them to tell.
-fn opening(first: &[u8]) -> Option<Opening> {
+pub(super) fn opening(first: &[u8]) -> Option<Opening> {
     match first {
         // A TLS record (RFC 8446 section 5.1): type 22, version 3.0 to 3.4, length; in it a ClientHello (type 1).
         [0x16] | [0x16, 0x03] | [0x16, 0x03, 0..=4] | [0x16, 0x03, 0..=4, _] | [0x16, 0x03, 0..=4, _, _] => None,
@@ -129,7 +129,7 @@ fn request_line(first: &[u8]) -> Option<Opening> {
 }
 
 /// A character of a token (RFC 9110 section 5.6.2).
-const fn is_token(byte: u8) -> bool {
+pub(super) const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
 }

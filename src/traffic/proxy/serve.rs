@@ -34,11 +34,14 @@ use tokio_rustls::{StartHandshake, TlsConnector, server::TlsStream};
 use super::{
     connect::page,
     failure::Failure,
+    fronting::Target,
     gate::Gate,
-    handler::{Handler, refusal},
+    handler::{Handler, NamesNoServer, refusal},
+    heard::{Account, Heard, Unread},
     metered::Metered,
     opening::{Opening, Spoken, listen, patience, protocol, read_opening},
     refusals::Refusals,
+    strangers::{Place, Strangers},
     tunnel::{Tunnel, outcome_of_handshake},
     upstream::Connector,
 };
@@ -54,6 +57,7 @@ pub(super) struct Tunnels {
     pub(super) connector: Connector,
     pub(super) http: ServerBuilder<TokioExecutor>,
     pub(super) refusals: Refusals,
+    pub(super) strangers: Arc<Strangers>,
 }
 
 /// A client that may use a tunnel, and what is done with it.
@@ -203,18 +207,26 @@ impl Inside {
     async fn http(&self, client: impl Client, scheme: Scheme) {
         let read = Arc::new(AtomicBool::new(false));
         let secure = scheme == Scheme::HTTPS;
+        let account = Arc::<Account>::default();
+        // Whatever ends this, the proxy's own end too: half a request is told.
+        let _half = HalfRead { tunnel: &self.tunnel, account: &account };
         let service = service_fn(|request: Request<Incoming>| {
             let (mut handler, tunnel, scheme) = (self.handler.clone(), Arc::clone(&self.tunnel), scheme.clone());
             let (tunnels, read, address) = (Arc::clone(&self.tunnels), Arc::clone(&read), self.address);
+            let request = account.request(request);
             async move {
                 let outside = handler.names_outside(&request);
-                let Some(request) = absolute(&tunnel, scheme, request.map(Body::from)) else {
+                let Some(request) = absolute(&tunnel, scheme, request) else {
+                    tunnel.unread(NamesNoServer.unread());
                     return Ok::<_, Infallible>(refusal(StatusCode::BAD_REQUEST));
                 };
                 if let Some(outside) = outside {
                     return Ok(handler.pass_unread(request, outside).await);
                 }
                 let began = handler.exchange(request).await;
+                if began.extensions().get::<NamesNoServer>().is_some() {
+                    tunnel.unread(NamesNoServer.unread());
+                }
                 if tunnel.was_read() && !read.swap(true, Ordering::Relaxed) {
                     tunnels.refusals.read(address, &tunnel.name());
                     if secure {
@@ -224,12 +236,13 @@ impl Inside {
                 Ok(began)
             }
         });
-        let served = self.tunnels.http.serve_connection_with_upgrades(TokioIo::new(client), service).await;
+        let client = TokioIo::new(Heard::new(client, Arc::clone(&account)));
+        let served = self.tunnels.http.serve_connection_with_upgrades(client, service).await;
+        let not_http = if secure { TunnelOutcome::OwnProtocol } else { TunnelOutcome::NotTls };
+        if let Some(unread) = account.unread(served.as_ref().err().map(AsRef::as_ref), not_http) {
+            self.tunnel.unread(unread);
+        }
         if let Err(error) = served {
-            let broken = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
-            if broken {
-                self.tunnel.settle(if secure { TunnelOutcome::OwnProtocol } else { TunnelOutcome::NotTls });
-            }
             tracing::debug!(%error, "a client's connection ended");
         }
     }
@@ -250,7 +263,7 @@ impl Inside {
                 client.flush().await?;
                 pass(client.again(first), server).await;
             }
-            Spoken::Unreachable(why) => self.tunnel.settle(TunnelOutcome::Unreachable { why }),
+            Spoken::Unreachable(why) => self.tunnel.unreachable(why),
             Spoken::Client(..) | Spoken::Nobody => {}
         }
         Ok(())
@@ -274,7 +287,7 @@ impl Inside {
                 self.tunnel.settle(outcome);
                 pass(client, server).await;
             }
-            Err(why) => self.tunnel.settle(TunnelOutcome::Unreachable { why }),
+            Err(why) => self.tunnel.unreachable(why),
         }
     }
 
@@ -319,6 +332,12 @@ impl Inside {
 }
 
 impl Tunnels {
+    /// Whether a client may connect at all, before it says anything: with a place among the strangers if it is one; `None` if none
+    /// is left.
+    pub(super) fn takes(&self, client: IpAddr) -> Option<Option<Place>> {
+        if self.gate.admits(client) { Some(None) } else { self.strangers.enter(client).map(Some) }
+    }
+
     /// Why a client's tunnel to a host is passed on before anything came through it.
     pub(super) fn reason_to_pass(&self, client: IpAddr, tunnel: &Tunnel) -> Option<PassReason> {
         if tunnel.is_to_an_address() {
@@ -344,6 +363,20 @@ impl Tunnels {
         match timeout(HANDSHAKE, connecting).await {
             Ok(connected) => connected.map_err(|error| Failure::of(&error, true).in_words()),
             Err(_) => Err(Failure::ConnectTimeout.in_words()),
+        }
+    }
+}
+
+/// Tells half a request when the connection ends, however it does.
+struct HalfRead<'a> {
+    tunnel: &'a Tunnel,
+    account: &'a Account,
+}
+
+impl Drop for HalfRead<'_> {
+    fn drop(&mut self) {
+        if let Some(bytes) = self.account.half_a_head() {
+            self.tunnel.unread(Unread { outcome: TunnelOutcome::ClosedWithoutRequest, bytes: Some(bytes) });
         }
     }
 }
@@ -453,10 +486,14 @@ async fn pass(mut client: Metered<impl Client>, mut server: impl AsyncRead + Asy
 }
 
 /// An HTTP/1 request inside a tunnel names only a path: its URI is to name the tunnel's host. `None` if it names not even that.
+/// What it names beyond that is kept as its [`Target`].
 fn absolute(tunnel: &Tunnel, scheme: Scheme, mut request: Request<Body>) -> Option<Request<Body>> {
     if matches!(request.version(), Version::HTTP_10 | Version::HTTP_11) {
         let mut parts = std::mem::take(request.uri_mut()).into_parts();
-        parts.authority = Some(tunnel.authority(scheme == Scheme::HTTPS)?);
+        let authority = tunnel.authority(scheme == Scheme::HTTPS)?;
+        if let Some(named) = parts.authority.replace(authority) {
+            request.extensions_mut().insert(Target(named));
+        }
         parts.scheme = Some(scheme);
         *request.uri_mut() = Uri::from_parts(parts).ok()?;
     }

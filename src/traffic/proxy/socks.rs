@@ -30,7 +30,15 @@ pub(super) async fn listen(listener: TcpListener, handler: Handler, mut ending: 
         };
         match accepted {
             Ok((client, address)) => {
-                tokio::spawn(serve(client, address.ip().to_canonical(), handler.clone()));
+                let address = address.ip().to_canonical();
+                // A stranger's place is free again when it has got its refusal: no tunnel is for strangers.
+                if let Some(place) = handler.tunnels.takes(address) {
+                    let handler = handler.clone();
+                    tokio::spawn(async move {
+                        serve(client, address, handler).await;
+                        drop(place);
+                    });
+                }
             }
             // Out of descriptors, most likely: others must end first.
             Err(_) => sleep(BREATH).await,

@@ -16,7 +16,11 @@ use http::uri::Authority as UriAuthority;
 use jiff::Timestamp;
 use rustls::{AlertDescription, PeerIncompatible};
 
-use super::exchange::{Busy, Name, Recorder};
+use super::{
+    exchange::{Busy, Name, Recorder},
+    fronting::under,
+    heard::Unread,
+};
 use crate::{
     model::{Leaving, LeftBy, PassReason, PassedBytes, TunnelEvidence, TunnelId, TunnelOutcome},
     traffic::{TrafficError, TrafficEvent},
@@ -56,6 +60,10 @@ struct Facts {
     protocol: Option<String>,
     /// How the client left, and when.
     left: Option<(LeftBy, Instant)>,
+    /// What could not be read, whether requests were or not.
+    unread: Option<Unread>,
+    /// The client's address, where it says more than the host.
+    client: Option<IpAddr>,
 }
 
 /// How far a tunnel has come.
@@ -113,6 +121,13 @@ impl Tunnel {
         self.facts().sni.clone().unwrap_or_else(|| self.host.clone())
     }
 
+    /// The name in the ClientHello, where it is another one than the one in the CONNECT: the server is to hear it too, and to have a
+    /// certificate for it.
+    pub(super) fn name_in_tls(&self) -> Option<String> {
+        let sni = self.facts().sni.clone()?;
+        (!self.is_to_an_address() && sni != self.host).then_some(sni)
+    }
+
     /// Host and port as the URIs of its requests name them; `None` for a host that no URI can name. Asked for each request, so
     /// it is made once: at the first, when what there is of TLS is known.
     pub(super) fn authority(&self, secure: bool) -> Option<UriAuthority> {
@@ -120,7 +135,8 @@ impl Tunnel {
             let host = self.name();
             let host = if host.contains(':') { format!("[{host}]") } else { host };
             let default = if secure { 443 } else { 80 };
-            if self.port == default { host.parse() } else { format!("{host}:{}", self.port).parse() }.ok()
+            let host_and_port = if self.port == default { host } else { format!("{host}:{}", self.port) };
+            under(self.name_in_tls().filter(|_| secure).as_deref(), &host_and_port)
         };
         self.authorities[usize::from(secure)].get_or_init(made).clone()
     }
@@ -179,6 +195,24 @@ impl Tunnel {
     /// Notes the outcome, unless there is one. Only a request can change it now.
     pub(super) fn settle(&self, outcome: TunnelOutcome) {
         self.facts().outcome.get_or_insert(outcome);
+    }
+
+    /// Something came in it that could not be read as HTTP, and went to no server. The first that is told counts.
+    pub(super) fn unread(&self, unread: Unread) {
+        let mut facts = self.facts();
+        facts.outcome.get_or_insert_with(|| unread.outcome.clone());
+        facts.unread.get_or_insert(unread);
+    }
+
+    /// The server could not be reached, and what came from the client, if anything did, went nowhere.
+    pub(super) fn unreachable(&self, why: String) {
+        let bytes = Some(self.sent.load(Ordering::Relaxed));
+        self.unread(Unread { outcome: TunnelOutcome::Unreachable { why }, bytes });
+    }
+
+    /// Who the client is, where no host is named.
+    pub(super) fn came_from(&self, client: IpAddr) {
+        self.facts().client = Some(client);
     }
 
     /// It is passed on unread.
@@ -248,6 +282,11 @@ impl Tunnel {
         {
             self.settle(outcome_of_alert(*alert));
         }
+        if matches!(tls_error(error), Some(error) if !matches!(error, rustls::Error::AlertReceived(_)))
+            && matches!(self.facts().stage, Stage::Finished(_))
+        {
+            self.unread(Unread { outcome: TunnelOutcome::NotTls, bytes: None });
+        }
     }
 
     /// Counts a request, whose exchange holds the clock from here on.
@@ -304,14 +343,23 @@ impl Drop for Tunnel {
         let requests = self.requests.load(Ordering::SeqCst);
         let bytes = PassedBytes { sent: self.sent.load(Ordering::Relaxed), received: self.received.load(Ordering::Relaxed) };
         let outcome = if requests > 0 { TunnelOutcome::Read { requests } } else { facts.end() };
+        // What the client got of HTTP that could not be read was not its server's.
+        let of_unread = facts.unread.as_ref().map(|unread| unread.bytes.map(|sent| PassedBytes { sent, received: 0 }));
         let counted =
             matches!(outcome, TunnelOutcome::NotTls | TunnelOutcome::OwnProtocol | TunnelOutcome::PassedThrough) && !facts.carried_outside;
         // An HTTP/2 client greets the server without asking for anything; an HTTP/1 client that says something has begun a request.
         let begun = outcome == TunnelOutcome::ClosedWithoutRequest && bytes.sent > 0 && !facts.alpn.iter().any(|offer| offer == "h2");
+        let leaving = if outcome == TunnelOutcome::ClosedWithoutRequest && !begun { facts.leaving() } else { None };
         let evidence = TunnelEvidence {
             passed_because: facts.passed_because,
-            bytes: (counted || begun).then_some(bytes),
-            leaving: if outcome == TunnelOutcome::ClosedWithoutRequest && !begun { facts.leaving() } else { None },
+            bytes: match of_unread {
+                Some(bytes) => bytes,
+                None if begun => Some(PassedBytes { received: 0, ..bytes }),
+                None => counted.then_some(bytes),
+            },
+            afterwards: facts.unread.map(|unread| unread.outcome).filter(|_| requests > 0),
+            client: facts.client,
+            leaving,
             protocol: facts.protocol,
         };
         let (sni, alpn) = (facts.sni, facts.alpn);
@@ -330,6 +378,7 @@ impl Facts {
     /// Of what is outside the scope only how much it was is told, and whether it could be reached.
     fn withhold(&mut self) {
         self.forget_hello();
+        (self.unread, self.client) = (None, None);
         self.passed_because = Some(PassReason::OutsideScope);
         if !matches!(self.outcome, Some(TunnelOutcome::Unreachable { .. })) {
             self.outcome = Some(TunnelOutcome::PassedThrough);

@@ -1,14 +1,14 @@
 //! Requests that are nobody's business: those that name a host outside the scope. They go the way of every other request, and
 //! nothing of them is kept but how much passed. What of a tunnel is not read, and why, is decided in `serve`.
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header::HOST};
 use hudsucker::Body;
 
 use super::{
     casing::headers_as_written,
     connect::{bare_host, named_host},
     exchange::header_bytes,
-    handler::{Handler, refusal},
+    handler::{Handler, Route, refusal},
     websocket::{asks_for_upgrade, take_over},
 };
 use crate::model::PassReason;
@@ -24,7 +24,7 @@ impl Handler {
     /// Passes a request on as it would one that is read, with its body, its response and whatever becomes of the connection. It
     /// is counted for the host outside the scope that it names.
     pub(super) async fn pass_unread(&mut self, mut request: Request<Body>, outside: String) -> Response<Body> {
-        let named = self.route(&mut request);
+        let Route { named, .. } = self.route(&mut request);
         if request.uri().host().is_none() {
             return refusal(StatusCode::BAD_REQUEST);
         }
@@ -33,18 +33,25 @@ impl Handler {
         if let Some(around) = &self.tunnel {
             around.carried_outside();
         }
-        let exchange = self.recorder.begin_unread(tunnel, head_bytes(&request));
+        let exchange = self.recorder.begin_unread(tunnel, head_bytes(&request, self.tunnel.is_some()));
         if asks_for_upgrade(&request) {
+            if let Some(named) = named {
+                request.headers_mut().insert(HOST, named);
+            }
             return take_over(self.forwarder.upgrades(), &exchange, request).await;
         }
         self.forwarder.send(&exchange, request, named).await
     }
 }
 
-/// Bytes of a request's head as HTTP/1 writes it.
-fn head_bytes(request: &Request<Body>) -> usize {
+/// Bytes of a request's head as HTTP/1 writes it: inside a tunnel with a path only.
+fn head_bytes(request: &Request<Body>, in_a_tunnel: bool) -> usize {
+    let target = match request.uri().path_and_query() {
+        Some(path) if in_a_tunnel => path.as_str().len(),
+        _ => request.uri().to_string().len(),
+    };
     let headers = headers_as_written(request.version(), request.headers(), request.extensions());
-    request.method().as_str().len() + request.uri().to_string().len() + REQUEST_LINE + header_bytes(&headers)
+    request.method().as_str().len() + target + REQUEST_LINE + header_bytes(&headers)
 }
 
 /// Bytes of a request line beside its method and target.

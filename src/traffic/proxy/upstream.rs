@@ -31,6 +31,7 @@ use tower_service::Service;
 
 use super::{
     failure::{NotLocal, NotResolved, ProxyRefusal, TooSlow},
+    fronting::TlsName,
     through::UpstreamProxy,
 };
 
@@ -107,8 +108,12 @@ impl Connector {
             }
         };
         let dial = Dial { route, always_tunnel: false };
-        let https =
-            HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_all_versions().wrap_connector(dial.clone());
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls.clone())
+            .https_or_http()
+            .with_server_name_resolver(TlsName)
+            .enable_all_versions()
+            .wrap_connector(dial.clone());
         Ok(Self { https, dial, tls: Arc::new(tls) })
     }
 
@@ -117,7 +122,12 @@ impl Connector {
     pub(super) fn http1_only(&self) -> Self {
         let dial = Dial { always_tunnel: true, ..self.dial.clone() };
         let tls = (*self.tls).clone();
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(dial.clone());
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .with_server_name_resolver(TlsName)
+            .enable_http1()
+            .wrap_connector(dial.clone());
         Self { https, dial, tls: Arc::clone(&self.tls) }
     }
 

@@ -1,0 +1,140 @@
+//! The proxy's first way in: HTTP without a tunnel, and CONNECT. What is done with a request is decided in `connect`; here, what
+//! could not be read as one is told.
+
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
+
+use http::{Request, Response, header::HOST};
+use hudsucker::Body;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::sleep,
+};
+
+use super::{
+    Ending,
+    connect::{Front, bare_host},
+    handler::{Handler, NamesNoServer},
+    heard::{Account, Heard, Unread},
+    strangers::{Place, VISIT},
+};
+use crate::model::TunnelOutcome;
+
+/// Takes clients until the proxy is asked to stop. A client has `head` for its first request.
+pub(super) async fn listen(listener: TcpListener, front: Front, head: Duration, mut ending: watch::Receiver<Ending>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = ending.wait_for(|ending| *ending != Ending::NotYet) => return,
+        };
+        match accepted {
+            Ok((client, address)) => {
+                let address = address.ip().to_canonical();
+                // Who finds no place is gone at once.
+                if let Some(place) = front.handler().tunnels.takes(address) {
+                    let direct = Direct { front: front.clone(), address, place, account: Arc::default() };
+                    tokio::spawn(direct.serve(client, head, ending.clone()));
+                }
+            }
+            // Out of descriptors, most likely: others must end first.
+            Err(_) => sleep(BREATH).await,
+        }
+    }
+}
+
+/// One client's connection.
+struct Direct {
+    front: Front,
+    address: IpAddr,
+    /// Of a client that was not admitted when it came.
+    place: Option<Place>,
+    account: Arc<Account>,
+}
+
+impl Direct {
+    async fn serve(mut self, client: TcpStream, head: Duration, mut ending: watch::Receiver<Ending>) {
+        let Self { front, address, account, place } = &mut self;
+        let (address, handler) = (*address, front.handler());
+        let service = service_fn(|request: Request<Incoming>| {
+            let (mut front, request) = (front.clone(), account.request(request));
+            async move { Ok::<_, Infallible>(answer(&mut front, address, request).await) }
+        });
+        let client = TokioIo::new(Heard::new(client, Arc::clone(account)));
+        let connection = handler.tunnels.http.serve_connection_with_upgrades(client, service);
+        tokio::pin!(connection);
+        let (too_late, visit_ends) = (sleep(head), sleep(head.min(VISIT)));
+        tokio::pin!(too_late, visit_ends);
+        let (mut waits, mut stops) = (true, false);
+        let ended = loop {
+            tokio::select! {
+                biased;
+                served = &mut connection => break served,
+                // The engine's own limit begins with the first byte.
+                () = &mut too_late, if waits => {
+                    waits = false;
+                    if account.requests() == 0 {
+                        break Ok(());
+                    }
+                }
+                () = &mut visit_ends, if place.is_some() => {
+                    if !handler.tunnels.gate.admits(address) {
+                        break Ok(());
+                    }
+                    *place = None;
+                }
+                _ = ending.wait_for(|ending| *ending != Ending::NotYet), if !stops => {
+                    stops = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        };
+        let why = if account.begins_with_tls() { TLS_TO_THE_PROXY } else { NOT_HTTP };
+        let not_http = TunnelOutcome::Malformed { why: why.to_owned() };
+        if let Some(unread) = account.unread(ended.as_ref().err().map(AsRef::as_ref), not_http) {
+            handler.tell_unread(address, account.named(), unread).await;
+        }
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a client's connection ended");
+        }
+    }
+}
+
+async fn answer(front: &mut Front, address: IpAddr, request: Request<Body>) -> Response<Body> {
+    let named = request.headers().get(HOST).and_then(|host| host.to_str().ok()?.parse::<http::uri::Authority>().ok());
+    let response = front.answer(address, request).await;
+    if response.extensions().get::<NamesNoServer>().is_some() {
+        let named = named.map(|named| (bare_host(named.host()), named.port_u16().unwrap_or(80)));
+        front.handler().tell_unread(address, named, NamesNoServer.unread()).await;
+    }
+    response
+}
+
+impl Handler {
+    /// Tells of what came without a tunnel and could not be read, and the host and port that it names. Of clients that are not
+    /// admitted nothing is told, and hosts outside the scope are not named.
+    async fn tell_unread(&self, client: IpAddr, named: Option<(String, u16)>, unread: Unread) {
+        let gate = &self.tunnels.gate;
+        if !gate.admits(client) || named.as_ref().is_some_and(|(host, _)| gate.owns(host)) {
+            return;
+        }
+        let named = named.filter(|(host, _)| gate.reads(host));
+        let is_named = named.is_some();
+        let (host, port) = named.unwrap_or_default();
+        // Nobody listens any more: then nothing is told.
+        if let Ok(tunnel) = self.recorder.begin_tunnel(host, port).await {
+            tunnel.unread(unread);
+            if !is_named {
+                tunnel.came_from(client);
+            }
+            tunnel.decided();
+        }
+    }
+}
+
+/// Why something is no request, where the engine's parser would only say that its method is invalid.
+const NOT_HTTP: &str = "it does not begin as one";
+const TLS_TO_THE_PROXY: &str = "it is TLS without a CONNECT";
+/// Between two attempts to take a client.
+const BREATH: Duration = Duration::from_millis(50);

@@ -1,0 +1,79 @@
+//! By which names a server is asked for: the one that it is reached by, the one that the client's ClientHello has, and the one
+//! that a request has. Mostly they are the same; where they are not, the server hears the same ones from us.
+
+use http::{HeaderValue, Request, Uri, uri::Authority};
+use hyper_rustls::ResolveServerName;
+use rustls::pki_types::ServerName;
+
+/// The server that a request's target names, where the connection says already where it goes: absolute-form over HTTP/1.
+#[derive(Clone, Debug)]
+pub(super) struct Target(pub(super) Authority);
+
+/// Host and port of a server as URIs name them, with the name for TLS where that is another one. It stands in the place of a user's
+/// name, which a server is never told: so connections under different names are never taken for each other.
+pub(super) fn under(tls_name: Option<&str>, host_and_port: &str) -> Option<Authority> {
+    match tls_name {
+        Some(name) => format!("{name}@{host_and_port}").parse().ok(),
+        None => host_and_port.parse().ok(),
+    }
+}
+
+/// Reads the name for TLS out of what [`under`] made.
+#[derive(Debug)]
+pub(super) struct TlsName;
+
+impl ResolveServerName for TlsName {
+    fn resolve(&self, uri: &Uri) -> Result<ServerName<'static>, Box<dyn std::error::Error + Sync + Send>> {
+        let (name, host) = uri.authority().map_or(("", ""), |authority| (user(authority), authority.host()));
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        Ok(ServerName::try_from(if name.is_empty() { host } else { name }.to_owned())?)
+    }
+}
+
+/// Takes a user's name off the URI of a request: it is no name for TLS, and no server is told it.
+pub(super) fn take_off_user<B>(request: &mut Request<B>) {
+    let Some(authority) = request.uri().authority().filter(|authority| !user(authority).is_empty()) else { return };
+    let mut parts = request.uri().clone().into_parts();
+    parts.authority = without_user(authority).parse().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// A server as a `Host` field names it.
+pub(super) fn host_field(authority: &Authority) -> Option<HeaderValue> {
+    HeaderValue::from_str(without_user(authority)).ok()
+}
+
+fn user(authority: &Authority) -> &str {
+    authority.as_str().rsplit_once('@').map_or("", |(user, _)| user)
+}
+
+fn without_user(authority: &Authority) -> &str {
+    authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(authority: Option<Authority>, host: &str, tls_name: &str) {
+        let authority = authority.expect("an authority");
+        assert_eq!(authority.host(), host);
+        let uri = Uri::builder().scheme("https").authority(authority).path_and_query("/").build().expect("a URI");
+        assert_eq!(TlsName.resolve(&uri).expect("a name").to_str(), tls_name);
+        let mut request = Request::get(uri).body(()).expect("a request");
+        take_off_user(&mut request);
+        assert!(!request.uri().to_string().contains('@'));
+        assert_eq!(TlsName.resolve(request.uri()).expect("a name").to_str(), host.trim_matches(['[', ']']));
+    }
+
+    #[test]
+    fn a_server_is_reached_by_one_name_and_asked_for_by_another() {
+        check(under(None, "a.test:8443"), "a.test", "a.test");
+        check(under(Some("front.test"), "a.test"), "a.test", "front.test");
+        check(under(Some("front.test"), "a.test:8443"), "a.test", "front.test");
+        check(under(None, "[2001:db8::1]:8443"), "[2001:db8::1]", "2001:db8::1");
+        assert!(under(Some("front.test"), "").is_none());
+    }
+}

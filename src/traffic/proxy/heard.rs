@@ -1,0 +1,354 @@
+//! What has come on a connection of HTTP since its last answer: how much, and how it begins. The engine refuses what breaks the
+//! rules before anyone is asked, so that this is all that is known of it.
+
+use std::{
+    error::Error as StdError,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use http::{Request, Version};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::combinators::BoxBody;
+use hudsucker::Body;
+use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{
+    connect::bare_host,
+    opening::{Opening, is_token, opening},
+};
+use crate::model::TunnelOutcome;
+
+/// A client's connection whose account is kept.
+pub(super) struct Heard<S> {
+    inner: S,
+    account: Arc<Account>,
+    /// What was read, and not asked for yet. The engine asks for no more than the preface of HTTP/2 at first, and may refuse that
+    /// little: then what came with it would not be known.
+    ahead: Bytes,
+}
+
+/// The account of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Account(Mutex<Since>);
+
+#[derive(Debug, Default)]
+struct Since {
+    stage: Stage,
+    /// How what came begins.
+    first: Vec<u8>,
+    /// How much came.
+    bytes: u64,
+    /// Requests that were read.
+    requests: u64,
+    /// Frames are counted nowhere: which request they belong to is not known here.
+    is_http2: bool,
+}
+
+/// What is to come next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// A request's head.
+    #[default]
+    Head,
+    /// The rest of a request, and its answer: whether there was some of each.
+    Request { complete: bool, answered: bool },
+}
+
+/// What could not be read when a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unread {
+    pub(super) outcome: TunnelOutcome,
+    /// How much of it came; `None` where it came together with a request that was read.
+    pub(super) bytes: Option<u64>,
+}
+
+impl<S> Heard<S> {
+    pub(super) const fn new(inner: S, account: Arc<Account>) -> Self {
+        Self { inner, account, ahead: Bytes::new() }
+    }
+}
+
+impl Account {
+    /// A request was read. Its body is watched to its end.
+    pub(super) fn request(self: &Arc<Self>, request: Request<Incoming>) -> Request<Body> {
+        let complete = request.body().is_end_stream();
+        {
+            let mut since = self.since();
+            since.requests += 1;
+            since.is_http2 = request.version() == Version::HTTP_2;
+            since.first.clear();
+            since.bytes = 0;
+            since.stage = Stage::Request { complete, answered: false };
+            if since.is_http2 {
+                return request.map(Body::from);
+            }
+        }
+        let account = Arc::clone(self);
+        request.map(|inner| if complete { Body::from(inner) } else { Body::from(BoxBody::new(Watched { inner, account })) })
+    }
+
+    /// How many requests were read.
+    pub(super) fn requests(&self) -> u64 {
+        self.since().requests
+    }
+
+    /// How much of a request's head has come that is not complete.
+    pub(super) fn half_a_head(&self) -> Option<u64> {
+        let since = self.since();
+        let is_head = since.stage == Stage::Head && !since.is_http2 && !since.first.starts_with(b"PRI * HTTP/2");
+        let says_something = since.first.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+        (is_head && says_something).then_some(since.bytes)
+    }
+
+    /// What could not be read when the connection ended, in this error if in one. `not_http` is what is said of what is no HTTP.
+    pub(super) fn unread(&self, error: Option<&(dyn StdError + Send + Sync + 'static)>, not_http: TunnelOutcome) -> Option<Unread> {
+        let broken = error.and_then(|error| error.downcast_ref::<hyper::Error>()).filter(|error| error.is_parse());
+        let Some(broken) = broken else {
+            return self.half_a_head().map(|bytes| Unread { outcome: TunnelOutcome::ClosedWithoutRequest, bytes: Some(bytes) });
+        };
+        let since = self.since();
+        let outcome = match begins_a_request(&since.first) {
+            // The words of the engine's parser, which hold nothing of what came.
+            true => TunnelOutcome::Malformed { why: broken.to_string() },
+            false => not_http,
+        };
+        Some(Unread { outcome, bytes: (since.bytes > 0).then_some(since.bytes) })
+    }
+
+    /// Whether what came begins with TLS.
+    pub(super) fn begins_with_tls(&self) -> bool {
+        opening(&self.since().first) == Some(Opening::Tls)
+    }
+
+    /// Host (lower case, an IPv6 literal without brackets) and port that what came names, as far as it can be told.
+    pub(super) fn named(&self) -> Option<(String, u16)> {
+        named(&self.since().first)
+    }
+
+    fn read(&self, bytes: &[u8]) {
+        let mut since = self.since();
+        match since.stage {
+            Stage::Request { complete: true, answered: true } => {
+                since.stage = Stage::Head;
+                since.first.clear();
+                since.bytes = 0;
+            }
+            Stage::Request { .. } => return,
+            Stage::Head => {}
+        }
+        since.bytes += bytes.len() as u64;
+        let room = MOST_HEARD.saturating_sub(since.first.len()).min(bytes.len());
+        since.first.extend_from_slice(&bytes[..room]);
+    }
+
+    fn wrote(&self) {
+        if let Stage::Request { answered, .. } = &mut self.since().stage {
+            *answered = true;
+        }
+    }
+
+    fn body_ended(&self) {
+        if let Stage::Request { complete, .. } = &mut self.since().stage {
+            *complete = true;
+        }
+    }
+
+    fn since(&self) -> MutexGuard<'_, Since> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() && (1..MOST_HEARD).contains(&buffer.remaining()) {
+            let mut ahead = [0; MOST_HEARD];
+            let mut ahead = ReadBuf::new(&mut ahead);
+            ready!(Pin::new(&mut self.inner).poll_read(context, &mut ahead))?;
+            self.account.read(ahead.filled());
+            let now = ahead.filled().len().min(buffer.remaining());
+            let (now, later) = ahead.filled().split_at(now);
+            buffer.put_slice(now);
+            self.ahead = Bytes::copy_from_slice(later);
+            return Poll::Ready(Ok(()));
+        }
+        if !self.ahead.is_empty() {
+            let length = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead[..length]);
+            self.ahead.advance(length);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        if let Some(bytes) = buffer.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
+            self.account.read(bytes);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.account.wrote();
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.account.wrote();
+        Pin::new(&mut self.inner).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+/// A request's body, whose end is noted.
+struct Watched {
+    inner: Incoming,
+    account: Arc<Account>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = hudsucker::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        if frame.is_none() || self.inner.is_end_stream() {
+            self.account.body_ended();
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Self::Error::from)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Whether what came is a request, however broken: a method and a space. Nothing speaks neither for it nor against.
+fn begins_a_request(first: &[u8]) -> bool {
+    let first = first.trim_ascii_start();
+    match first.iter().position(|byte| *byte == b' ') {
+        Some(end) => end > 0 && end <= LONGEST_METHOD && first[..end].iter().all(|byte| is_token(*byte)),
+        None => first.is_empty(),
+    }
+}
+
+/// Host and port that a head names: its target's, or its `Host` field's.
+fn named(first: &[u8]) -> Option<(String, u16)> {
+    let mut lines = first.trim_ascii_start().split(|byte| *byte == b'\n');
+    let (method, target) = lines.next()?.split_at_checked(first.trim_ascii_start().iter().position(|byte| *byte == b' ')?)?;
+    let target = target.trim_ascii_start();
+    if method == b"CONNECT" {
+        return host_and_port(target, 443);
+    }
+    for (scheme, default) in [(&b"http://"[..], 80), (b"ws://", 80), (b"https://", 443), (b"wss://", 443)] {
+        if let Some((found, rest)) = target.split_at_checked(scheme.len())
+            && found.eq_ignore_ascii_case(scheme)
+        {
+            return host_and_port(rest, default);
+        }
+    }
+    let mut hosts = first.split_inclusive(|byte| *byte == b'\n').filter_map(|line| {
+        let (name, value) = line.split_at_checked(5)?;
+        name.eq_ignore_ascii_case(b"host:").then(|| value.trim_ascii_start())
+    });
+    host_and_port(hosts.next()?, 80)
+}
+
+/// The host and port at the beginning of this. A name with other characters than names have is none, and one whose end is not
+/// there may be half a name.
+fn host_and_port(text: &[u8], default: u16) -> Option<(String, u16)> {
+    let end = text.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b' ' | b'\r' | b'\n'))?;
+    let authority = std::str::from_utf8(&text[..end]).ok()?;
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, authority)| authority);
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().ok()?),
+        _ => (authority, default),
+    };
+    let is_name =
+        !host.is_empty() && host.len() <= 255 && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte));
+    is_name.then(|| (bare_host(host), port))
+}
+
+/// What is kept of what came: enough for its request line and its first fields.
+const MOST_HEARD: usize = 8 * 1024;
+const LONGEST_METHOD: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_named(first: &[u8], expected: Option<(&str, u16)>) {
+        let told = named(first);
+        assert_eq!(told.as_ref().map(|(host, port)| (host.as_str(), *port)), expected, "{:?}", String::from_utf8_lossy(first));
+    }
+
+    #[test]
+    fn a_host_is_named_however_broken_the_request_is() {
+        check_named(b"GET http://A.test/\xff HTTP/1.1\r\nHost: b.test\r\n", Some(("a.test", 80)));
+        check_named(b"GET http://a.test:8080/two words HTTP/1.1\r\n\r\n", Some(("a.test", 8080)));
+        check_named(b"GET https://me:pass@a.test/ HTTP/1.1\r\n", Some(("a.test", 443)));
+        check_named(b"GET http://[2001:db8::1]:81/ HTTP/1.1\r\n", Some(("2001:db8::1", 81)));
+        check_named(b"CONNECT a.test HTTP/9\r\n", Some(("a.test", 443)));
+        check_named(b"\r\nPOST /up HTTP/1.1\r\nhOST:  a.test:81\r\nX: y\r\n", Some(("a.test", 81)));
+        check_named(b"POST /up HTTP/1.1\r\nHost: a.te", None);
+        check_named(b"GET http://a.te", None);
+        check_named(b"GET http://a.test:port/ HTTP/1.1\r\n", None);
+        check_named(b"GET http://a\"b/ HTTP/1.1\r\n", None);
+        check_named(b"GET http:/// HTTP/1.1\r\n", None);
+        check_named(b"\x00\x01\x02", None);
+        check_named(b"", None);
+    }
+
+    #[test]
+    fn garbage_is_no_request() {
+        for (first, expected) in [
+            (&b"GET /\xff HTTP/1.1\r\n"[..], true),
+            (b"\r\nGET / FTP/1.0\r\n", true),
+            (b"", true),
+            (b"\x00\x01\x02 ", false),
+            (b"hello", false),
+            (b" GET /", true),
+            (b"GET", false),
+            (b"{\"a\": 1}", false),
+        ] {
+            assert_eq!(begins_a_request(first), expected, "{:?}", String::from_utf8_lossy(first));
+        }
+    }
+
+    #[test]
+    fn half_a_head_is_what_came_since_the_last_answer() {
+        let account = Account::default();
+        assert_eq!(account.half_a_head(), None);
+        account.read(b"\r\n");
+        assert_eq!(account.half_a_head(), None, "an empty line says nothing");
+        account.read(b"GET /");
+        assert_eq!(account.half_a_head(), Some(7));
+        account.since().stage = Stage::Request { complete: false, answered: false };
+        account.read(b"a body");
+        account.wrote();
+        account.read(b"more of it");
+        assert_eq!(account.half_a_head(), None, "a body is none");
+        account.body_ended();
+        account.read(b"POST");
+        assert_eq!(account.half_a_head(), Some(4));
+    }
+}

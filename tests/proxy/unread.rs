@@ -1,0 +1,279 @@
+//! What is told of connections on which something came that is no request that could be read: HTTP that breaks its rules, half
+//! a head, and what is no HTTP at all; in a tunnel and without one, first and after requests that were read.
+
+use std::time::{Duration, Instant};
+
+use tattletale::model::{PassedBytes, TunnelId, TunnelOutcome};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::bench::{Bench, Record, ToldTunnel, read_all};
+use crate::gate::{Scope, door};
+
+/// A request that is read and answered, and leaves its connection open.
+const GOOD: &str = "POST http://plain.test/good HTTP/1.1\r\nHost: plain.test\r\nContent-Length: 2\r\n\r\nok";
+/// The same inside a tunnel.
+const GOOD_INSIDE: &str = "POST /good HTTP/1.1\r\nHost: plain.test\r\nContent-Length: 2\r\n\r\nok";
+/// Two lengths that do not agree.
+const TWO_LENGTHS: &str = "POST http://plain.test/up HTTP/1.1\r\nHost: plain.test\r\nContent-Length: 4\r\nContent-Length: 6\r\n\r\nsecret";
+
+/// A head without its end.
+const HALF: &str = "GET /half HTTP/1.1\r\nHo";
+
+/// Reads one whole answer, so that what is sent next is sent after it.
+async fn answer(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.expect("an answer"));
+    }
+    let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().expect("a number"));
+    stream.read_exact(&mut vec![0; length]).await.expect("a body");
+}
+
+fn only(record: &Record) -> &ToldTunnel {
+    assert_eq!(record.tunnels.len(), 1);
+    &record.tunnels[&TunnelId(1)]
+}
+
+fn sent(tunnel: &ToldTunnel) -> Option<u64> {
+    // What the proxy itself answered came from no server.
+    tunnel.evidence.bytes.map(|PassedBytes { sent, received }| {
+        assert_eq!(received, 0);
+        sent
+    })
+}
+
+fn why(outcome: Option<&TunnelOutcome>) -> &str {
+    match outcome {
+        Some(TunnelOutcome::Malformed { why }) => why,
+        other => panic!("malformed, and not {other:?}"),
+    }
+}
+
+/// What is told of one request that the engine's parser refuses, sent without a tunnel: by itself, and after one that was read.
+async fn check_direct(request: &[u8], host: &str, words: &str) {
+    let name = String::from_utf8_lossy(&request[..request.len().min(60)]).into_owned();
+    for before in [0_usize, 2] {
+        let bench = Bench::start().await;
+        let mut stream = TcpStream::connect(bench.address()).await.expect("the proxy listens");
+        for _ in 0..before {
+            stream.write_all(GOOD.as_bytes()).await.expect("sent");
+            answer(&mut stream).await;
+        }
+        // The proxy may answer before it has taken all of it.
+        let _ = stream.write_all(request).await;
+        let _ = read_all(&mut stream).await;
+        let record = bench.finish().await;
+        assert_eq!(record.exchanges.len(), before, "{name}");
+        let told = only(&record);
+        assert!(why(told.outcome.as_ref()).contains(words), "{name}: {:?}", told.outcome);
+        assert_eq!(told.host, host, "{name}");
+        assert_eq!(told.evidence.client.is_some(), host.is_empty(), "{name}");
+        let sent = sent(told).expect("counted");
+        assert!(sent > 10 && sent <= request.len() as u64, "{name}: {sent}");
+        if request.len() < 1000 {
+            assert_eq!(sent, request.len() as u64, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn http_that_breaks_its_rules_is_told_without_a_tunnel() {
+    let head = |lines: &str| format!("POST http://plain.test/up HTTP/1.1\r\nHost: plain.test\r\n{lines}\r\n").into_bytes();
+    check_direct(TWO_LENGTHS.as_bytes(), "plain.test", "content-length").await;
+    check_direct(b"GET http://plain.test/two words HTTP/1.1\r\nHost: plain.test\r\n\r\n", "plain.test", "version").await;
+    check_direct(b"GET http://plain.test/\x00 HTTP/1.1\r\nHost: plain.test\r\n\r\n", "plain.test", "URI").await;
+    check_direct(&head("no colon\r\n"), "plain.test", "header").await;
+    check_direct(&head("Transfer-Encoding: gzip\r\n"), "plain.test", "transfer-encoding").await;
+    check_direct(&head(&"X: y\r\n".repeat(1001)), "plain.test", "too large").await;
+    check_direct(&head(&format!("X: {}\r\n", "y".repeat(600_000))), "plain.test", "too large").await;
+    check_direct(b"GET http://plain.test/ HTTP/9.9\r\n\r\n", "plain.test", "version").await;
+    check_direct(b"BREW /pot HTTP/9.9\r\nHost: named.test:81\r\n\r\n", "named.test", "version").await;
+    check_direct(b"\x00\x01\x02 no HTTP at all", "", "does not begin as one").await;
+    check_direct(b"\x16\x03\x01\x00\x05\x01hello", "", "TLS without a CONNECT").await;
+}
+
+#[tokio::test]
+async fn a_request_to_the_proxy_that_names_no_server_is_told() {
+    for (line, host) in [("POST /up", "named.test"), ("CONNECT :443", "named.test"), ("OPTIONS *", "named.test")] {
+        let bench = Bench::start().await;
+        let reply = bench.ask(&format!("{line} HTTP/1.1\r\nHost: named.test\r\nConnection: close\r\n\r\n")).await;
+        assert!(reply.starts_with("HTTP/1.1 400"), "{line}: {reply}");
+        let record = bench.finish().await;
+        let told = only(&record);
+        assert!(!why(told.outcome.as_ref()).is_empty());
+        assert_eq!(told.host, host, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_from_strangers_or_names_hosts_outside_the_scope_names_nothing() {
+    let bench = Bench::gated(Scope::only("api.test")).await;
+    bench.ask(TWO_LENGTHS).await;
+    let record = bench.finish().await;
+    assert_eq!(only(&record).host, "");
+    assert!(why(only(&record).outcome.as_ref()).contains("content-length"));
+
+    let bench = Bench::gated(door()).await;
+    bench.ask(TWO_LENGTHS).await;
+    assert!(bench.finish().await.tunnels.is_empty());
+}
+
+#[tokio::test]
+async fn http_that_breaks_its_rules_is_told_inside_a_tunnel() {
+    for before in [0, 2] {
+        for secure in [false, true] {
+            let bench = Bench::start().await;
+            let broken = "GET / HTTP/1.1\r\nHost: plain.test\r\nContent-Length: 4\r\nContent-Length: 6\r\n\r\nsecret";
+            let send = async |mut stream: Box<dyn Stream>| {
+                for _ in 0..before {
+                    stream.write_all(GOOD_INSIDE.as_bytes()).await.expect("sent");
+                    stream.flush().await.expect("sent");
+                    answer(&mut stream).await;
+                }
+                stream.write_all(broken.as_bytes()).await.expect("sent");
+                stream.flush().await.expect("sent");
+                let mut reply = Vec::new();
+                let _ = stream.read_to_end(&mut reply).await;
+                assert!(reply.starts_with(b"HTTP/1.1 400"));
+            };
+            match secure {
+                false => send(Box::new(bench.tunnel("plain.test:80").await)).await,
+                true => send(Box::new(bench.tls("plain.test", bench.trusting(&[b"http/1.1"])).await.expect("a handshake"))).await,
+            }
+            let record = bench.finish().await;
+            let told = only(&record);
+            let outcome = match before {
+                0 => told.outcome.as_ref(),
+                requests => {
+                    assert_eq!(told.outcome, Some(TunnelOutcome::Read { requests }));
+                    told.evidence.afterwards.as_ref()
+                }
+            };
+            assert!(why(outcome).contains("content-length"), "{outcome:?}");
+            assert_eq!(sent(told), Some(broken.len() as u64));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_told_after_requests_too() {
+    let bench = Bench::start().await;
+    let mut tunnel = bench.tunnel("plain.test:80").await;
+    tunnel.write_all(GOOD_INSIDE.as_bytes()).await.expect("sent");
+    answer(&mut tunnel).await;
+    tunnel.write_all(b"\x00\x01\x02bytes").await.expect("sent");
+    let _ = read_all(&mut tunnel).await;
+    let record = bench.finish().await;
+    let told = only(&record);
+    assert_eq!(told.outcome, Some(TunnelOutcome::Read { requests: 1 }));
+    assert_eq!((told.evidence.afterwards.as_ref(), sent(told)), (Some(&TunnelOutcome::NotTls), Some(8)));
+
+    // ALPN agreed on HTTP, and then nothing of that came.
+    let bench = Bench::start().await;
+    let mut stream = bench.tls("plain.test", bench.trusting(&[b"http/1.1"])).await.expect("a handshake");
+    stream.write_all(b"\x00\x01\x02bytes").await.expect("sent");
+    stream.flush().await.expect("sent");
+    let mut reply = Vec::new();
+    let _ = stream.read_to_end(&mut reply).await;
+    let record = bench.finish().await;
+    assert_eq!((only(&record).outcome.as_ref(), sent(only(&record))), (Some(&TunnelOutcome::OwnProtocol), Some(8)));
+}
+
+#[tokio::test]
+async fn tls_that_breaks_after_a_request_is_told() {
+    let bench = Bench::start().await;
+    let mut stream = bench.tls("plain.test", bench.trusting(&[b"http/1.1"])).await.expect("a handshake");
+    stream.write_all(GOOD_INSIDE.as_bytes()).await.expect("sent");
+    stream.flush().await.expect("sent");
+    answer(&mut stream).await;
+    stream.get_mut().0.write_all(b"no record of TLS").await.expect("sent");
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest).await;
+    let record = bench.finish().await;
+    assert_eq!(only(&record).outcome, Some(TunnelOutcome::Read { requests: 1 }));
+    assert_eq!(only(&record).evidence.afterwards, Some(TunnelOutcome::NotTls));
+}
+
+#[tokio::test]
+async fn half_a_head_is_told_and_half_a_body_is_none() {
+    let bench = Bench::start().await;
+    for (port, before, rest) in [(80, false, HALF), (80, true, HALF), (0, false, "GET http://plain.test/half HT"), (0, true, "POST ")] {
+        let mut stream = match port {
+            0 => TcpStream::connect(bench.address()).await.expect("the proxy listens"),
+            _ => bench.tunnel("plain.test:80").await,
+        };
+        if before {
+            stream.write_all(if port == 0 { GOOD } else { GOOD_INSIDE }.as_bytes()).await.expect("sent");
+            answer(&mut stream).await;
+        }
+        stream.write_all(rest.as_bytes()).await.expect("sent");
+        stream.shutdown().await.expect("half closed");
+        let _ = read_all(&mut stream).await;
+    }
+    // A body that breaks off is its exchange's matter.
+    let mut stream = bench.tunnel("plain.test:80").await;
+    stream.write_all(&GOOD_INSIDE.as_bytes()[..GOOD_INSIDE.len() - 1]).await.expect("sent");
+    stream.shutdown().await.expect("half closed");
+    let _ = read_all(&mut stream).await;
+    // One that was not begun is none.
+    let mut stream = TcpStream::connect(bench.address()).await.expect("the proxy listens");
+    stream.write_all(GOOD.as_bytes()).await.expect("sent");
+    answer(&mut stream).await;
+    stream.write_all(b"\r\n").await.expect("sent");
+    stream.shutdown().await.expect("half closed");
+    let _ = read_all(&mut stream).await;
+    let record = bench.finish().await;
+    let told: Vec<_> = record
+        .tunnels
+        .values()
+        .map(|told| (told.host.as_str(), told.outcome.clone().expect("it ended"), told.evidence.afterwards.clone(), sent(told)))
+        .collect();
+    let (half, read) = (TunnelOutcome::ClosedWithoutRequest, TunnelOutcome::Read { requests: 1 });
+    assert_eq!(
+        told,
+        [
+            ("plain.test", half.clone(), None, Some(HALF.len() as u64)),
+            ("plain.test", read.clone(), Some(half.clone()), Some(HALF.len() as u64)),
+            ("plain.test", half.clone(), None, Some(29)),
+            ("", half, None, Some(5)),
+            ("plain.test", read, None, None),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_not_waited_for_for_ever() {
+    let bench = Bench::set_up(Scope::everything(), |proxy| proxy.with_head_limit(Duration::from_millis(200))).await;
+    let began = Instant::now();
+    let mut silent = TcpStream::connect(bench.address()).await.expect("the proxy listens");
+    assert_eq!(read_all(&mut silent).await, "", "closed without a word");
+    // What could still become the preface of HTTP/2, too.
+    let mut slow = TcpStream::connect(bench.address()).await.expect("the proxy listens");
+    slow.write_all(b"PRI ").await.expect("sent");
+    let _ = read_all(&mut slow).await;
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    let record = bench.finish().await;
+    let told = only(&record);
+    assert_eq!((told.outcome.as_ref(), sent(told)), (Some(&TunnelOutcome::ClosedWithoutRequest), Some(4)));
+    assert!(told.evidence.client.is_some_and(|client| client.is_loopback()));
+}
+
+#[tokio::test]
+async fn a_silent_client_of_an_unreachable_server_is_told_as_one() {
+    let bench = Bench::start().await;
+    let mut silent = bench.tunnel("dead.test:443").await;
+    assert_eq!(read_all(&mut silent).await, "");
+    let record = bench.finish().await;
+    let why = "the server refused the connection".to_owned();
+    assert_eq!(only(&record).outcome, Some(TunnelOutcome::Unreachable { why }));
+    assert_eq!(sent(only(&record)), Some(0), "nothing was to be passed on");
+}
+
+/// A connection, with TLS or without.
+trait Stream: AsyncRead + tokio::io::AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Stream for S {}
