@@ -112,7 +112,9 @@ impl Tunnels {
         }
         let host = tunnel.sni.as_ref().filter(|_| is_address(&tunnel.host)).unwrap_or(&tunnel.host);
         let host = self.hosts.entry(host.to_ascii_lowercase()).or_default();
-        if !is_address(&tunnel.host) && tunnel.sni.as_ref().is_some_and(|sni| !sni.eq_ignore_ascii_case(&tunnel.host)) {
+        // A name in TLS never has the dot of the root.
+        let connected = tunnel.host.trim_end_matches('.');
+        if !is_address(&tunnel.host) && tunnel.sni.as_ref().is_some_and(|sni| !sni.eq_ignore_ascii_case(connected)) {
             host.fronted.add(tunnel, FRONTED.to_owned(), None);
         }
         let gap = match &tunnel.outcome {
@@ -564,6 +566,7 @@ mod tests {
         let fronted = |host: &str, sni: &str| Tunnel { host: host.to_owned(), sni: Some(sni.to_owned()), ..read() };
         check(&[fronted("h.test", "other.test")], &[(BlindSpotKind::Fronted, FRONTED)]);
         check(&[fronted("h.test", "H.test")], &[]);
+        check(&[fronted("h.test", "h.test"), fronted("h.test.", "h.test")], &[]);
         check(&[fronted("192.0.2.7", "h.test")], &[]);
     }
 

@@ -20,6 +20,7 @@ pub struct NumberedEvent {
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant, reason = "events are written and read one at a time, and tunnels are few beside exchanges")]
 pub enum RunEvent {
     /// A request's head was read. Its exchange follows when it is over; one that never follows was torn by a crash.
     ExchangeBegan {

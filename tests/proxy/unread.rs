@@ -184,6 +184,38 @@ async fn what_is_no_http_is_told_after_requests_too() {
 }
 
 #[tokio::test]
+async fn http_2_that_breaks_its_rules_is_told() {
+    for before in [false, true] {
+        let bench = Bench::start().await;
+        let mut stream = bench.tls("plain.test", bench.trusting(&[b"h2"])).await.expect("a handshake");
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("sent");
+        // SETTINGS, none; if so, HEADERS that are complete: `GET https://host/`, the host by its length and letters.
+        stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.expect("sent");
+        if before {
+            stream.write_all(&[0, 0, 15, 1, 5, 0, 0, 0, 1, 0x82, 0x87, 0x84, 0x41, 10]).await.expect("sent");
+            stream.write_all(b"plain.test").await.expect("sent");
+            stream.flush().await.expect("sent");
+            // Until the answer has begun: more than SETTINGS and their acknowledgement.
+            let mut frame = [0; 9];
+            while frame[3] != 1 {
+                stream.read_exact(&mut frame).await.expect("a frame");
+                let length = usize::from(frame[1]) << 8 | usize::from(frame[2]);
+                stream.read_exact(&mut vec![0; length]).await.expect("its payload");
+            }
+        }
+        // DATA on no stream.
+        stream.write_all(&[0, 0, 1, 0, 0, 0, 0, 0, 0, 7]).await.expect("sent");
+        stream.flush().await.expect("sent");
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+        let record = bench.finish().await;
+        let told = only(&record);
+        let outcome = if before { told.evidence.afterwards.as_ref() } else { told.outcome.as_ref() };
+        assert_eq!(why(outcome), "unspecific protocol error detected");
+        assert_eq!(sent(told), None);
+    }
+}
+
+#[tokio::test]
 async fn tls_that_breaks_after_a_request_is_told() {
     let bench = Bench::start().await;
     let mut stream = bench.tls("plain.test", bench.trusting(&[b"http/1.1"])).await.expect("a handshake");
@@ -243,6 +275,25 @@ async fn half_a_head_is_told_and_half_a_body_is_none() {
             ("plain.test", read, None, None),
         ]
     );
+}
+
+#[tokio::test]
+async fn half_a_head_is_told_though_the_proxy_stops() {
+    // Whether the proxy has read it when it is stopped cannot be known: other clients are served meanwhile, and that a few times.
+    for _ in 0..10 {
+        let bench = Bench::start().await;
+        let mut half = TcpStream::connect(bench.address()).await.expect("the proxy listens");
+        half.write_all(b"GET http://plain.test/half HT").await.expect("sent");
+        for _ in 0..5 {
+            bench.ask(&GOOD.replace("Content-Length", "Connection: close\r\nContent-Length")).await;
+        }
+        let record = bench.finish().await;
+        if let Some(told) = record.tunnels.get(&TunnelId(1)) {
+            assert_eq!((told.outcome.as_ref(), sent(told)), (Some(&TunnelOutcome::ClosedWithoutRequest), Some(29)));
+            return;
+        }
+    }
+    panic!("it was never told");
 }
 
 #[tokio::test]

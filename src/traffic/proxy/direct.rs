@@ -57,6 +57,7 @@ impl Direct {
     async fn serve(mut self, client: TcpStream, head: Duration, mut ending: watch::Receiver<Ending>) {
         let Self { front, address, account, place } = &mut self;
         let (address, handler) = (*address, front.handler());
+        let _untold = handler.recorder.untold();
         let service = service_fn(|request: Request<Incoming>| {
             let (mut front, request) = (front.clone(), account.request(request));
             async move { Ok::<_, Infallible>(answer(&mut front, address, request).await) }
@@ -86,6 +87,9 @@ impl Direct {
                 }
                 _ = ending.wait_for(|ending| *ending != Ending::NotYet), if !stops => {
                     stops = true;
+                    if account.half_a_head().is_some() {
+                        break Ok(());
+                    }
                     connection.as_mut().graceful_shutdown();
                 }
             }

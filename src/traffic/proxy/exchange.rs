@@ -120,6 +120,11 @@ impl Recorder {
         Arc::new(Exchange { id: ExchangeId(0), recorder, state: Mutex::default(), unread: Some(tunnel), _tunnel: None })
     }
 
+    /// Counts a connection that is not told of yet, so that stopping waits until it is, if it is to be.
+    pub(super) fn untold(&self) -> Busy {
+        Busy::new(&self.activity, Kind::Undecided, &self.clock).without_hold()
+    }
+
     /// Begins a tunnel to a host (lower case) and port.
     pub(super) async fn begin_tunnel(self: &Arc<Self>, host: String, port: u16) -> Result<Arc<Tunnel>, TrafficError> {
         self.begin_tunnel_as(host, port, Name::Told).await
@@ -359,7 +364,7 @@ pub(super) const TORN_UPLOAD: &str = "the connection ended in the middle of the 
 pub(super) struct Activity {
     exchanges: AtomicUsize,
     tunnels: AtomicUsize,
-    /// Tunnels that had no request yet.
+    /// Tunnels that had no request yet, and connections without a tunnel.
     undecided: AtomicUsize,
     /// Exchanges that became connections which stay open.
     connections: AtomicUsize,

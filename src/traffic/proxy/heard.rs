@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::{Request, Version};
+use http::{Method, Request, Version, header::UPGRADE};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
 use hudsucker::Body;
@@ -63,7 +63,7 @@ enum Stage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unread {
     pub(super) outcome: TunnelOutcome,
-    /// How much of it came; `None` where it came together with a request that was read.
+    /// How much of it came; `None` where that is not known: it came together with a request that was read, or in HTTP/2.
     pub(super) bytes: Option<u64>,
 }
 
@@ -74,9 +74,11 @@ impl<S> Heard<S> {
 }
 
 impl Account {
-    /// A request was read. Its body is watched to its end.
+    /// A request was read. Its body is watched to its end. After one by which the connection may become something else, what comes
+    /// is no request.
     pub(super) fn request(self: &Arc<Self>, request: Request<Incoming>) -> Request<Body> {
-        let complete = request.body().is_end_stream();
+        let stays = request.method() != Method::CONNECT && !request.headers().contains_key(UPGRADE);
+        let complete = stays && request.body().is_end_stream();
         {
             let mut since = self.since();
             since.requests += 1;
@@ -84,12 +86,12 @@ impl Account {
             since.first.clear();
             since.bytes = 0;
             since.stage = Stage::Request { complete, answered: false };
-            if since.is_http2 {
+            if complete || !stays || since.is_http2 {
                 return request.map(Body::from);
             }
         }
         let account = Arc::clone(self);
-        request.map(|inner| if complete { Body::from(inner) } else { Body::from(BoxBody::new(Watched { inner, account })) })
+        request.map(|inner| Body::from(BoxBody::new(Watched { inner, account })))
     }
 
     /// How many requests were read.
@@ -107,8 +109,11 @@ impl Account {
 
     /// What could not be read when the connection ended, in this error if in one. `not_http` is what is said of what is no HTTP.
     pub(super) fn unread(&self, error: Option<&(dyn StdError + Send + Sync + 'static)>, not_http: TunnelOutcome) -> Option<Unread> {
-        let broken = error.and_then(|error| error.downcast_ref::<hyper::Error>()).filter(|error| error.is_parse());
-        let Some(broken) = broken else {
+        let error = error.and_then(|error| error.downcast_ref::<hyper::Error>());
+        if let Some(broken) = error.and_then(broken_http2) {
+            return Some(Unread { outcome: TunnelOutcome::Malformed { why: broken }, bytes: None });
+        }
+        let Some(broken) = error.filter(|error| error.is_parse()) else {
             return self.half_a_head().map(|bytes| Unread { outcome: TunnelOutcome::ClosedWithoutRequest, bytes: Some(bytes) });
         };
         let since = self.since();
@@ -131,6 +136,9 @@ impl Account {
     }
 
     fn read(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let mut since = self.since();
         match since.stage {
             Stage::Request { complete: true, answered: true } => {
@@ -165,7 +173,7 @@ impl Account {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() && (1..MOST_HEARD).contains(&buffer.remaining()) {
+        if self.ahead.is_empty() && (1..=LITTLE).contains(&buffer.remaining()) {
             let mut ahead = [0; MOST_HEARD];
             let mut ahead = ReadBuf::new(&mut ahead);
             ready!(Pin::new(&mut self.inner).poll_read(context, &mut ahead))?;
@@ -184,9 +192,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
-        if let Some(bytes) = buffer.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
-            self.account.read(bytes);
-        }
+        self.account.read(buffer.filled().get(before..).unwrap_or_default());
         Poll::Ready(Ok(()))
     }
 }
@@ -242,6 +248,12 @@ impl HttpBody for Watched {
     }
 }
 
+/// Which rule of HTTP/2 the client broke, so that we ended the connection: in the words of RFC 9113 section 7, nearly.
+fn broken_http2(error: &hyper::Error) -> Option<String> {
+    let error = error.source()?.downcast_ref::<h2::Error>().filter(|error| error.is_go_away() && error.is_library())?;
+    error.reason().map(|reason| reason.description().to_owned())
+}
+
 /// Whether what came is a request, however broken: a method and a space. Nothing speaks neither for it nor against.
 fn begins_a_request(first: &[u8]) -> bool {
     let first = first.trim_ascii_start();
@@ -290,6 +302,8 @@ fn host_and_port(text: &[u8], default: u16) -> Option<(String, u16)> {
 
 /// What is kept of what came: enough for its request line and its first fields.
 const MOST_HEARD: usize = 8 * 1024;
+/// Who asks for no more than this only wants to know which version of HTTP it is.
+const LITTLE: usize = 64;
 const LONGEST_METHOD: usize = 32;
 
 #[cfg(test)]

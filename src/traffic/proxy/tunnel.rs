@@ -124,8 +124,10 @@ impl Tunnel {
     /// The name in the ClientHello, where it is another one than the one in the CONNECT: the server is to hear it too, and to have a
     /// certificate for it.
     pub(super) fn name_in_tls(&self) -> Option<String> {
-        let sni = self.facts().sni.clone()?;
-        (!self.is_to_an_address() && sni != self.host).then_some(sni)
+        let facts = self.facts();
+        // A name in TLS never has the dot of the root.
+        let another = facts.sni.as_ref().filter(|sni| *sni != self.host.trim_end_matches('.'))?;
+        (!self.is_to_an_address()).then(|| another.clone())
     }
 
     /// Host and port as the URIs of its requests name them; `None` for a host that no URI can name. Asked for each request, so
@@ -343,8 +345,9 @@ impl Drop for Tunnel {
         let requests = self.requests.load(Ordering::SeqCst);
         let bytes = PassedBytes { sent: self.sent.load(Ordering::Relaxed), received: self.received.load(Ordering::Relaxed) };
         let outcome = if requests > 0 { TunnelOutcome::Read { requests } } else { facts.end() };
+        let unread = facts.unread.take().filter(|unread| requests > 0 || unread.outcome == outcome);
         // What the client got of HTTP that could not be read was not its server's.
-        let of_unread = facts.unread.as_ref().map(|unread| unread.bytes.map(|sent| PassedBytes { sent, received: 0 }));
+        let of_unread = unread.as_ref().map(|unread| unread.bytes.map(|sent| PassedBytes { sent, received: 0 }));
         let counted =
             matches!(outcome, TunnelOutcome::NotTls | TunnelOutcome::OwnProtocol | TunnelOutcome::PassedThrough) && !facts.carried_outside;
         // An HTTP/2 client greets the server without asking for anything; an HTTP/1 client that says something has begun a request.
@@ -357,7 +360,7 @@ impl Drop for Tunnel {
                 None if begun => Some(PassedBytes { received: 0, ..bytes }),
                 None => counted.then_some(bytes),
             },
-            afterwards: facts.unread.map(|unread| unread.outcome).filter(|_| requests > 0),
+            afterwards: unread.map(|unread| unread.outcome).filter(|_| requests > 0),
             client: facts.client,
             leaving,
             protocol: facts.protocol,
