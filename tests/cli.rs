@@ -117,6 +117,15 @@ fn every_command_on_what_was_recorded() {
 
     let name = listed.split_whitespace().find(|word| word.ends_with("passive-sync-1")).expect("a capture");
     check(&place, 0, &["export", name, "--output", "one.har"]);
+    let exported = std::fs::read_to_string(place.path().join("one.har")).expect("written");
+    let mut noted: serde_json::Value = serde_json::from_str(&exported).expect("JSON");
+    let block = &mut noted["log"]["entries"][0]["_tattletale"];
+    let (id, mut event) = (block["id"].to_string(), block["before"][0].clone());
+    event["event"] = serde_json::json!({ "exchange-noted": { "id": block["id"], "note": "sent twice" } });
+    block["before"].as_array_mut().expect("events").push(event);
+    place.write("noted.har", &noted.to_string());
+    let (out, _) = check(&place, 0, &["show", &id, "--capture", "noted.har"]);
+    assert!(out.ends_with("note: sent twice\n"), "{out}");
     let (out, _) = check(&place, 0, &["import", "one.har"]);
     let imported = out.trim();
     assert_eq!(check(&place, 0, &["diff", &format!("runs/{name}"), imported]).0.matches("No difference").count(), 1);

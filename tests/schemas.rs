@@ -161,14 +161,20 @@ fn every_line_of_a_capture_is_what_its_schema_says() {
 
     let schema = Schema::printed(&place, "capture");
     let mut kinds = BTreeSet::new();
-    for line in lines_of_captures(&place) {
+    let mut lines = lines_of_captures(&place);
+    // No server of the simulated rig gives a reason for a note.
+    let mut noted = lines.last().expect("there are some").clone();
+    let note = tattletale::model::RunEvent::ExchangeNoted { id: tattletale::model::ExchangeId(1), note: "sent twice".to_owned() };
+    noted["event"] = serde_json::to_value(note).expect("plain data");
+    lines.push(noted);
+    for line in lines {
         let event = line["event"].as_object().and_then(|event| event.keys().next()).expect("an event").clone();
         schema.accepts(&line, &event);
         if kinds.insert(event.clone()) {
             schema.is_strict_about(&line, &[]);
         }
     }
-    let told: BTreeSet<String> = ["exchange", "exchange-began", "message", "phase-began", "phone-moved", "planted"]
+    let told: BTreeSet<String> = ["exchange", "exchange-began", "exchange-noted", "message", "phase-began", "phone-moved", "planted"]
         .into_iter()
         .chain(["run-ended", "run-started", "step-began", "step-ended", "tunnel", "tunnel-began"])
         .map(str::to_owned)

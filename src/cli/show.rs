@@ -130,7 +130,7 @@ fn words(finding: &Finding, audited: &Audited) -> String {
 fn exchange(recording: &AnyRecording, id: ExchangeId, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
     let workspace = surroundings.workspace();
     let (app, _) = auditing::app_of(&recording.provenance().target, &workspace, surroundings)?;
-    let mut text = None;
+    let (mut text, mut notes) = (None, String::new());
     let (values, width) = (surroundings.terminal, surroundings.width);
     // What is planted in it is for the whole request to tell: a value may stand in several fields together.
     let mut observer = Some(decode::Observer::new(&app, recording.provenance()));
@@ -138,6 +138,7 @@ fn exchange(recording: &AnyRecording, id: ExchangeId, surroundings: &mut Surroun
         RunEvent::Planted(_) | RunEvent::PhaseBegan { .. } | RunEvent::PhoneMoved { .. } => {
             observer.iter_mut().for_each(|observer| observer.absorb(&event.event, bodies));
         }
+        RunEvent::ExchangeNoted { id: of, note } if *of == id => notes += &format!("note: {}\n", printable(note)),
         RunEvent::Exchange(exchange) if exchange.id == id => {
             let Some(mut observer) = observer.take() else { return };
             observer.absorb(&event.event, bodies);
@@ -153,7 +154,7 @@ fn exchange(recording: &AnyRecording, id: ExchangeId, surroundings: &mut Surroun
         ));
     };
     let disclaimer = recording.provenance().target.platform.disclaimer().map(|words| format!("{words}\n")).unwrap_or_default();
-    surroundings.print(&(disclaimer + &text))?;
+    surroundings.print(&(disclaimer + &text + &notes))?;
     Ok(Exit::Clean)
 }
 

@@ -163,7 +163,7 @@ impl<'a> Observer<'a> {
             RunEvent::RunEnded { ending } => self.ending = Some(ending.clone()),
             RunEvent::Tunnel(tunnel) => self.tunnels.add(tunnel),
             RunEvent::TunnelBegan { id, phase, host, .. } => self.tunnels.began(*id, phase, host),
-            RunEvent::RunStarted(_) | RunEvent::StepBegan { .. } | RunEvent::StepEnded { .. } => {}
+            RunEvent::RunStarted(_) | RunEvent::ExchangeNoted { .. } | RunEvent::StepBegan { .. } | RunEvent::StepEnded { .. } => {}
         }
     }
 

@@ -33,6 +33,13 @@ pub enum RunEvent {
     },
     /// An exchange is over.
     Exchange(Box<Exchange>),
+    /// Something about an exchange that is not over, and no error: that it was sent to the server twice, for one.
+    ExchangeNoted {
+        /// Number within the capture.
+        id: ExchangeId,
+        /// What, without captured values.
+        note: String,
+    },
     /// A message of a connection that stays open (WebSocket), as it passed. Its exchange follows when the connection is over.
     Message(Box<Message>),
     /// A new phase: what happens from here on is explained by its name and categories.

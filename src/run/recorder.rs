@@ -318,8 +318,15 @@ impl Writer {
         match event {
             TrafficEvent::Began { id, tunnel, at, method, url, http_version, headers } => {
                 self.write(at, RunEvent::ExchangeBegan { id, method: method.clone(), host: url.host.clone() })?;
-                let seen =
-                    SeenRequest { id, method: method.clone(), host: url.host.clone(), path: url.path().to_owned(), began: at, ended: None };
+                let seen = SeenRequest {
+                    id,
+                    method: method.clone(),
+                    host: url.host.clone(),
+                    path: url.path().to_owned(),
+                    began: at,
+                    ended: None,
+                    said: None,
+                };
                 lock(&self.seen).began(seen);
                 if let Some(tunnel) = tunnel.and_then(|tunnel| self.tunnels.get_mut(&tunnel)) {
                     tunnel.requests += 1;
@@ -360,6 +367,9 @@ impl Writer {
             TrafficEvent::Message { id, at, sent, text, bytes, length, complete } => {
                 if let Some(open) = self.exchanges.get_mut(&id) {
                     open.messages += 1;
+                    if sent {
+                        lock(&self.seen).said(id, at);
+                    }
                     let (number, url, phase) = (open.messages, open.url.clone(), self.phase.clone());
                     let mut writer = self.capture.body();
                     writer.piece(bytes.expose())?;
@@ -367,6 +377,7 @@ impl Writer {
                     self.write(at, RunEvent::Message(Box::new(Message { exchange: id, number, phase, at, sent, text, url, body })))?;
                 }
             }
+            TrafficEvent::Noted { id, at, note } => self.write(at, RunEvent::ExchangeNoted { id, note })?,
             TrafficEvent::Ended { id, at, error } => {
                 if let Some(open) = self.exchanges.remove(&id) {
                     let exchange = open.into_exchange(id, at, error)?;

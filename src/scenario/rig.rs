@@ -71,4 +71,6 @@ pub struct SeenRequest {
     pub began: Timestamp,
     /// When it ended, and with which status; `None` status when there was no answer.
     pub ended: Option<(Timestamp, Option<u16>)>,
+    /// When the app last sent a message over the connection that it became (WebSocket).
+    pub said: Option<Timestamp>,
 }

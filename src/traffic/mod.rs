@@ -117,6 +117,15 @@ pub enum TrafficEvent {
         /// False when `bytes` is not all of it: it was too long to be kept, or the connection ended in its middle.
         complete: bool,
     },
+    /// Something about an exchange that is neither its request nor its response, nor an error.
+    Noted {
+        /// Exchange.
+        id: ExchangeId,
+        /// When.
+        at: Timestamp,
+        /// What, in words without captured values.
+        note: String,
+    },
     /// The exchange is over. Always the last event of its exchange.
     Ended {
         /// Exchange.

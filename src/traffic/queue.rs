@@ -257,6 +257,7 @@ fn weight(event: &TrafficEvent) -> usize {
         | TrafficEvent::BodyEnded { trailers: headers, .. } => {
             headers.iter().map(|header| header.name.len() + header.value.expose().len()).sum()
         }
+        TrafficEvent::Noted { note, .. } => note.len(),
         TrafficEvent::Ended { .. } | TrafficEvent::TunnelBegan { .. } | TrafficEvent::TunnelEnded { .. } => 0,
     }
 }

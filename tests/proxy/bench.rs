@@ -256,7 +256,7 @@ impl Record {
                 }
             }
             TrafficEvent::Answered { id, status, .. } => self.open(id).status = Some(status),
-            TrafficEvent::Message { .. } => {}
+            TrafficEvent::Message { .. } | TrafficEvent::Noted { .. } => {}
             TrafficEvent::Ended { id, error, .. } => {
                 let told = self.open(id);
                 told.ended = true;

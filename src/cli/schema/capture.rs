@@ -56,6 +56,7 @@ fn event() -> Value {
         ("host", Always, "Host of the CONNECT, lower case", text()),
         ("port", Always, "", json!({ "type": "integer", "minimum": 0, "maximum": 65535 })),
     ]);
+    let noted = object(&[("id", Always, "Number of the exchange", count(1)), ("note", Always, "What, in words", text())]);
     let phase = object(&[("name", Always, "", text()), ("explains", Always, "Categories that this phase explains", list(category()))]);
     let moved =
         object(&[("position", Always, "", reference("position")), ("confirmed", Always, "Whether the phone said so when asked", flag())]);
@@ -63,6 +64,7 @@ fn event() -> Value {
     one_of([
         tagged("exchange", "An exchange is over", reference("exchange")),
         tagged("exchange-began", "A request's head was read; without an exchange of that number it was torn by a crash", began),
+        tagged("exchange-noted", "Something about an exchange that is not over, and no error", noted),
         tagged(
             "message",
             "A WebSocket message passed; the exchange that opened the connection follows when it is over",

@@ -34,11 +34,21 @@ impl Seen {
 
     /// A request is over.
     pub(super) fn ended(&mut self, id: ExchangeId, at: Timestamp, status: Option<u16>) {
-        if let Ok(place) = self.latest.binary_search_by_key(&id, |request| request.id)
-            && let Some(request) = self.latest.get_mut(place)
-        {
+        if let Some(request) = self.of(id) {
             request.ended = Some((at, status));
         }
+    }
+
+    /// The app sent a message over the connection that a request became.
+    pub(super) fn said(&mut self, id: ExchangeId, at: Timestamp) {
+        if let Some(request) = self.of(id) {
+            request.said = Some(at);
+        }
+    }
+
+    fn of(&mut self, id: ExchangeId) -> Option<&mut SeenRequest> {
+        let place = self.latest.binary_search_by_key(&id, |request| request.id).ok()?;
+        self.latest.get_mut(place)
     }
 
     /// The latest requests, in the order in which they began.
@@ -74,7 +84,9 @@ mod tests {
         for n in 1..=1_000_000 {
             let host = if n == 1 { "first.test" } else { "api.test" };
             let path = format!("/v1/data/{n}");
-            seen.began(SeenRequest { id: ExchangeId(n), method: "POST".into(), host: host.into(), path, began: at, ended: None });
+            let request =
+                SeenRequest { id: ExchangeId(n), method: "POST".into(), host: host.into(), path, began: at, ended: None, said: None };
+            seen.began(request);
             seen.ended(ExchangeId(n), at, Some(200));
         }
         // Forgotten long ago.

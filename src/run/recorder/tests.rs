@@ -121,17 +121,25 @@ async fn what_has_been_told_is_seen_at_once_and_written_without_being_asked() {
     open(&events, at).await;
     let end = |id| TrafficEvent::Ended { id, at, error: None };
     let answered = TrafficEvent::Answered { id: ExchangeId(1), status: 201, http_version: "HTTP/2".into(), headers: vec![] };
-    for event in [answered, end(ExchangeId(1))] {
+    let later = at + jiff::SignedDuration::from_secs(5);
+    let message = |sent, at| {
+        let (bytes, length) = (Captured::new(b"heart 72".to_vec()), 8);
+        TrafficEvent::Message { id: ExchangeId(1), at, sent, text: true, bytes, length, complete: true }
+    };
+    let noted = TrafficEvent::Noted { id: ExchangeId(1), at, note: "sent twice".into() };
+    for event in [message(true, at), message(false, later), noted, answered, end(ExchangeId(1))] {
         events.send(event).await.expect("somebody listens");
     }
     let seen = recorder.requests();
-    assert_eq!(seen.first().map(|request| request.ended), Some(Some((at, Some(201)))));
+    assert_eq!(seen.first().map(|request| (request.ended, request.said)), Some((Some((at, Some(201))), Some(at))));
     assert_eq!(recorder.hosts(), ["a.test"]);
     // Nobody ends the run, and no further event pushes the last one out.
     let capture = writing.folder().to_owned();
     while !told(&capture).iter().any(|event| matches!(event, RunEvent::Exchange(_))) {
         tokio::task::yield_now().await;
     }
+    let note = RunEvent::ExchangeNoted { id: ExchangeId(1), note: "sent twice".into() };
+    assert!(told(&capture).contains(&note));
     drop((events, recorder));
     writing.finish().await.expect("there is room");
 }

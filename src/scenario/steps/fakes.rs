@@ -79,6 +79,7 @@ pub(crate) fn request(id: u64, method: &str, host: &str, path: &str, began: i64,
         path: path.into(),
         began: at(began),
         ended: ended.map(|(second, status)| (at(second), status)),
+        said: None,
     }
 }
 
@@ -255,6 +256,7 @@ impl StageLog for FakeLog {
         let mut seen: Vec<_> = self.requests.iter().filter(|request| request.began <= now).cloned().collect();
         for request in &mut seen {
             request.ended = request.ended.filter(|(ended, _)| *ended <= now);
+            request.said = request.said.filter(|said| *said <= now);
         }
         seen
     }

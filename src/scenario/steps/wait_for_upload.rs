@@ -1,4 +1,4 @@
-//! `waitForUpload`: waits until a matching request has been answered.
+//! `waitForUpload`: waits until a matching request has been answered, or a message was sent over a connection that it became.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -19,7 +19,7 @@ const HOSTS_NAMED: usize = 5;
 
 pub(super) const KIND: StepKind = StepKind {
     name: "waitForUpload",
-    about: "Wait until a matching request has been answered",
+    about: "Wait until a matching request has been answered, or a message was sent over a matching WebSocket",
     takes: Takes::Map(&[
         Key {
             name: "host",
@@ -36,7 +36,8 @@ pub(super) const KIND: StepKind = StepKind {
         },
         Key { name: "within", about: "How long to wait at most", kind: Kind::Duration, need: Need::Required },
     ]),
-    does: "Waits for a request that matches, began after the last step that did something, and was answered, with whatever status.",
+    does: "Waits for a request that matches, began after the last step that did something, and was answered, with whatever status. Of a \
+           WebSocket, whenever it was opened, a message counts that the app sent after that step.",
     fails: "When there is none within `within`. The message names the hosts that were seen instead, and how many requests each got.",
     example: "- waitForUpload: { host: \"api-mifit*.huami.com\", path: /v1/data/band_data.json, within: 90s }",
     build,
@@ -84,6 +85,10 @@ impl Step for WaitForUpload {
         loop {
             let now = stage.hold.clock().now();
             let mut requests = stage.log.requests();
+            let said = |request: &SeenRequest| request.said.is_some_and(|said| said >= stage.acted_at);
+            if requests.iter().any(|request| said(request) && self.matches(request)) {
+                return Ok(format!("a message was sent over a WebSocket after {:?}", elapsed(start, now)));
+            }
             requests.retain(|request| request.began >= stage.acted_at);
             let answered = requests.iter().filter(|request| self.matches(request)).find_map(|request| match request.ended {
                 Some((_, Some(status))) => Some(status),
@@ -129,8 +134,11 @@ impl WaitForUpload {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use crate::{
         model::{App, HostPattern, app::StandIn},
+        scenario::rig::SeenRequest,
         scenario::steps::fakes::{Fakes, request, step, step_of},
     };
 
@@ -151,6 +159,24 @@ mod tests {
         ];
         let note = fakes.run(step_of(UPLOAD, &app())).await.expect("it was uploaded");
         assert_eq!(note, "answered with status 503 after 9s");
+    }
+
+    #[tokio::test]
+    async fn a_message_over_an_open_websocket_counts_when_it_was_sent_after_the_last_action() {
+        let at = |second| Timestamp::from_second(second).ok();
+        let socket = |said| SeenRequest { said, ..request(1, "GET", "api-mifit-de.huami.com", "/v1/data/band_data.json", -60, None) };
+        let mut fakes = Fakes::new();
+        fakes.log.requests = vec![socket(at(7))];
+        let note = fakes.run(step_of(UPLOAD, &app())).await.expect("it was uploaded");
+        assert_eq!(note, "a message was sent over a WebSocket after 7s");
+        for said in [None, at(-5)] {
+            let mut fakes = Fakes::new();
+            fakes.log.requests = vec![socket(said)];
+            fakes.run(step_of(UPLOAD, &app())).await.expect_err("nothing was sent since");
+        }
+        let mut fakes = Fakes::new();
+        fakes.log.requests = vec![SeenRequest { host: "news.test".into(), ..socket(at(7)) }];
+        fakes.run(step_of(UPLOAD, &app())).await.expect_err("that is another host");
     }
 
     #[tokio::test]

@@ -130,6 +130,9 @@ fn recording() -> Memory {
     for exchange in exchanges {
         let (id, method, host) = (exchange.id, exchange.request.method.clone(), exchange.request.url.host.clone());
         events.push(RunEvent::ExchangeBegan { id, method, host });
+        if id == ExchangeId(2) {
+            events.push(RunEvent::ExchangeNoted { id, note: "sent twice".to_owned() });
+        }
         events.push(RunEvent::Exchange(Box::new(exchange)));
     }
     events.push(RunEvent::Tunnel(Tunnel {

@@ -78,7 +78,7 @@ impl Recorder {
         self.events.as_ref().and_then(|events| events.try_send(event))
     }
 
-    /// Puts the last event of an exchange or a tunnel into the queue.
+    /// Puts an event into the queue, room or not: the last one of an exchange or a tunnel, or one of few and small.
     pub(super) fn tell_end(&self, event: TrafficEvent) {
         if let Some(events) = &self.events {
             events.send_now(event);
@@ -205,6 +205,7 @@ struct State {
     answered: bool,
     response_ended: bool,
     error: Option<String>,
+    notes: u8,
     /// Counts it as in flight, or as an open connection.
     busy: Option<Busy>,
 }
@@ -310,6 +311,15 @@ impl Exchange {
         drop(in_flight);
     }
 
+    /// Tells something about it that is not an error, in words without captured values. Of very many, the first are told.
+    pub(super) fn note(&self, note: String) {
+        let mut state = self.state();
+        if state.notes < MOST_NOTES {
+            state.notes += 1;
+            self.recorder.tell_end(TrafficEvent::Noted { id: self.id, at: self.recorder.clock.now(), note });
+        }
+    }
+
     /// Whether the whole request body was read, and told.
     pub(super) fn request_ended(&self) -> bool {
         self.state().request_ended
@@ -355,6 +365,9 @@ const fn ended_body(event: &TrafficEvent) -> Option<Side> {
         _ => None,
     }
 }
+
+/// Notes are put into the queue whether there is room or not: a server must not be able to make many.
+const MOST_NOTES: u8 = 8;
 
 /// Said when a client leaves before its request is complete.
 pub(super) const TORN_UPLOAD: &str = "the connection ended in the middle of the request";

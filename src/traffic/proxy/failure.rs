@@ -32,6 +32,12 @@ pub(super) enum Failure {
     Reset,
     /// The server closed the connection.
     Closed,
+    /// The server ended a connection that had brought responses before, and may have acted on the request.
+    LeftUnanswered,
+    /// The server said that it did nothing with the request: a refused stream, or one after the last that it took (HTTP/2).
+    Unprocessed,
+    /// The server reset the stream (HTTP/2), and said why.
+    StreamReset(h2::Reason),
     /// The answer was not HTTP, or broke off.
     NoResponse,
     /// The upstream proxy did not let the connection through.
@@ -117,12 +123,22 @@ impl Failure {
             Some(_) => return Some(Self::NotTls),
             None => {}
         }
+        if let Some(error) = cause.downcast_ref::<h2::Error>().filter(|error| error.is_remote()) {
+            // A stream gets the server's GOAWAY for its error only when it comes after the last one that the server took.
+            return match error.reason() {
+                _ if error.is_go_away() => Some(Self::Unprocessed),
+                Some(h2::Reason::REFUSED_STREAM) => Some(Self::Unprocessed),
+                Some(reason) => Some(Self::StreamReset(reason)),
+                None => None,
+            };
+        }
         if !connecting && cause.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_incomplete_message() || error.is_closed()) {
             return Some(Self::Closed);
         }
         match cause.downcast_ref::<io::Error>()?.kind() {
             io::ErrorKind::ConnectionRefused => Some(Self::Refused),
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => Some(Self::Reset),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Some(Self::Reset),
+            io::ErrorKind::BrokenPipe => Some(if connecting { Self::Reset } else { Self::Closed }),
             io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => Some(Self::Unreachable),
             io::ErrorKind::TimedOut if connecting => Some(Self::ConnectTimeout),
             io::ErrorKind::UnexpectedEof if connecting => Some(Self::ClosedInHandshake),
@@ -146,6 +162,12 @@ impl Failure {
             Self::ClosedInHandshake => "the server closed the connection during the TLS handshake",
             Self::Reset => "the server reset the connection",
             Self::Closed => "the server closed the connection without a response",
+            Self::LeftUnanswered => {
+                "the server closed a connection that it had kept, without a response; the request was not sent again, because it may \
+                 have been acted on"
+            }
+            Self::Unprocessed => "the server did not take the request",
+            Self::StreamReset(reason) => return format!("the server reset the request's stream ({reason:?})"),
             Self::NoResponse => "the server gave no complete response",
             Self::Through(ProxyRefusal::Answered(code)) => return format!("{} (it answered {code})", ProxyRefusal::Answered(code)),
             Self::Through(refusal) => return refusal.to_string(),
@@ -165,8 +187,8 @@ impl Failure {
             Self::Certificate(_) => "tls_certificate_error",
             Self::Alert(_) => "tls_alert_received",
             Self::NotTls | Self::ClosedInHandshake => "tls_protocol_error",
-            Self::Reset | Self::Closed => "connection_terminated",
-            Self::NoResponse => "http_protocol_error",
+            Self::Reset | Self::Closed | Self::LeftUnanswered | Self::Unprocessed => "connection_terminated",
+            Self::NoResponse | Self::StreamReset(_) => "http_protocol_error",
             Self::Through(_) => "proxy_internal_error",
         }
     }
@@ -221,6 +243,8 @@ mod tests {
         check(kind(io::ErrorKind::NetworkUnreachable), true, Failure::Unreachable);
         check(kind(io::ErrorKind::UnexpectedEof), true, Failure::ClosedInHandshake);
         check(kind(io::ErrorKind::UnexpectedEof), false, Failure::Closed);
+        check(kind(io::ErrorKind::BrokenPipe), false, Failure::Closed);
+        check(kind(io::ErrorKind::ConnectionReset), false, Failure::Reset);
         check(kind(io::ErrorKind::Other), true, Failure::NotConnected);
         check(kind(io::ErrorKind::Other), false, Failure::NoResponse);
         let certificate = |error| rustls::Error::InvalidCertificate(error);
@@ -244,10 +268,14 @@ mod tests {
             Failure::Alert(AlertDescription::HandshakeFailure),
             Failure::Reset,
             Failure::Closed,
+            Failure::LeftUnanswered,
+            Failure::Unprocessed,
+            Failure::StreamReset(h2::Reason::INTERNAL_ERROR),
+            Failure::StreamReset(h2::Reason::CANCEL),
         ]
         .map(Failure::in_words)
         .into();
-        assert_eq!(words.len(), 10);
+        assert_eq!(words.len(), 14);
         assert_eq!(
             Failure::Through(ProxyRefusal::Answered(403)).to_string(),
             "the upstream proxy did not reach the server (it answered 403)"

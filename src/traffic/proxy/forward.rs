@@ -1,16 +1,30 @@
 //! How a request goes to its server and its response comes back: what is taken off on the way, what is sent again, and what the
 //! client is told when there is no response. Who is asked is `handler`'s decision, how connections are made `upstream`'s.
+//!
+//! What a server may have acted on is not sent twice. The HTTP library sends a request over another connection when it had not
+//! begun to write it; here one is sent again only where the server said that it did nothing (HTTP/2), or where doing it twice is
+//! the same as once and the server left without an answer. The exchange is told that it was.
+//!
+//! Interim answers (1xx) are heard over HTTP/1 only, and none but 100 can be passed on: the library has no way to. So a request
+//! that waits for a 100 goes over HTTP/1, and of the others it is told that there were some.
 
-use std::{sync::Arc, time::Duration};
-
-use http::{
-    Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
-    header::{CONNECTION, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION, UPGRADE},
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
 };
-use http_body::Body as _;
+
+use bytes::Bytes;
+use http::{
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, PROXY_AUTHORIZATION, TRAILER, UPGRADE},
+    request,
+};
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
 use hudsucker::Body;
-use hyper::body::Incoming;
+use hyper::{body::Incoming, ext::on_informational};
 use hyper_util::{
     client::legacy::{self, Client},
     rt::{TokioExecutor, TokioTimer},
@@ -29,24 +43,31 @@ use crate::traffic::{Side, TrafficError};
 
 /// Sends requests to their servers.
 pub(super) struct Forwarder {
-    /// Connections that are used again, HTTP/1 or HTTP/2 as the server likes.
-    pooled: Client<Connector, Upload>,
-    /// The same, each used once.
-    fresh: Client<Connector, Upload>,
-    /// HTTP/1 only: a `Host` header that differs from where the request goes has no place in HTTP/2.
-    fronted: Client<Connector, Upload>,
+    /// HTTP/1 or HTTP/2 as the server likes.
+    either: Clients,
+    /// HTTP/1 only: a `Host` header that differs from where the request goes has no place in HTTP/2, and interim answers are heard
+    /// here.
+    http1: Clients,
     upgrades: Connector,
+}
+
+struct Clients {
+    /// Connections that are used again.
+    kept: Client<Connector, Upload>,
+    /// Connections that are used once.
+    fresh: Client<Connector, Upload>,
+}
+
+impl Clients {
+    fn new(connector: Connector) -> Self {
+        Self { fresh: client_builder().pool_max_idle_per_host(0).build(connector.clone()), kept: client_builder().build(connector) }
+    }
 }
 
 impl Forwarder {
     pub(super) fn new(connector: Connector) -> Self {
         let upgrades = connector.http1_only();
-        Self {
-            fresh: client_builder().pool_max_idle_per_host(0).build(connector.clone()),
-            fronted: client_builder().build(upgrades.clone()),
-            pooled: client_builder().build(connector),
-            upgrades,
-        }
+        Self { http1: Clients::new(upgrades.clone()), either: Clients::new(connector), upgrades }
     }
 
     /// What connections are made with that may become something else.
@@ -58,12 +79,17 @@ impl Forwarder {
     /// `host` is the `Host` header for the server, where it is to differ from the URI.
     pub(super) async fn send(&self, exchange: &Arc<Exchange>, request: Request<Body>, host: Option<HeaderValue>) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
-        let Ok(ahead) = upload(exchange, body).await else { return refusal(StatusCode::SERVICE_UNAVAILABLE) };
+        let Ok(mut ahead) = upload(exchange, body).await else { return refusal(StatusCode::SERVICE_UNAVAILABLE) };
+        let expecting = expects_to_be_asked(&parts);
+        if expecting {
+            ahead = ahead.expecting();
+        }
         // The client adds `Host` where it is wanted: HTTP/2 has none.
         strip_hop_by_hop(&mut parts.headers, &[HOST]);
         join_cookies(&mut parts.headers);
+        announce_trailers(&mut parts, &ahead).await;
         parts.version = Version::HTTP_11;
-        let client = if host.is_some() { &self.fronted } else { &self.pooled };
+        let clients = if host.is_some() || expecting { &self.http1 } else { &self.either };
         if let Some(host) = host {
             parts.headers.insert(HOST, host);
         }
@@ -72,19 +98,18 @@ impl Forwarder {
         {
             parts.headers.insert(PROXY_AUTHORIZATION, value);
         }
-        let mut error = match attempt(client, &parts, &ahead).await {
-            Ok(response) => return answer(exchange, response).await,
-            Err(error) => error,
-        };
-        if was_stale(&error) {
-            match attempt(&self.fresh, &parts, &ahead).await {
-                Ok(response) => return answer(exchange, response).await,
-                Err(Some(another)) => error = Some(another),
-                Err(None) => {}
-            }
+        let mut sent = attempt(&clients.kept, &parts, exchange, &ahead).await;
+        if let Err(Some(error)) = &sent
+            && let Some(why) = reason_to_repeat(&parts.method, error)
+            && ahead.is_whole()
+        {
+            exchange.note(format!("a second attempt was made to send it: {why}"));
+            sent = attempt(&clients.fresh, &parts, exchange, &ahead).await;
         }
-        let failure = error.map_or(Failure::NoResponse, |error| Failure::of(&error, error.is_connect()));
-        give_up(exchange, &ahead, failure).await
+        match sent {
+            Ok(response) => answer(exchange, &ahead, response).await,
+            Err(error) => give_up(exchange, &ahead, error.map_or(Failure::NoResponse, |error| failure(&error))).await,
+        }
     }
 }
 
@@ -100,11 +125,14 @@ pub(super) async fn upload(exchange: &Arc<Exchange>, body: Body) -> Result<ReadA
 /// Sends a request once. `Err(None)`: it cannot be sent again.
 async fn attempt(
     client: &Client<Connector, Upload>,
-    parts: &http::request::Parts,
+    parts: &request::Parts,
+    exchange: &Arc<Exchange>,
     ahead: &ReadAhead,
 ) -> Result<Response<Incoming>, Option<legacy::Error>> {
     let Some(upload) = ahead.attempt() else { return Err(None) };
-    let sending = client.request(Request::from_parts(parts.clone(), upload));
+    let mut request = Request::from_parts(parts.clone(), upload);
+    hear_interim(&mut request, exchange, ahead);
+    let sending = client.request(request);
     tokio::pin!(sending);
     tokio::select! {
         biased;
@@ -114,46 +142,121 @@ async fn attempt(
     sending.await.map_err(Some)
 }
 
-/// Whether a connection that had brought a response before ended without one now: most likely the server had closed it already,
-/// and the client, on a connection of its own, would have noticed. Browsers send again in the same case.
-fn was_stale(error: &Option<legacy::Error>) -> bool {
-    let Some(error) = error.as_ref().filter(|error| !error.is_connect()) else { return false };
+/// Has the client asked for the body when the server wants it, and interim answers told.
+pub(super) fn hear_interim(request: &mut Request<Upload>, exchange: &Arc<Exchange>, ahead: &ReadAhead) {
+    // The connection may keep this for longer than the exchange lasts.
+    let (exchange, ahead) = (Arc::downgrade(exchange), ahead.clone());
+    on_informational(request, move |interim| {
+        if interim.status() == StatusCode::CONTINUE {
+            ahead.ask();
+        } else if let Some(exchange) = exchange.upgrade() {
+            exchange.note(format!("an interim answer of the server, {}, was not passed on", interim.status().as_u16()));
+        }
+    });
+}
+
+/// Why a request may be sent again, though some of it may have reached the server (RFC 9110 section 9.2.2, RFC 9113 section 8.7).
+fn reason_to_repeat(method: &Method, error: &legacy::Error) -> Option<&'static str> {
+    match failure(error) {
+        Failure::Unprocessed => Some("the server said that it did nothing with it"),
+        Failure::LeftUnanswered if method.is_idempotent() => {
+            Some("the server closed a connection that it had kept, before it answered, and twice is the same as once")
+        }
+        _ => None,
+    }
+}
+
+/// Why there is no response. A connection that had brought one before may have been closed by the server while it was idle: then
+/// the client, on a connection of its own, would have noticed.
+fn failure(error: &legacy::Error) -> Failure {
+    let failure = Failure::of(error, error.is_connect());
     let mut extras = Extensions::new();
     if let Some(connection) = error.connect_info() {
         connection.get_extras(&mut extras);
     }
-    extras.get::<Answered>().is_some_and(Answered::is_so) && matches!(Failure::of(error, false), Failure::Closed | Failure::Reset)
+    let kept = extras.get::<Answered>().is_some_and(Answered::is_so);
+    if kept && matches!(failure, Failure::Closed | Failure::Reset) { Failure::LeftUnanswered } else { failure }
 }
 
-/// There is no response. The upload is read on for a moment, as far as it is kept, so that what was sent is recorded.
+/// There is no response. The upload is read on for a moment, so that what was sent is recorded, and a client that reads no answer
+/// before it has sent everything gets this one.
 pub(super) async fn give_up(exchange: &Exchange, ahead: &ReadAhead, failure: Failure) -> Response<Body> {
     exchange.failed(&failure.in_words());
-    let _ = ahead.attempt();
-    let _ = tokio::time::timeout(READ_ON, ahead.fill()).await;
+    let _ = tokio::time::timeout(READ_ON, ahead.drain()).await;
+    linger(ahead);
     bad_gateway(failure)
 }
 
 /// Tells a response, and gives it with a body that is told as it passes.
-pub(super) async fn answer(exchange: &Arc<Exchange>, response: Response<Incoming>) -> Response<Body> {
+pub(super) async fn answer(exchange: &Arc<Exchange>, ahead: &ReadAhead, response: Response<Incoming>) -> Response<Body> {
     if let Some(answered) = response.extensions().get::<Answered>() {
         answered.note();
     }
+    match tell_answer(exchange, ahead, response).await {
+        Ok(response) => response,
+        Err(_) => refusal(StatusCode::SERVICE_UNAVAILABLE),
+    }
+}
+
+async fn tell_answer(exchange: &Arc<Exchange>, ahead: &ReadAhead, response: Response<Incoming>) -> Result<Response<Body>, TrafficError> {
     let (mut parts, body) = response.into_parts();
     let headers = headers_as_written(parts.version, &parts.headers, &parts.extensions);
-    let told = exchange.answered(parts.status.as_u16(), told_version(parts.version), headers).await;
-    if told.is_err() {
-        return refusal(StatusCode::SERVICE_UNAVAILABLE);
+    exchange.answered(parts.status.as_u16(), told_version(parts.version), headers).await?;
+    let refused = ahead.is_refused();
+    if refused {
+        exchange.note("the server answered without asking for the body, so the client was not asked for it".to_owned());
+        exchange.tell(exchange.body_end(Side::Request, Vec::new())).await?;
     }
     strip_hop_by_hop(&mut parts.headers, &[]);
     let body = Body::from(body);
-    if body.is_end_stream() {
-        return match exchange.tell(exchange.body_end(Side::Response, Vec::new())).await {
-            Ok(()) => Response::from_parts(parts, body),
-            Err(_) => refusal(StatusCode::SERVICE_UNAVAILABLE),
-        };
+    let response = if body.is_end_stream() {
+        exchange.tell(exchange.body_end(Side::Response, Vec::new())).await?;
+        body
+    } else {
+        Body::from(BoxBody::new(Tee::new(body, Arc::clone(exchange), Side::Response)))
+    };
+    if refused {
+        let response = BoxBody::new(Unasked { response, upload: ahead.clone() });
+        return Ok(Response::from_parts(parts, Body::from(response)));
     }
-    let tee = Tee::new(body, Arc::clone(exchange), Side::Response);
-    Response::from_parts(parts, Body::from(BoxBody::new(tee)))
+    linger(ahead);
+    Ok(Response::from_parts(parts, response))
+}
+
+/// A response to an upload that nobody asked for: the connection that waits to send it has to wait until the response is over.
+struct Unasked {
+    response: Body,
+    upload: ReadAhead,
+}
+
+impl Drop for Unasked {
+    fn drop(&mut self) {
+        self.upload.drop_it();
+    }
+}
+
+impl http_body::Body for Unasked {
+    type Data = Bytes;
+    type Error = hudsucker::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hudsucker::Error>>> {
+        Pin::new(&mut self.response).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.response.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.response.size_hint()
+    }
+}
+
+/// Keeps an upload that is answered before its end from being cut off before the client has the answer.
+fn linger(ahead: &ReadAhead) {
+    if !ahead.has_ended() {
+        tokio::spawn(ahead.clone().linger());
+    }
 }
 
 /// What the client gets instead of a response: a sentence, and RFC 9209's field, so that nobody takes it for the server's answer.
@@ -190,6 +293,24 @@ fn strip_hop_by_hop(headers: &mut HeaderMap, also: &[HeaderName]) {
     *headers = left;
 }
 
+/// Whether a client waits to be asked for its body (RFC 9110 section 10.1.1). One of HTTP/2 is not asked by the HTTP library.
+fn expects_to_be_asked(parts: &request::Parts) -> bool {
+    let expects = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    parts.version == Version::HTTP_11 && parts.headers.get(EXPECT).is_some_and(expects)
+}
+
+/// HTTP/1 has trailers where they are announced in the head, so that an HTTP/2 upload, which need not announce them, gets a moment
+/// to end with its head.
+async fn announce_trailers(parts: &mut request::Parts, ahead: &ReadAhead) {
+    if parts.version != Version::HTTP_2 || [CONTENT_LENGTH, TRAILER].iter().any(|name| parts.headers.contains_key(name)) {
+        return;
+    }
+    let _ = tokio::time::timeout(TRAILERS, ahead.fill()).await;
+    for name in ahead.trailer_names() {
+        parts.headers.append(TRAILER, name.into());
+    }
+}
+
 /// HTTP/2 may send several cookie fields, HTTP/1 one (RFC 9113 section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let several: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
@@ -216,6 +337,8 @@ fn client_builder() -> legacy::Builder {
 const IDLE_UPSTREAM: Duration = Duration::from_secs(30);
 /// An upload that no server takes is read for this long.
 const READ_ON: Duration = Duration::from_secs(5);
+/// An HTTP/2 upload of unknown length is waited for so long before its head goes on.
+const TRAILERS: Duration = Duration::from_millis(10);
 /// Named in `Connection` or not, these go on.
 const STAYING: [HeaderName; 2] = [http::header::TE, http::header::TRANSFER_ENCODING];
 /// `Upgrade` is passed on only where the connection may become something else, and that is not here.

@@ -25,7 +25,7 @@ use super::{
     casing::headers_as_written,
     exchange::{Exchange, told_version},
     failure::Failure,
-    forward::{answer, give_up, upload},
+    forward::{answer, give_up, hear_interim, upload},
     frames::{Control, Frames, Heard, Said},
     handler::refusal,
     upload::Upload,
@@ -84,12 +84,14 @@ pub(super) async fn take_over(connector: &Connector, exchange: &Arc<Exchange>, m
     uri.path_and_query = parts.uri.path_and_query().cloned();
     let (Ok(uri), Some(upload)) = (uri.try_into(), ahead.attempt()) else { return refusal(StatusCode::BAD_REQUEST) };
     parts.uri = uri;
-    let mut response = match sender.send_request(Request::from_parts(parts, upload)).await {
+    let mut request = Request::from_parts(parts, upload);
+    hear_interim(&mut request, exchange, &ahead);
+    let mut response = match sender.send_request(request).await {
         Ok(response) => response,
         Err(error) => return lost(error).await,
     };
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return answer(exchange, response).await;
+        return answer(exchange, &ahead, response).await;
     }
     let server = hyper::upgrade::on(&mut response);
     let (parts, _) = response.into_parts();

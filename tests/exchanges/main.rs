@@ -1,18 +1,10 @@
 //! What happens to one exchange on its way through the proxy, row by row, with real sockets on this machine: WebSockets, streams,
 //! trailers, odd requests, servers that fail in every way, other proxies on the way.
 
-use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    future::Future,
-    net::SocketAddr,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+mod asked;
+mod once;
+
+use std::{collections::BTreeMap, convert::Infallible, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -440,19 +432,6 @@ async fn bodies_that_there_are_none_of_are_none() {
     assert_eq!(bodies, [Some(0), Some(0), Some(0), Some(5)]);
 }
 
-#[tokio::test]
-async fn a_client_that_waits_to_be_told_to_continue_is_told() {
-    let cloud = Cloud::new();
-    let bench = Bench::local(&cloud, cloud.server(true, http_server).await).await;
-    let mut client = bench.tls("api.test", &[b"http/1.1"]).await;
-    client.write_all(b"POST / HTTP/1.1\r\nHost: api.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n").await.expect("sent");
-    assert!(timeout(LONG, read_head(&mut client)).await.expect("in time").starts_with("HTTP/1.1 100"));
-    client.write_all(b"hello").await.expect("sent");
-    assert!(read_head(&mut client).await.starts_with("HTTP/1.1 200"));
-    drop(client);
-    assert_eq!(bench.finish().await.only().request.as_deref(), Some(&b"hello"[..]));
-}
-
 // Servers that fail
 
 #[tokio::test]
@@ -525,61 +504,6 @@ async fn a_name_that_nobody_knows_is_told_as_such() {
     assert!(read_head(&mut client).await.contains("dns_error"));
     let record = bench.finish().await;
     assert_eq!(record.only().error.as_deref(), Some("no address is known for the server's name"));
-}
-
-#[tokio::test]
-async fn a_connection_that_the_server_closed_loses_no_upload() {
-    let taken = Arc::new(AtomicUsize::new(0));
-    let cloud = Cloud::new();
-    let server = {
-        let taken = Arc::clone(&taken);
-        cloud.server(true, move |mut wire: Wire| {
-            let taken = Arc::clone(&taken);
-            async move {
-                let head = read_head(&mut wire).await;
-                let mut body = vec![0; if head.starts_with("POST") { 5 } else { 0 }];
-                wire.read_exact(&mut body).await.expect("the whole upload");
-                taken.fetch_add(1, Ordering::SeqCst);
-                // Says nothing of it, and closes: the next request on this connection meets nobody.
-                wire.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.expect("sent");
-                wire.flush().await.expect("sent");
-            }
-        })
-    };
-    let bench = Bench::local(&cloud, server.await).await;
-    let mut client = bench.tls("api.test", &[b"http/1.1"]).await;
-    for _ in 0..50 {
-        client.write_all(b"POST / HTTP/1.1\r\nHost: api.test\r\nContent-Length: 5\r\n\r\nhello").await.expect("sent");
-        let head = read_head(&mut client).await;
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        client.read_exact(&mut [0; 2]).await.expect("a body");
-    }
-    drop(client);
-    let record = bench.finish().await;
-    assert_eq!(taken.load(Ordering::SeqCst), 50, "each once");
-    assert!(record.exchanges.values().all(|told| told.error.is_none() && told.request.as_deref() == Some(b"hello")));
-}
-
-#[tokio::test]
-async fn a_first_connection_that_breaks_is_not_asked_twice() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let cloud = Cloud::new();
-    let server = {
-        let asked = Arc::clone(&asked);
-        cloud.server(true, move |mut wire: Wire| {
-            asked.fetch_add(1, Ordering::SeqCst);
-            async move {
-                read_head(&mut wire).await;
-            }
-        })
-    };
-    let bench = Bench::local(&cloud, server.await).await;
-    let mut client = bench.tls("api.test", &[b"http/1.1"]).await;
-    client.write_all(b"POST / HTTP/1.1\r\nHost: api.test\r\nContent-Length: 5\r\n\r\nhello").await.expect("sent");
-    assert!(read_head(&mut client).await.starts_with("HTTP/1.1 502"));
-    drop(client);
-    bench.finish().await;
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 // Other proxies on the way
@@ -923,6 +847,7 @@ struct Told {
     answer: Vec<Header>,
     trailers: Vec<Header>,
     messages: Vec<ToldMessage>,
+    notes: Vec<String>,
     ended: bool,
     error: Option<String>,
 }
@@ -965,6 +890,7 @@ impl Record {
             TrafficEvent::Message { id, sent, text, bytes, length, complete, .. } => {
                 self.open(id).messages.push(ToldMessage { sent, text, bytes: bytes.into_exposed(), length, complete });
             }
+            TrafficEvent::Noted { id, note, .. } => self.open(id).notes.push(note),
             TrafficEvent::Ended { id, error, .. } => {
                 let told = self.open(id);
                 (told.ended, told.error) = (true, error);
