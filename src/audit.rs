@@ -280,6 +280,7 @@ fn planted_rows(observations: &Observations) -> Vec<(String, String)> {
     let words = |facts: &PlantedFacts| match (facts.confirmed, facts.found_in) {
         (_, found) if found > 0 => format!("found in {}", exchanges(found)),
         _ if facts.probably_in > 0 => format!("probably found in {}", exchanges(facts.probably_in)),
+        (true, _) if facts.too_short => decode::TOO_SHORT.to_owned(),
         (true, _) if facts.needs_a_name => decode::NEEDS_A_NAME.to_owned(),
         (true, _) => "not seen in what could be read".to_owned(),
         (false, _) => "not checked".to_owned(),

@@ -141,7 +141,14 @@ fn what_cannot_be_answered_is_inconclusive_and_says_why() {
         |o| {
             _ = o.planted.insert(
                 "location".into(),
-                PlantedFacts { category: Category::Location, confirmed: false, found_in: 0, probably_in: 0, needs_a_name: false },
+                PlantedFacts {
+                    category: Category::Location,
+                    confirmed: false,
+                    found_in: 0,
+                    probably_in: 0,
+                    needs_a_name: false,
+                    too_short: false,
+                },
             )
         },
         "inconclusive",
@@ -269,8 +276,14 @@ fn a_baseline_of_another_platform_scenario_or_decoder_gives_no_clean_verdict() {
 #[test]
 fn planted_values_are_never_called_not_sent() {
     let mut observations = quiet();
-    let facts =
-        |confirmed, found_in| PlantedFacts { category: Category::Identifier, confirmed, found_in, probably_in: 0, needs_a_name: false };
+    let facts = |confirmed, found_in| PlantedFacts {
+        category: Category::Identifier,
+        confirmed,
+        found_in,
+        probably_in: 0,
+        needs_a_name: false,
+        too_short: false,
+    };
     observations.planted =
         BTreeMap::from([("a".to_owned(), facts(true, 2)), ("b".to_owned(), facts(true, 0)), ("c".to_owned(), facts(false, 0))]);
     let words: Vec<String> = judged(&observations, None).report.planted.into_iter().map(|(_, words)| words).collect();
@@ -280,6 +293,9 @@ fn planted_values_are_never_called_not_sent() {
         planted_rows(&Observations { planted: [("short".to_owned(), short)].into(), ..Observations::default() })[0].1,
         decode::NEEDS_A_NAME
     );
+    let two_digits = PlantedFacts { needs_a_name: true, too_short: true, ..facts(true, 0) };
+    let rows = planted_rows(&Observations { planted: [("short".to_owned(), two_digits)].into(), ..Observations::default() });
+    assert_eq!(rows[0].1, decode::TOO_SHORT);
 }
 
 #[test]

@@ -243,6 +243,7 @@ fn print(seen: &Seen, surroundings: &mut Surroundings) -> Result<(), Failure> {
         let words = match (planted.found_in, planted.confirmed) {
             (0, _) if planted.probably_in > 0 => format!("probably found in {}", requests(planted.probably_in)),
             (0, false) => "not checked: nobody confirmed it".to_owned(),
+            (0, true) if planted.too_short => decode::TOO_SHORT.to_owned(),
             (0, true) if planted.needs_a_name => decode::NEEDS_A_NAME.to_owned(),
             (0, true) => "not seen in what could be read".to_owned(),
             (count, _) => format!("found in {}", requests(count)),

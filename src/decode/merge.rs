@@ -33,6 +33,7 @@ pub fn merge(into: &mut Observations, other: Observations) {
                 known.found_in += facts.found_in;
                 known.probably_in += facts.probably_in;
                 known.needs_a_name |= facts.needs_a_name;
+                known.too_short |= facts.too_short;
                 known.category = known.category.min(facts.category);
             }
         }

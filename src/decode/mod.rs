@@ -32,7 +32,14 @@ mod standing;
 mod tunnels;
 mod walker;
 
-pub use self::{descriptors::check_protobuf, leaf::Leaf, merge::merge, observer::Observer, planted::NEEDS_A_NAME, receivers::receiver_of};
+pub use self::{
+    descriptors::check_protobuf,
+    leaf::Leaf,
+    merge::merge,
+    observer::Observer,
+    planted::{NEEDS_A_NAME, TOO_SHORT},
+    receivers::receiver_of,
+};
 
 use crate::model::{App, BlindSpotKind, Bodies, Exchange, Message};
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write as _};
 
 use crate::model::{LeakGate, text::is_hidden};
 
-use super::kind;
+use super::{format::from_base32, kind, walker::is_readable};
 
 /// A key as it appears in a field's path, and the value that it hides, if it was one.
 ///
@@ -93,7 +93,10 @@ fn placeholder_of_key(key: &str) -> Placeholder {
     let digits = key.bytes().filter(u8::is_ascii_digit).count();
     if shaped != Placeholder::None {
         shaped
-    } else if digits > 0 && (digits == key.len() || digits >= 6 || is_hex_id(key)) || kind::is_email(key) || key.len() > LONGEST_KEY {
+    } else if digits > 0 && (digits == key.len() || digits >= 6 || is_hex_id(key) || is_base32_id(key))
+        || kind::is_email(key)
+        || key.len() > LONGEST_KEY
+    {
         Placeholder::Id
     } else {
         Placeholder::None
@@ -140,6 +143,18 @@ fn placeholder_of_shape(text: &str) -> Placeholder {
 
 fn is_hex_id(text: &str) -> bool {
     text.len() >= 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Base32 of ten bytes or more. Words have numbers in one place or two (`sha256withrsa`), base32 has them everywhere; that of a text
+/// has fewer, but there is a text behind it.
+fn is_base32_id(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let places = || bytes.windows(2).filter(|pair| !pair[0].is_ascii_digit() && pair[1].is_ascii_digit()).count();
+    let of_case = |is_letter: fn(&u8) -> bool| bytes.iter().all(|byte| is_letter(byte) || matches!(byte, b'2'..=b'7'));
+    let is_text = || from_base32(bytes).is_some_and(|decoded| std::str::from_utf8(&decoded).is_ok_and(is_readable));
+    bytes.len() >= SHORTEST_SHAPE
+        && (of_case(u8::is_ascii_uppercase) || of_case(u8::is_ascii_lowercase))
+        && (places() >= 3 || places() > 0 && is_text())
 }
 
 fn is_plain(key: &str) -> bool {
@@ -244,6 +259,12 @@ mod tests {
             ("C0FFEEFFFE123456", "{mac}"),
             ("8f14e45f-ceea-467f-9a3b-0b7d0c1b2a3c", "{uuid}"),
             ("someone@example.test", "{id}"),
+            ("OVZWK4RNHEYDQMJXFV4HC", "{id}"),
+            ("ovzwk4rnheydqmjxfv4hc", "{id}"),
+            ("DVNGIO67F5FEAOYBJWCA3DYTIA", "{id}"),
+            ("sha256withrsaencryption", "sha256withrsaencryption"),
+            ("dailystepsummaryv2", "dailystepsummaryv2"),
+            ("dataChannel2Speed3Mode4", "dataChannel2Speed3Mode4"),
             ("a.b", "\"a.b\""),
             ("a b", "\"a b\""),
             ("a[0]", "\"a[0]\""),

@@ -235,6 +235,7 @@ impl<'a> Observer<'a> {
                 found_in,
                 probably_in,
                 needs_a_name: planted::needs_a_name(&value.value),
+                too_short: planted::is_too_short(&value.value),
             };
             let facts = observations.planted.entry(value.name).or_insert(fresh);
             facts.confirmed &= value.confirmed;
@@ -246,6 +247,7 @@ impl<'a> Observer<'a> {
                 found_in: self.located_in,
                 probably_in: self.probably_located_in,
                 needs_a_name: false,
+                too_short: false,
             };
             observations.planted.entry("location".to_owned()).or_insert(facts);
         }

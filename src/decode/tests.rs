@@ -857,6 +857,20 @@ fn a_transport_header_and_a_method_hide_nothing() {
 }
 
 #[test]
+fn planted_values_in_base32_are_in_no_name() {
+    // Made by Python's base64.b32encode: the e-mail address, and the band's address with colons.
+    let (email, mac) = ("OF2WS3DMN5XEAZLYMFWXA3DFFZ2GK43U", "imydursghjcukorrgi5dgnb2gu3a");
+    let seen = observe_one(&format!("{mac}.other.test/u/{email}"), &[], format!(r#"{{"m":{{"{email}":1}}}}"#).as_bytes());
+    let (key, facts) = seen.endpoints.first_key_value().expect("one endpoint");
+    assert_eq!(key.place(), "POST {id}.other.test/u/{id}");
+    assert!(facts.fields.keys().any(|name| name.path == "m.{id}"), "{:?}", facts.fields.keys());
+    for name in ["account.email", "band.mac"] {
+        assert_eq!(seen.planted[name].found_in, 1, "{name}");
+    }
+    assert!(seen.gate.check(&format!("json m.{email}  integer")).is_err() && seen.gate.check(mac).is_err());
+}
+
+#[test]
 fn the_leak_gate_knows_the_values_and_lets_a_report_pass() {
     let seen = observe(1, &[complete()]);
     for secret in [

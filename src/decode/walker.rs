@@ -467,9 +467,9 @@ impl<'s> Walker<'s> {
         self.leaves >= MOST_LEAVES
     }
 
-    /// Whether the bytes at hand were digits of base64 or hex themselves.
+    /// Whether the bytes at hand were digits of base32, base64 or hex themselves.
     pub(super) fn is_unpacked(&self) -> bool {
-        matches!(self.chain.last(), Some(Encoding::Base64 | Encoding::Base64Url | Encoding::Hex))
+        matches!(self.chain.last(), Some(Encoding::Base32 | Encoding::Base64 | Encoding::Base64Url | Encoding::Hex))
     }
 
     /// Whether no more layers are opened here.

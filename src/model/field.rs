@@ -349,7 +349,7 @@ impl FieldShape {
     /// Whether the field was reached by a guess: a layer that nothing says must be one, or a text of base64 or hex characters
     /// whose bytes are nothing that anybody knows.
     pub fn is_guess(&self) -> bool {
-        let by_alphabet = matches!(self.chain.last(), Some(Encoding::Base64 | Encoding::Base64Url | Encoding::Hex));
+        let by_alphabet = matches!(self.chain.last(), Some(Encoding::Base32 | Encoding::Base64 | Encoding::Base64Url | Encoding::Hex));
         self.chain.iter().any(|encoding| encoding.is_guess()) || by_alphabet && matches!(self.kind, FieldType::Bytes(_) | FieldType::Opaque)
     }
 

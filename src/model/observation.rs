@@ -45,6 +45,8 @@ pub struct PlantedFacts {
     pub probably_in: u64,
     /// Whether it is so short that it can be told from chance only where a field's name speaks of it.
     pub needs_a_name: bool,
+    /// Whether it is so short that it can be told from chance under no name.
+    pub too_short: bool,
 }
 
 /// What names an endpoint in a snapshot: phase + method + host (the first-party pattern's own text, or the host) + path template.

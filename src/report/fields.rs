@@ -109,6 +109,8 @@ pub struct PlantedRow {
     pub probably_in: u64,
     /// Whether it can be told from chance only where a field's name speaks of it.
     pub needs_a_name: bool,
+    /// Whether it can be told from chance under no name.
+    pub too_short: bool,
 }
 
 /// One field.
@@ -205,6 +207,7 @@ impl PlantedRow {
             found_in: facts.found_in,
             probably_in: facts.probably_in,
             needs_a_name: facts.needs_a_name,
+            too_short: facts.too_short,
         }
     }
 }

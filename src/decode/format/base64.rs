@@ -123,7 +123,7 @@ fn is_mixed(bytes: &[u8]) -> bool {
 
 /// Whether bytes without structure are data rather than a token. Only lengths and padding decide, and what the name says:
 /// whether `+` or `/` occurs is chance, and a field must not change its type by chance.
-fn is_data(decoded: usize, padding: usize, encoded: usize, expectation: Expectation) -> bool {
+pub(super) fn is_data(decoded: usize, padding: usize, encoded: usize, expectation: Expectation) -> bool {
     match expectation {
         Expectation::Token => false,
         Expectation::Measurements => decoded >= SHORTEST_DATA,

@@ -30,6 +30,7 @@ mod zlib;
 mod zstd;
 
 pub(super) use self::{
+    base32::decode as from_base32,
     base64::{STANDARD, URL_SAFE},
     brotli::unbrotli,
     cbor::{is_cbor_whole, walk_cbor},
@@ -41,6 +42,7 @@ pub(super) use self::{
     msgpack::{is_msgpack_whole, walk_msgpack},
     multipart::{boundary_of, sniff as boundary_by_looks, walk_multipart},
     percent::decode_whole,
+    prefixed::behind_word,
     protobuf::walk_protobuf,
     sse::walk_sse,
     utf16::utf16,

@@ -14,12 +14,8 @@ pub(super) struct Prefixed;
 
 impl Decoder for Prefixed {
     fn peel(&self, bytes: &[u8], place: Place, _surface: Surface, walker: &mut Walker<'_>) -> bool {
-        let head = &bytes[..bytes.len().min(LONGEST_PREFIX)];
-        let Some(start) = head.iter().rposition(|byte| SEPARATORS.contains(byte)).map(|at| at + 1).filter(|start| *start > 1) else {
-            return false;
-        };
-        let is_word = head[..start].iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte) || SEPARATORS.contains(byte));
-        if !is_word || walker.expectation() == Expectation::Token {
+        let Some(start) = end_of_word(bytes) else { return false };
+        if walker.expectation() == Expectation::Token {
             return false;
         }
         let digits = &bytes[start..];
@@ -32,6 +28,19 @@ impl Decoder for Prefixed {
         walker.decoded(encoding, &inner, place.part(start..bytes.len(), true), |walker, place| walker.bytes(&inner, text, place));
         true
     }
+}
+
+/// What stands behind such a word, whether or not anything says that it is base64.
+pub(in super::super) fn behind_word(text: &str) -> Option<&str> {
+    text.get(end_of_word(text.as_bytes())?..)
+}
+
+/// Where the word and its separator end.
+fn end_of_word(bytes: &[u8]) -> Option<usize> {
+    let head = &bytes[..bytes.len().min(LONGEST_PREFIX)];
+    let start = head.iter().rposition(|byte| SEPARATORS.contains(byte)).map(|at| at + 1).filter(|start| *start > 1)?;
+    let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte) || SEPARATORS.contains(byte);
+    head[..start].iter().all(is_of_word).then_some(start)
 }
 
 const SEPARATORS: &[u8] = b":|$;,";

@@ -640,6 +640,29 @@ fn json_in_utf_16_is_read_in_either_order() {
 }
 
 #[test]
+fn long_base32_is_data_in_base32_and_not_in_base64() {
+    let chains = |text: &str| -> Vec<String> {
+        let (leaves, _) = body_leaves(serde_json::json!({ "v": text }).to_string().as_bytes(), None);
+        leaves.iter().map(|leaf| leaf.shape.chain_words()).collect()
+    };
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let mut random = fastrand::Rng::with_seed(9);
+    let mut digits = |count: usize| -> String { (0..count).map(|_| char::from(alphabet[random.usize(..32)])).collect() };
+    for (text, want) in [
+        (digits(160), "base32?"),
+        (digits(2304).to_lowercase(), "base32?"),
+        // Two bytes less, and padding that only base32 has.
+        (format!("{}AA======", digits(2304 - 8)), "base32?"),
+        // Base64 of a constant, which may be of the same alphabet.
+        ("QUFB".repeat(480), "base64?"),
+        // A digest may be a token.
+        (digits(32), ""),
+    ] {
+        assert_eq!(chains(&text), [want], "{text}");
+    }
+}
+
+#[test]
 fn base32_and_base64_behind_a_word_are_peeled_when_there_is_something_behind_them() {
     // Made by Python's base64 module from `{"lat":52.374,"steps":900}`.
     for text in ["PMRGYYLUEI5DKMROGM3TILBCON2GK4DTEI5DSMBQPU======", "PMRGYYLUEI5DKMROGM3TILBCON2GK4DTEI5DSMBQPU"] {

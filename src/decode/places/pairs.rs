@@ -1,5 +1,5 @@
 //! Finds what says where the phone was among the leaves of one request: a latitude and a longitude in one text or in two
-//! siblings, a cell or a track in one text, numbers in binary data, also behind hex or base64. Also what stayed alone: half a pair, part of an address.
+//! siblings, a cell or a track in one text, numbers in binary data, also behind hex, base32 or base64. Also what stayed alone: half a pair, part of an address.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,7 +13,7 @@ use super::{
         category::NameFacts,
         format,
         kind::{Axis, Number, is_uuid},
-        leaf::{RawLeaf, Value},
+        leaf::{Expectation, RawLeaf, Value},
         looks::Looks,
         name,
     },
@@ -102,7 +102,7 @@ enum Stand {
     Apart,
     /// In one object, or one text.
     Together,
-    /// They are a whole text, with a separator between: the shape of coordinates.
+    /// They are a whole text, with a comma between: the shape of coordinates.
     Alone,
 }
 
@@ -117,7 +117,9 @@ struct Named {
 
 impl Named {
     fn of(name: &NameFacts, path: &str) -> Self {
-        let amount = || name::segments(path).flat_map(name::words).any(|word| AMOUNTS.contains(&word.as_str()));
+        let is_unit = |word: &String| UNITS.contains(&word.as_str());
+        let measured = || name.quantity || name.expectation == Expectation::Measurements || name.words.iter().any(is_unit);
+        let amount = || measured() || name::segments(path).flat_map(name::words).any(|word| AMOUNTS.contains(&word.as_str()));
         Self { axis: name.axis, place: name.place, amount: !name.place && name.axis.is_none() && amount() }
     }
 }
@@ -353,14 +355,22 @@ impl Pairs {
         tile::quadkeys(text, name, places, &mut self.looked, nearest);
     }
 
-    /// Numbers in the bytes behind hex or base64, whether or not anything else speaks for these being a layer: what is so near a
-    /// held position is. All such bytes of a request count as looked at.
+    /// Numbers in the bytes behind hex, base32 or base64, also with a word before it, whether or not anything else speaks for these
+    /// being a layer: what is so near a held position is. All such bytes of a request count as looked at.
     fn packed(&mut self, text: &str, leaf: &RawLeaf<'_>, places: &Places, found: &mut dyn FnMut(Hit)) {
-        if !(SHORTEST_PACKED..=LONGEST_PACKED).contains(&text.len()) || !Looks::of(text.as_bytes()).is_only(PACKED) {
+        if !(SHORTEST_PACKED..=LONGEST_PACKED).contains(&text.len()) {
             return;
         }
-        let Some((encoding, bytes)) = format::unpack(text.as_bytes(), MOST_PACKED) else { return };
-        let wrapped = if encoding == Encoding::Hex { " in hex" } else { " in base64" };
+        let is_packed = |digits: &&str| Looks::of(digits.as_bytes()).is_only(PACKED) && digits.len() >= SHORTEST_PACKED;
+        let Some(digits) = Some(text).filter(is_packed).or_else(|| format::behind_word(text).filter(is_packed)) else { return };
+        let is_hex = || digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let base32 = format::from_base32(digits.as_bytes()).filter(|_| !is_hex()).map(|bytes| (Encoding::Base32, bytes));
+        let Some((encoding, bytes)) = base32.or_else(|| format::unpack(digits.as_bytes(), MOST_PACKED)) else { return };
+        let wrapped = match encoding {
+            Encoding::Hex => " in hex",
+            Encoding::Base32 => " in base32",
+            _ => " in base64",
+        };
         self.packed += bytes.len();
         let mut nearest = Nearest::default();
         binary::look(&bytes, self.packed, wrapped, places, &mut nearest);
@@ -436,8 +446,8 @@ impl Pairs {
             if let Some((first, before)) = &last
                 && range.start.saturating_sub(first.end) <= WIDEST_GAP
             {
-                let whole = (first.start, range.end) == (0, text.len()) && range.start.saturating_sub(first.end) <= SEPARATOR;
-                let stand = if whole { Stand::Alone } else { Stand::Together };
+                let comma = || text.get(first.end..range.start).is_some_and(|between| between.trim_end() == ",");
+                let stand = if (first.start, range.end) == (0, text.len()) && comma() { Stand::Alone } else { Stand::Together };
                 let both = before.iter().flat_map(|old| candidates.iter().map(move |new| (old, new)));
                 let hits = both.filter_map(|(old, new)| pair(old, new, stand, &self.looked, places)).map(|(sight, _)| sight);
                 if let Some(sight) = hits.min_by(|a, b| a.distance_m.total_cmp(&b.distance_m)) {
@@ -509,8 +519,9 @@ fn pair(old: &Candidate, new: &Candidate, stand: Stand, looked: &Looked, places:
         }
         let coarse = latitude.reading.is_coarse() || longitude.reading.is_coarse();
         let place = latitude.named.place && longitude.named.place;
-        let says_so = place || stand == Stand::Alone;
-        if coarse && !says_so && (old.named.amount || new.named.amount || !places.round_to(latitude.reading, longitude.reading)) {
+        // What two numbers look like says less than a name that says they are something else.
+        let rounded = || stand == Stand::Alone || places.round_to(latitude.reading, longitude.reading);
+        if coarse && !place && (old.named.amount || new.named.amount || !rounded()) {
             return None;
         }
         let family = coarser(latitude.reading.notation, longitude.reading.notation);
@@ -574,7 +585,8 @@ const TENTHS: Notation = Notation::Degrees(1);
 const PLACE_BONUS: f64 = 1e-3;
 /// So many times as often as an angle a text of two or three numbers between colons is a duration.
 const DURATIONS: f64 = 1_000.0;
-/// Words of names of what has two decimals, as a coarse coordinate has.
+/// Words of names of what has two decimals, as a coarse coordinate has. What the taxonomy calls a measurement is one without
+/// standing here.
 const AMOUNTS: &[&str] = &[
     "amount",
     "amounts",
@@ -629,6 +641,61 @@ const AMOUNTS: &[&str] = &[
     "vat",
     "weight",
 ];
+/// The same of the last name alone: further out they may hold anything (`days[].q`). Units, currencies, versions, what a scale shows.
+const UNITS: &[&str] = &[
+    "bmi",
+    "bone",
+    "build",
+    "celsius",
+    "chf",
+    "cny",
+    "days",
+    "dollars",
+    "elapsed",
+    "eur",
+    "euro",
+    "euros",
+    "fahrenheit",
+    "fat",
+    "gbp",
+    "hours",
+    "hydration",
+    "inr",
+    "interval",
+    "jpy",
+    "kg",
+    "kilometers",
+    "kilometres",
+    "km",
+    "kmh",
+    "latency",
+    "lbs",
+    "mass",
+    "meters",
+    "metres",
+    "miles",
+    "minute",
+    "minutes",
+    "mmhg",
+    "mph",
+    "muscle",
+    "percentile",
+    "pounds",
+    "protein",
+    "release",
+    "rmb",
+    "sec",
+    "seconds",
+    "secs",
+    "timeout",
+    "usd",
+    "ver",
+    "version",
+    "versions",
+    "visceral",
+    "voltage",
+    "water",
+];
 const MOST_CANDIDATES: usize = 256;
 /// Older candidates that one number is judged with, the latest first; in a request of very many near numbers, so few.
 const TRIES_OF_ONE: u32 = 64;
@@ -636,8 +703,6 @@ const FEWEST_TRIES: u32 = 4;
 const MOST_TRIES: u32 = 100_000;
 /// Characters between two coordinates in one text: `, "longitude" : ` and the like.
 const WIDEST_GAP: usize = 24;
-/// Between two that are a whole text: `, `.
-const SEPARATOR: usize = 2;
 /// The shortest text with a cell or a pair in it.
 const SHORTEST_TEXT: usize = 5;
 /// Eight bytes in base64; so many bytes are looked at, and so many characters they have in hex.

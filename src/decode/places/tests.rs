@@ -112,6 +112,35 @@ fn decimal_degrees() {
 }
 
 #[test]
+fn prices_versions_and_readings_of_a_scale_are_no_positions() {
+    for leaf in [
+        "price=52.37;4.89",
+        "price=52.37,4.89",
+        "price_range=52.36-4.90",
+        "app_version=52.37-4.89",
+        "version=52.37 4.89",
+        "duration=52.36:4.90",
+        "weight=52.37/4.89",
+        // Names that say nothing, and no comma: only if they are the position rounded.
+        "q=52.38;4.89",
+        "q=52.38 4.89",
+    ] {
+        check_fields(&[&format!("1 {leaf}")], "");
+    }
+    for [a, b] in [["muscle", "visceral"], ["hrv", "stress"], ["minutes", "km"], ["eur", "usd"], ["body.fat", "body.bone"]] {
+        check_fields(&[&format!("1 {a}=52.37"), &format!("1 {b}=4.89")], "");
+    }
+    // A name that says nothing, one further out, and one that speaks of a place.
+    check_fields(&["1 q=52.37,4.89"], "q");
+    check_fields(&["1 q=52.37;4.89"], "q");
+    check_fields(&["1 q=52.38, 4.89"], "q");
+    check_fields(&["1 days[].q=52.37,4.89"], "days[].q");
+    check_fields(&["1 location=52.38;4.89"], "location");
+    check_fields(&["1 a=52.37", "1 b=4.89"], "a+b");
+    check_fields(&["1 hr.lat=52.37", "1 hr.lon=4.89"], "hr.lat+hr.lon");
+}
+
+#[test]
 fn geojson_is_longitude_first() {
     let point = ["1 type=Point", "2 coordinates[]=13.405", "2 coordinates[]=52.52"];
     check(&point, "decimal degrees, 2 decimals, longitude first 0@idle,workout");
@@ -306,6 +335,9 @@ fn pairs_behind_hex_and_base64_that_is_no_layer() {
     check(&["1 pos=HzejYALqG+g="], "degrees x 10^7, binary in base64, big-endian, at byte 0 0@idle,start");
     check(&["1 pos=+n5RQmx4nEA="], "degrees as 32-bit floating-point numbers, binary in base64, little-endian, at byte 0 0@idle,start");
     check(&["1 pos=60a3371fe81bea02"], "degrees x 10^7, binary in hex, little-endian, at byte 0 0@idle,start");
+    check(&["1 pos=v1:HVpkO98vSkA7AU2EDY8TQA=="], &format!("{double} in base64, little-endian, at byte 0 0@idle,start"));
+    check(&["1 pos=DVNGIO67F5FEAOYBJWCA3DYTIA======"], &format!("{double} in base32, little-endian, at byte 0 0@idle,start"));
+    check(&["1 pos=enc|dvngio67f5feaoybjwca3dytia"], &format!("{double} in base32, little-endian, at byte 0 0@idle,start"));
     let noise = |seed: u32| -> String { (0..40_u32).map(|at| format!("{:02x}", (at * 97 + seed) % 256)).collect() };
     let long = format!("1 pos={}1d5a643bdf2f4a403b014d840d8f1340{}", noise(3), noise(11));
     check(&[&long], &format!("{double} in hex, little-endian, at byte 40 0@idle,start"));

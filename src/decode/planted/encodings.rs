@@ -1,4 +1,4 @@
-//! Texts in the encodings that hide them from a plain search: base64 at every alignment, percent-encoding, JSON's escapes.
+//! Texts in the encodings that hide them from a plain search: base32, base64 at every alignment, percent-encoding, JSON's escapes.
 
 use std::fmt::Write as _;
 
@@ -15,6 +15,15 @@ pub(super) fn inside_base64(bytes: &[u8], engine: &impl Engine) -> [String; 3] {
         let (first, last) = ((before * 8).div_ceil(6), longer.len() * 8 / 6);
         text.get(first..last).unwrap_or_default().to_owned()
     })
+}
+
+/// Base32 of bytes in capitals, without padding (RFC 4648 section 6).
+pub(super) fn base32(bytes: &[u8]) -> String {
+    let digits = bytes.chunks(5).flat_map(|group| {
+        let held = (0..5).fold(0_u64, |held, at| held << 8 | u64::from(group.get(at).copied().unwrap_or_default()));
+        (0..(group.len() * 8).div_ceil(5)).map(move |at| (held >> (35 - 5 * at) & 31) as u8)
+    });
+    digits.map(|value| char::from(if value < 26 { b'A' + value } else { b'2' + value - 26 })).collect()
 }
 
 /// Bytes percent-encoded but for those to keep; a space as it is given.
@@ -67,6 +76,14 @@ mod tests {
                 let text = STANDARD.encode([&b"abcdef"[..before], secret, &b"xyz!"[..after]].concat());
                 assert!(inside_base64(secret, &STANDARD_NO_PAD).iter().any(|form| text.contains(form.as_str())), "{before} {after}");
             }
+        }
+    }
+
+    #[test]
+    fn base32_is_that_of_the_rfc() {
+        // RFC 4648, section 10.
+        for (text, want) in [("", ""), ("f", "MY"), ("fo", "MZXQ"), ("foo", "MZXW6"), ("foob", "MZXW6YQ"), ("foobar", "MZXW6YTBOI")] {
+            assert_eq!(base32(text.as_bytes()), want, "{text}");
         }
     }
 

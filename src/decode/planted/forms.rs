@@ -15,7 +15,7 @@ use super::{
     chance::{self, Alphabet},
     dates,
     digest::{self, Algorithm, Written, hex},
-    encodings::{inside_base64, json_escaped, percent, unicode_escape},
+    encodings::{base32, inside_base64, json_escaped, percent, unicode_escape},
     letters,
 };
 
@@ -42,7 +42,7 @@ pub(super) enum Case {
     Exact,
     /// Another case is the same text in another spelling.
     Folded,
-    /// Nothing: hex digits.
+    /// Nothing: hex digits, base32.
     Ignored,
 }
 
@@ -160,6 +160,16 @@ pub(super) fn mac_text(mac: &[u8], separator: &str) -> String {
 /// Without spaces, dashes, dots, colons, underscores and slashes.
 pub(super) fn without_separators(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && !"-.:_/".contains(*c)).collect()
+}
+
+/// The digits of a phone number, however people write it (`+49 (0) 30 …`, `030-…`); `None` for anything else.
+pub(super) fn phone_digits(text: &str) -> Option<String> {
+    let is_of_number = |byte: u8| byte.is_ascii_digit() || b"+-./() ".contains(&byte);
+    if !(FEWEST_OF_PHONE..=LONGEST_PHONE).contains(&text.len()) || !text.bytes().all(is_of_number) {
+        return None;
+    }
+    let digits: String = text.replace("(0)", "").chars().filter(char::is_ascii_digit).collect();
+    (digits.len() >= FEWEST_OF_PHONE).then_some(digits)
 }
 
 /// A decimal with exactly two digits after the point, where it has one.
@@ -328,8 +338,11 @@ impl Forms {
             add(latin, "Latin-1");
         }
         self.disguised(hex(text.as_bytes()).into_bytes(), name("hex"), Case::Ignored, bits + BITS_OF_DISGUISE);
-        // Another case is another base64 text.
+        // Another case is another base32 or base64 text.
         let (lower, upper) = (text.to_lowercase(), text.to_uppercase());
+        for (text, encoding) in [(text, "base32"), (&lower, "lower case, base32"), (&upper, "upper case, base32")] {
+            self.disguised(base32(text.as_bytes()).into_bytes(), name(encoding), Case::Ignored, bits + BITS_OF_DISGUISE);
+        }
         self.base64(text, &name("base64"), bits);
         if lower != text {
             self.base64(&lower, &name("lower case, base64"), bits);
@@ -421,6 +434,8 @@ impl Forms {
         let bare = without_separators(text);
         self.spelled(text, "plain");
         let mut variants: Vec<(String, &'static str)> = vec![(bare.clone(), "without separators")];
+        let digits = text.strip_prefix('+').and_then(phone_digits);
+        variants.extend(digits.iter().map(|digits| (digits.clone(), "digits alone")));
         if !text.is_ascii() {
             // Upper and lower case of ASCII letters are folded anyway.
             variants.extend([
@@ -460,13 +475,15 @@ impl Forms {
             (letters::decomposed(text), "decomposed accents"),
             (letters::without_accents(text).to_lowercase(), "lower case without accents"),
         ];
-        self.digests_of(inputs.into_iter().map(|(text, name)| (text.into_bytes(), name)));
+        let inputs = inputs.into_iter().chain(digits.map(|digits| (digits, "its digits")));
+        self.digests_of(inputs.map(|(text, name)| (text.into_bytes(), name)));
     }
 
-    /// Bytes that a text of hex digits stands for: as they are, and in base64.
+    /// Bytes that a text of hex digits stands for: as they are, in base32, and in base64.
     fn packed(&mut self, bytes: &[u8], spelling: &'static str) {
         self.raw(bytes.to_vec(), spelling);
         let bits = chance::bits(bytes, Alphabet::Raw);
+        self.disguised(base32(bytes).into_bytes(), format!("{spelling}, base32").into(), Case::Ignored, bits);
         for engine in [&general_purpose::STANDARD_NO_PAD, &general_purpose::URL_SAFE_NO_PAD] {
             self.base64_form(engine.encode(bytes), format!("{spelling}, base64").into(), bits);
         }
@@ -559,6 +576,9 @@ impl Forms {
     }
 }
 
+/// Digits of a phone number; shorter ones are extensions and services. ITU-T E.164 has fifteen at most.
+const FEWEST_OF_PHONE: usize = 7;
+const LONGEST_PHONE: usize = 32;
 /// Any of 26 hours would do.
 const BITS_OF_AN_HOUR: f32 = 4.7;
 /// Units of a height or a weight that is not in centimetres or kilograms.
@@ -604,6 +624,8 @@ mod tests {
             "C0%253AFF%253AEE%253A12%253A34%253A56",
             "QzA6RkY6RUU6MTI6MzQ6NT",
             "wP/uEjRW",
+            "YD764ERUKY",
+            "imydursghjcukorrgi5dgnb2gu3a",
         ] {
             assert!(has(&mac, form.as_bytes()), "{form}");
         }

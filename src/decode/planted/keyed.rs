@@ -10,7 +10,10 @@ use std::{
 use crate::model::{Part, PlantedValue};
 
 use super::{
-    super::leaf::{RawLeaf, Value},
+    super::{
+        format::from_base32,
+        leaf::{RawLeaf, Value},
+    },
     digest::{Algorithm, from_base64, from_hex},
     forms::keyed_inputs,
 };
@@ -97,6 +100,7 @@ impl Material {
                 self.note_key(text.map_or(bytes, str::as_bytes), leaf.group, words, text.is_some());
                 let written = match text {
                     Some(text) if text.len() == 2 * bytes.len() => "as hex",
+                    Some(text) if text.len() * 2 > bytes.len() * 3 => "as base32",
                     Some(_) => "as base64",
                     None => "as raw bytes",
                 };
@@ -113,7 +117,11 @@ impl Material {
     /// Looks at a map key: the digest of somebody's id may be one.
     pub(super) fn note_name(&mut self, part: Part, path: &str, name: &str) {
         if let Some((bytes, written)) = digest_in(name) {
-            let written = if written == "as hex" { "as hex, in a name" } else { "as base64, in a name" };
+            let written = match written {
+                "as hex" => "as hex, in a name",
+                "as base32" => "as base32, in a name",
+                _ => "as base64, in a name",
+            };
             self.note_digest((part, path, u32::MAX), &bytes, written, None);
         }
     }
@@ -360,6 +368,10 @@ fn digest_in(text: &str) -> Option<(Vec<u8>, &'static str)> {
         32 | 40 | 56 | 64 | 96 | 128 if text.bytes().all(|byte| byte.is_ascii_hexdigit()) => from_hex(text).map(|bytes| (bytes, "as hex")),
         22 | 24 | 27 | 28 | 38 | 40 | 43 | 44 | 64 | 86 | 88 => {
             from_base64(text).filter(|bytes| LENGTHS.contains(&bytes.len())).map(|bytes| (bytes, "as base64"))
+        }
+        // With padding and without.
+        26 | 32 | 45 | 48 | 52 | 56 | 77 | 80 | 103 | 104 => {
+            from_base32(text.as_bytes()).filter(|bytes| LENGTHS.contains(&bytes.len())).map(|bytes| (bytes, "as base32"))
         }
         _ => None,
     }

@@ -36,6 +36,7 @@ use self::{
 };
 use super::{
     category::NameFacts,
+    format,
     kind::Number,
     leaf::{Awaits, RawLeaf, Value},
     name,
@@ -54,6 +55,8 @@ pub(super) struct Index {
     whole: HashMap<u64, Vec<WholeForm>>,
     /// Planted numbers by the bits of their value.
     numbers: HashMap<u64, Vec<NumberFacts>>,
+    /// Digits of planted phone numbers, with the numbers of their values.
+    phones: Vec<(usize, String)>,
     /// Planted dates, with the numbers of their values.
     dates: Vec<(usize, Date)>,
     spellings: Vec<String>,
@@ -162,6 +165,7 @@ impl Index {
                 _ => None,
             })
             .collect();
+        index.phones = index.values.iter().enumerate().filter_map(|(number, value)| Some((number, phone(value)?))).collect();
         index.series = AllSeries::new(index.values.iter().enumerate().filter_map(|(number, value)| match &value.value {
             Planted::Series(series) => Some((number, series.as_slice())),
             _ => None,
@@ -251,6 +255,7 @@ impl Index {
                 }
                 taker.whole(text.as_bytes());
                 taker.number(text);
+                taker.phone(text);
                 taker.list_of_numbers(text);
                 taker.encoded(text);
             }
@@ -377,6 +382,28 @@ impl Taker<'_, '_> {
         }
     }
 
+    /// A phone number in another spelling than the planted one: with other separators, with its country or without.
+    fn phone(&mut self, text: &str) {
+        let index = self.index;
+        if index.phones.is_empty() {
+            return;
+        }
+        let text = text.trim();
+        let Some(digits) = forms::phone_digits(text) else { return };
+        for (value, planted) in &index.phones {
+            // Those are forms like any other.
+            let same = text.trim_start_matches('+') == planted
+                || matches!(&index.values[*value].value, Planted::Text(planted) if planted.trim() == text);
+            let (sent, planted) = (digits.trim_start_matches('0'), planted.trim_start_matches('0'));
+            let (shorter, longer) = if sent.len() < planted.len() { (sent, planted) } else { (planted, sent) };
+            let is = shorter.len() >= SHORTEST_PHONE && longer.len() - shorter.len() <= LONGEST_COUNTRY && longer.ends_with(shorter);
+            if is && !same {
+                let bits = chance::bits(shorter.as_bytes(), Alphabet::Text);
+                self.judge(*value, "as phone numbers are written", (bits, Alphabet::Text, 1), Place::Whole);
+            }
+        }
+    }
+
     /// A number that is not written as numbers are; `under_a_name` where only a name that speaks of it makes it a hit.
     fn rewritten_number(&mut self, value: f64, how: &str, under_a_name: bool) {
         let index = self.index;
@@ -410,14 +437,13 @@ impl Taker<'_, '_> {
         }
     }
 
-    /// Hex digits and base64 that nothing says are data stay a text; what is in them says so: bytes of a value, a digest, a series.
+    /// Hex digits, base32 and base64 that nothing says are data stay a text, also with a word before them (`v1:…`); what is in them
+    /// says so: bytes of a value, a digest, a series.
     fn encoded(&mut self, text: &str) {
-        if !(SHORTEST_ENCODED..=LONGEST_ENCODED).contains(&text.len()) {
-            return;
-        }
-        let hex = digest::from_hex(text);
-        self.within = if hex.is_some() { ", as hex" } else { ", as base64" };
-        if let Some(bytes) = hex.or_else(|| digest::from_base64(text)) {
+        let fits = |text: &&str| (SHORTEST_ENCODED..=LONGEST_ENCODED).contains(&text.len());
+        let unpacked = Some(text).filter(fits).and_then(unpacked);
+        if let Some((bytes, within)) = unpacked.or_else(|| format::behind_word(text).filter(fits).and_then(self::unpacked)) {
+            self.within = within;
             self.search.binary_bytes += bytes.len() as u64;
             self.forms_in(&bytes, false);
             self.series_in(&bytes);
@@ -478,6 +504,13 @@ impl Taker<'_, '_> {
         self.found.insert(value);
         self.reasons.push((self.index.values[value].category, self.index.reason(value, spelling, certainty)));
     }
+}
+
+/// The bytes behind digits, and what is said of what is found in them.
+fn unpacked(digits: &str) -> Option<(Vec<u8>, &'static str)> {
+    let hex = || digest::from_hex(digits).map(|bytes| (bytes, ", as hex"));
+    let base32 = || format::from_base32(digits.as_bytes()).map(|bytes| (bytes, ", as base32"));
+    hex().or_else(base32).or_else(|| digest::from_base64(digits).map(|bytes| (bytes, ", as base64")))
 }
 
 /// Tells the leak gate every spelling of a value that a person could read. Short numbers are left out: they are in every report.
@@ -563,6 +596,25 @@ pub(super) fn needs_a_name(value: &Planted) -> bool {
     }
 }
 
+/// Whether a value is so short that it cannot be told from chance under any name. Reports say so with [`TOO_SHORT`].
+pub(super) fn is_too_short(value: &Planted) -> bool {
+    match value {
+        Planted::Integer(_) | Planted::Decimal(_) => numbers("", value).iter().all(|form| form.bits < LEAST_NAMED),
+        Planted::Text(text) => !is_dull(value) && chance::bits(text.trim().as_bytes(), Alphabet::Text) < LEAST_NAMED,
+        Planted::Date(_) | Planted::Mac(_) | Planted::Position(_) | Planted::Series(_) => false,
+    }
+}
+
+/// The digits of a phone number; `None` for any other value.
+fn phone(planted: &PlantedValue) -> Option<String> {
+    let Planted::Text(text) = &planted.value else { return None };
+    let text = text.trim();
+    let says_so = planted.category == Category::PhoneNumber || text.starts_with('+');
+    forms::phone_digits(text).filter(|_| says_so && !is_dull(&planted.value))
+}
+
+/// What reports say of a value that is too short to be told from chance under any name.
+pub const TOO_SHORT: &str = "too short to be told from chance under any name: found only as a digest; it may have been sent unseen";
 /// What reports say of a value that is too short to be told from chance without a name that speaks of it.
 pub const NEEDS_A_NAME: &str = "too short to be told from chance: found only in fields whose name speaks of it, and as digests; elsewhere it may have been sent unseen";
 
@@ -619,7 +671,10 @@ fn name_fits(name: &NameFacts, path: &str, planted: &PlantedValue, bits: f32) ->
     if bits < LEAST_NAMED {
         return false;
     }
-    let of_category = || name.may_be(planted.category);
+    // Of the ids of one sort hardly two are alike; of its other categories any value may be anybody's.
+    let id = planted.category.is_a(Category::Identifier);
+    let of_category = || name.may_be(planted.category) || id && name.says(planted.category);
+    let telling = if id { LEAST_OF_AN_ID } else { TELLING };
     let own = name::words(planted.name.rsplit('.').next().unwrap_or_default());
     let tells = |own: &&String| own.len() >= 3 && !ANY_NAME.contains(&own.as_str());
     let is = |own: &String, word: &String| word == own || (own.len() >= 4 && word.starts_with(own.as_str()));
@@ -628,13 +683,19 @@ fn name_fits(name: &NameFacts, path: &str, planted: &PlantedValue, bits: f32) ->
         let words = name::segments(path).flat_map(name::words);
         words.into_iter().any(|word| SOMETHING_ELSE.contains(&word.as_str()) && !own.contains(&word))
     };
-    ((bits >= TELLING && of_category()) || speaks()) && !of_something_else()
+    ((bits >= telling && of_category()) || speaks()) && !of_something_else()
 }
 
+/// A phone number in its own town has so many digits.
+const SHORTEST_PHONE: usize = 7;
+/// What stands before a number in its own country: ITU-T E.164 has at most three digits for a country.
+const LONGEST_COUNTRY: usize = 3;
 /// Forms that are compared with whole leaves only are no longer.
 const LONGEST_WHOLE: usize = 7;
 /// A form of so many bits is not just any number of its category.
 const TELLING: f32 = 16.0;
+/// An id that says so much is no counter: eight digits, most of them zeros.
+const LEAST_OF_AN_ID: f32 = 12.0;
 /// A form that says less is one of a few hundred values: three digits.
 const LEAST_NAMED: f32 = 9.0;
 /// Words of a planted value's name that any other field may have too.
@@ -709,7 +770,7 @@ const UNITS: &[&str] = &["cm", "g", "gr", "gram", "grams", "kg", "kgs", "m", "mm
 const BITS_OF_A_MONTH: f32 = 9.2;
 /// One of a text in which a series is looked for has a minute each.
 const FEWEST_LINES: usize = 19;
-/// Base64 of sixteen bytes.
+/// Base64 of sixteen bytes, base32 of thirteen.
 const SHORTEST_ENCODED: usize = 22;
 const LONGEST_ENCODED: usize = 1 << 21;
 const MOST_OF_A_LIST: usize = 1 << 19;

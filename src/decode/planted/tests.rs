@@ -164,6 +164,124 @@ fn numbers_and_dates_are_found_as_people_and_programs_write_them() {
 }
 
 #[test]
+fn an_id_under_the_name_of_such_an_id_needs_not_say_much() {
+    for category in [Category::AccountId, Category::Identifier] {
+        let index = Index::new(&[value("account.id", category, Planted::Text("70000001".into()))]);
+        for (path, want) in [
+            ("account_id", "account_id account.id: plain?"),
+            ("userId", "userId account.id: plain?"),
+            ("uid", "uid account.id: plain?"),
+            ("height", ""),
+            ("x", ""),
+        ] {
+            for value in [Value::Number("70000001"), Value::Text("70000001")] {
+                assert_eq!(searched(&index, &[(path, value)]).join("; "), want, "{path}");
+            }
+        }
+        check(&index, "userId", "70000002", "");
+        // Among very many people one has any number.
+        let others: Vec<String> = (70_000_000..70_009_000).map(|id: u32| id.to_string()).collect();
+        let leaves: Vec<(&str, Value<'_>)> = others.iter().map(|text| ("friends[].userId", Value::Number(text))).collect();
+        assert_eq!(searched(&index, &leaves), [""; 0]);
+    }
+    // Of a year any may be anybody's.
+    let index = Index::new(&[value("year", Category::BirthDate, Planted::Integer(1984))]);
+    check(&index, "birthday", "1984", "");
+}
+
+#[test]
+fn phone_numbers_are_found_however_people_write_them() {
+    let index = Index::new(&[value("phone.number", Category::PhoneNumber, Planted::Text("+4930123987654".into()))]);
+    let spelled = "phone.number: as phone numbers are written?";
+    for (text, want) in [
+        ("+4930123987654", "phone.number: plain?"),
+        ("4930123987654", "phone.number: digits alone?"),
+        ("tel:4930123987654", "phone.number: digits alone?"),
+        ("+49 30 123987654", spelled),
+        ("+49 (0) 30 / 12 39 87-654", spelled),
+        ("030 123987654", spelled),
+        ("004930123987654", spelled),
+        ("030123987654", spelled),
+        ("+49 30 123987655", ""),
+        ("123987654000", ""),
+        ("987654", ""),
+        ("+49 30 12398", ""),
+        ("2026-03-14", ""),
+    ] {
+        for path in ["x", "phone"] {
+            let want = if want.is_empty() { String::new() } else { format!("{path} {want}") };
+            let told = searched(&index, &[(path, Value::Text(text))]).join("; ");
+            assert_eq!(told.replace('?', ""), want.replace('?', ""), "{path}={text}");
+        }
+    }
+    let told = searched(&index, &[("x", Value::Number("4930123987654"))]).join("; ");
+    assert!(told.starts_with("x phone.number: digits alone"), "{told}");
+    let digest = digest::hex(&Sha256::digest(b"4930123987654"));
+    check(&index, "x", &digest, "x phone.number: sha256 of its digits, as hex");
+    // Planted as people write it, sent as programs do.
+    let index = Index::new(&[value("phone.number", Category::PhoneNumber, Planted::Text("030 123-987654".into()))]);
+    let told = searched(&index, &[("x", Value::Text("+4930123987654"))]).join("; ");
+    assert_eq!(told.replace('?', ""), format!("x {}", spelled.replace('?', "")));
+    let index = Index::new(&[value("account.id", Category::AccountId, Planted::Text("30123987654".into()))]);
+    check(&index, "x", "+49 30 123987654", "");
+}
+
+#[test]
+fn base32_is_found_of_texts_addresses_and_bytes() {
+    let index = Index::new(&planted());
+    // Made by Python's base64.b32encode.
+    for (text, want) in [
+        ("OF2WS3DMN5XEAZLYMFWXA3DFFZ2GK43U", "account.email: base32; x profile.nickname: case-folded, as base32"),
+        ("of2ws3dmn5xeazlymfwxa3dffz2gk43u", "account.email: base32; x profile.nickname: case-folded, as base32"),
+        ("IMYDURSGHJCUKORRGI5DGNB2GU3A====", "band.mac: base32"),
+        ("YD764ERUKY======", "band.mac: as raw bytes, base32?"),
+    ] {
+        check(&index, "x", text, &format!("x {want}"));
+        assert!(index.is_in(text), "{text}");
+    }
+    let digest = Sha256::digest(b"quillon@example.test");
+    let text = encodings::base32(&digest);
+    for text in [&text, &text.to_lowercase(), &format!("{text}===="), &format!("v1:{text}")] {
+        let told = searched(&index, &[("x", Value::Text(text))]);
+        assert_eq!(told, ["x account.email: sha256 of the plain text, as raw bytes, as base32"], "{text}");
+    }
+    let mut keyed = Hmac::<Sha256>::new_from_slice(b"0123456789abcdef").expect("any length");
+    keyed.update(b"quillon@example.test");
+    let keyed = encodings::base32(&keyed.finalize().into_bytes());
+    let told = searched(&index, &[("x", Value::Text(&keyed)), ("key", Value::Text("0123456789abcdef"))]);
+    assert_eq!(told, ["x account.email: HMAC-SHA256 of the plain text, with a key from the same request, as base32"]);
+    let mut gate = LeakGate::default();
+    index.values().iter().for_each(|value| remember(&value.value, &mut gate));
+    for name in ["imydursghjcukorrgi5dgnb2gu3a", "OF2WS3DMN5XEAZLYMFWXA3DFFZ2GK43U", "YD764ERUKY"] {
+        assert!(gate.hides(name) && gate.check(&format!("json m.{name}  integer")).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_series_behind_a_word_is_found() {
+    let index = Index::new(&planted());
+    let base64 = general_purpose::STANDARD.encode(series(1));
+    for text in [format!("v1:{base64}"), format!("enc|{base64}")] {
+        let told = searched(&index, &[("x", Value::Text(&text))]);
+        assert_eq!(told, ["x band.heart_rate: 1,152 of 1,152 minutes, one byte each, as base64"]);
+    }
+    let base32 = encodings::base32(&series(1));
+    let told = searched(&index, &[("x", Value::Text(&base32))]);
+    assert_eq!(told, ["x band.heart_rate: 1,152 of 1,152 minutes, one byte each, as base32"]);
+    assert_eq!(searched(&index, &[("x", Value::Text(&format!("two words:{base64}")))]), [""; 0]);
+}
+
+#[test]
+fn two_digits_are_told_by_no_name_and_reports_say_so() {
+    let resting = value("profile.resting_hr", Category::RestingHeartRate, Planted::Integer(58));
+    let index = Index::new(std::slice::from_ref(&resting));
+    check(&index, "resting_hr", "58", "");
+    assert!(is_too_short(&resting.value) && needs_a_name(&resting.value));
+    assert!(!is_too_short(&Planted::Integer(171)) && !is_too_short(&Planted::Text("max".into())));
+    assert!(is_too_short(&Planted::Text("a1".into())) && !is_too_short(&Planted::Mac([0; 6])));
+}
+
+#[test]
 fn short_values_need_a_name() {
     let needs = |value: Planted| needs_a_name(&value);
     assert!(needs(Planted::Integer(171)) && needs(Planted::Decimal("63.4".into())) && needs(Planted::Text("max".into())));
