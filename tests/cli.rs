@@ -123,7 +123,7 @@ fn every_command_on_what_was_recorded() {
     let (id, mut event) = (block["id"].to_string(), block["before"][0].clone());
     event["event"] = serde_json::json!({ "exchange-noted": { "id": block["id"], "note": "sent twice" } });
     block["before"].as_array_mut().expect("events").push(event);
-    place.write("noted.har", &noted.to_string());
+    place.write("noted.har", noted.to_string());
     let (out, _) = check(&place, 0, &["show", &id, "--capture", "noted.har"]);
     assert!(out.ends_with("note: sent twice\n"), "{out}");
     let (out, _) = check(&place, 0, &["import", "one.har"]);

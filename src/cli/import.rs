@@ -20,7 +20,7 @@ use crate::{
 /// Arguments of `import`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The file: a HAR, packed (.zhar) or not, a mitmproxy flow file, or a capture's folder or its log under any name, also of a run that broke off
+    /// The file: a HAR, packed (.zhar) or not, a mitmproxy flow file, or a capture's folder or log, also of a run that broke off
     file: PathBuf,
     #[command(flatten)]
     claims: Claims,

@@ -59,7 +59,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     dry_run: bool,
     /// Make only the control run, the phone with the app stopped, and keep it with the rig for the runs to come
-    #[arg(long, conflicts_with_all = ["scenarios", "runs", "break_proxy_after", "break_trust", "break_route"])]
+    #[arg(long, conflicts_with_all = ["scenarios", "runs", "baseline", "format", "policy", "break_proxy_after", "break_trust", "break_route"])]
     control: bool,
     /// Rehearse a failure: the proxy of each run dies after the step on this line of the scenario
     #[arg(long, value_name = "LINE", help_heading = "Rehearsal")]

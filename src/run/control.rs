@@ -95,8 +95,20 @@ pub async fn kept(
     Ok(judge(found, Sameness { app, phone: system.as_deref(), rig }, now))
 }
 
-/// Makes a control run and keeps it with the rig. One that did not end as it should, or of a phone that does not tell its system,
-/// is used and not kept. `now` gives the wall clock's time; it is asked when the run is over.
+/// A control run that was made just now.
+#[derive(Debug)]
+pub struct Renewed {
+    /// How it went.
+    pub outcome: RunOutcome,
+    /// What it saw.
+    pub control: ControlRun,
+    /// As it is kept with the rig from now on; `None` when it is not.
+    pub kept: Option<KeptControl>,
+}
+
+/// Makes a control run and keeps it with the rig. Not kept is one that did not end as it should, that saw a host which `is_own`
+/// says is the app's (so the app was not stopped), or of a phone that does not tell its system. `now` gives the wall clock's time;
+/// it is asked when the run is over.
 ///
 /// # Errors
 /// As [`control_run`], and [`RunError::Store`] when it cannot be kept.
@@ -105,24 +117,27 @@ pub async fn renew(
     mut rig: Rig,
     fingerprint: &str,
     order: &Order<'_>,
+    is_own: impl Fn(&str) -> bool,
     now: impl Fn() -> Timestamp,
     interrupted: impl Future<Output = ()>,
-) -> Result<(RunOutcome, ControlRun), RunError> {
+) -> Result<Renewed, RunError> {
     let system = rig.phone.system().await?;
     let (outcome, control) = control_run(rig, order, interrupted).await?;
     let made = now();
-    if let (RunEnding::Complete, Some(phone)) = (&outcome.ending, system) {
-        folder.lock()?.keep_control(&KeptControl {
-            format: CONTROL_FORMAT,
-            tool: env!("CARGO_PKG_VERSION").to_owned(),
-            made,
-            app: order.app.to_owned(),
-            phone,
-            rig: fingerprint.to_owned(),
-            control: control.clone(),
-        })?;
+    let true_one = outcome.ending == RunEnding::Complete && !control.hosts.iter().any(|host| is_own(host));
+    let kept = system.filter(|_| true_one).map(|phone| KeptControl {
+        format: CONTROL_FORMAT,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        made,
+        app: order.app.to_owned(),
+        phone,
+        rig: fingerprint.to_owned(),
+        control: control.clone(),
+    });
+    if let Some(kept) = &kept {
+        folder.lock()?.keep_control(kept)?;
     }
-    Ok((outcome, control))
+    Ok(Renewed { outcome, control, kept })
 }
 
 /// Whether a kept control run is still true.
@@ -209,8 +224,13 @@ mod tests {
         let mut first = rig().await.expect("a rig");
         let stale = kept(&folder, &mut *first.phone, "one", "mifit", at(NOW)).await.expect("readable").expect_err("there is none");
         assert_eq!(stale, Stale::Missing);
-        let (outcome, control) = renew(&folder, first, "one", &order, || at(NOW), std::future::pending()).await.expect("made");
-        assert_eq!(outcome.ending, RunEnding::Complete);
+        let pending = std::future::pending::<()>;
+        let not_stopped = renew(&folder, rig().await.expect("a rig"), "one", &order, |_| true, || at(NOW), pending()).await.expect("made");
+        assert!(not_stopped.outcome.ending == RunEnding::Complete && not_stopped.kept.is_none(), "{not_stopped:?}");
+        assert_eq!(folder.control("mifit").expect("readable"), None, "one that saw the app's own hosts is none");
+        let Renewed { outcome, control, kept: made } =
+            renew(&folder, first, "one", &order, |_| false, || at(NOW), pending()).await.expect("made");
+        assert_eq!((outcome.ending, made), (RunEnding::Complete, folder.control("mifit").expect("readable")));
         assert!(!control.hosts.is_empty() && control.made.is_none(), "{control:?}");
 
         let mut second = rig().await.expect("a rig");
@@ -224,8 +244,8 @@ mod tests {
         let stale = kept(&folder, &mut *second.phone, "one", "mifit", at(NOW)).await.expect("readable").expect_err("damaged");
         assert!(matches!(&stale, Stale::Damaged(problem) if problem.contains("does not hold")), "{stale}");
 
-        let interrupted = renew(&folder, second, "one", &order, || at(NOW), std::future::ready(())).await.expect("begun").0;
-        assert_eq!(interrupted.ending, RunEnding::Interrupted);
+        let interrupted = renew(&folder, second, "one", &order, |_| false, || at(NOW), std::future::ready(())).await.expect("begun");
+        assert_eq!((interrupted.outcome.ending, interrupted.kept), (RunEnding::Interrupted, None));
         let text = std::fs::read_to_string(root.path().join("rigs/pixel/control/mifit.json")).expect("there");
         assert_eq!(text, "{\"format\": 1}", "what did not end as it should is not kept");
     }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{StoreError, Workspace, create_private_folder, read_bytes, replace_file};
+use super::{StoreError, Workspace, create_private_folder, read_bytes, replace_file, snapshots::tame};
 use crate::model::{
     Captured,
     control::{CONTROL_FORMAT, KeptControl},
@@ -100,12 +100,13 @@ impl RigFolder {
         Ok(Some(Captured::new(text)))
     }
 
-    /// The file that holds the control run for an app, whether it is there or not.
+    /// The file that holds the control run for an app, whether it is there or not. What could not stand in a file's name is
+    /// percent-encoded, as in snapshots': apps are called as their people like.
     ///
     /// # Errors
-    /// [`StoreError::Name`] when the app's name cannot be a file's.
+    /// [`StoreError::Name`] when the app's name is empty, hidden or too long for a file.
     pub fn control_file(&self, app: &str) -> Result<PathBuf, StoreError> {
-        Ok(self.path.join(CONTROL).join(format!("{}.json", plain("app name", app)?)))
+        Ok(self.path.join(CONTROL).join(format!("{}.json", tame("app name", app)?)))
     }
 
     /// The control run that is kept for an app; `None` when there is none.
@@ -469,6 +470,8 @@ mod tests {
         assert_eq!(rig.control("mifit").expect("readable"), Some(kept));
         assert_eq!(rig.control("other").expect("readable"), None);
         assert!(matches!(rig.control("../mifit"), Err(StoreError::Name { .. })));
+        let odd = rig.control_file("Mi Fit/β").expect("a name all the same");
+        assert_eq!(odd.parent(), rig.control_file("mifit").expect("a name").parent(), "{odd:?}");
         let file = rig.control_file("mifit").expect("a name");
         assert_eq!(crate::store::open_to_others(&file).expect("there"), None);
         let newer = serde_json::json!({ "format": CONTROL_FORMAT + 1, "unknown": true });

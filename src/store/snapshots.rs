@@ -236,7 +236,7 @@ fn is_scalar(value: &str) -> bool {
 }
 
 /// A name as a file name. A name that begins with a dot would be hidden, or lead elsewhere.
-fn tame(what: &'static str, name: &str) -> Result<String, StoreError> {
+pub(super) fn tame(what: &'static str, name: &str) -> Result<String, StoreError> {
     let fail = |problem| StoreError::Name { what, name: name.to_owned(), problem };
     if name.is_empty() {
         return Err(fail("it is empty"));

@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Bench, Cloud, LONG, Wire, read_head, whole};
+use super::{Bench, Cloud, LONG, Wire, read_head, read_to_end, whole};
 
 #[tokio::test]
 async fn a_connection_that_the_server_closed_loses_no_upload() {
@@ -223,6 +223,8 @@ async fn raw_http_2(mut wire: Wire, second: Option<Second>, taken: &AtomicUsize)
         wire.write_all(&answer).await.expect("sent");
         if matches!(second, Some(Second::GoAway(_) | Second::Leave)) && requests == 2 {
             let _ = wire.shutdown().await;
+            // What it does not read would make its system throw its last words away.
+            let _ = timeout(LONG, read_to_end(&mut wire)).await;
             return;
         }
     }

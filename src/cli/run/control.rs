@@ -72,7 +72,9 @@ pub(super) async fn obtain(
     progress.begin("control run, app stopped".to_owned(), surroundings);
     let now = surroundings.now;
     let (outcome, control) = if keep {
-        control::renew(folder, rig, fingerprint, order, || now, presses.pressed(progress, surroundings)).await?
+        let is_own = |host: &str| plan.app.first_party_pattern(host).is_some();
+        let made = control::renew(folder, rig, fingerprint, order, is_own, || now, presses.pressed(progress, surroundings)).await?;
+        (made.outcome, made.control)
     } else {
         run::control_run(rig, order, presses.pressed(progress, surroundings)).await?
     };
@@ -86,7 +88,8 @@ pub(super) async fn obtain(
 /// `run --control`: makes the control run now, whatever is kept, and says what it saw.
 pub(super) fn execute(plan: &Plan, arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
     let Shelf { folder, fingerprint, .. } = &plan.control;
-    let (exit, control) = runtime()?.block_on(async {
+    let is_own = |host: &str| plan.app.first_party_pattern(host).is_some();
+    let (made, exit, pressed) = runtime()?.block_on(async {
         let presses = Presses::listen(surroundings.end_at_once)?;
         let bench = SimulatedBench::start(plan.listen, surroundings.now).await?;
         let order = order(plan, arguments);
@@ -94,27 +97,25 @@ pub(super) fn execute(plan: &Plan, arguments: &Arguments, surroundings: &mut Sur
         progress.begin("control run, app stopped".to_owned(), surroundings);
         let rig = seeded(bench.rig(seed_of(plan.seed, run::CONTROL, 0), &[], None).await?, plan.seed);
         let now = surroundings.now;
-        let made = control::renew(folder, rig, fingerprint, &order, || now, presses.pressed(&progress, surroundings)).await?;
+        let interrupted = presses.pressed(&progress, surroundings);
+        let made = control::renew(folder, rig, fingerprint, &order, is_own, || now, interrupted).await?;
         progress.advance();
-        let exit = tell_outcome(&made.0, &progress, surroundings);
-        Ok::<_, Failure>((if presses.over() { Exit::Interrupted } else { exit }, made.1))
+        let exit = tell_outcome(&made.outcome, &progress, surroundings);
+        Ok::<_, Failure>((made, exit, presses.over()))
     })?;
-    if exit != Exit::Clean {
-        surroundings.warn("no control run was kept");
+    let Some(kept) = made.kept else {
+        let own: Vec<&str> = made.control.hosts.iter().map(String::as_str).filter(|host| is_own(host)).collect();
+        if exit == Exit::Clean && own.is_empty() {
+            surroundings.warn("not kept, because the phone does not tell whether its system has changed: `run` makes one each time");
+        } else if exit == Exit::Clean {
+            surroundings.warn(format_args!(
+                "not kept, because it saw the app's own hosts ({}), so the app was not stopped: stop it for good, and make it again",
+                printable(&own.join(", "))
+            ));
+        } else {
+            surroundings.warn("not kept, because it did not end as it should");
+        }
         return Ok(exit);
-    }
-    let own: Vec<&str> = control.hosts.iter().filter(|host| plan.app.first_party_pattern(host).is_some()).map(String::as_str).collect();
-    if !own.is_empty() {
-        surroundings.warn(format_args!(
-            "warning: it saw the app's own hosts ({}), so the app was not stopped, and every audit with it is inconclusive: stop the app \
-             for good, and make it again",
-            printable(&own.join(", "))
-        ));
-    }
-    let kept = folder.control(&arguments.app)?.filter(|kept| kept.made == surroundings.now);
-    let Some(kept) = kept else {
-        surroundings.warn("it was not kept, because the phone does not tell whether its system has changed: each audit makes its own");
-        return Ok(Exit::Clean);
     };
     let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%d").to_string();
     let until = kept.made.saturating_add(USED_FOR).map(day).unwrap_or_default();
@@ -123,12 +124,13 @@ pub(super) fn execute(plan: &Plan, arguments: &Arguments, surroundings: &mut Sur
         ("app", printable(&kept.app)),
         ("phone", printable(&kept.phone)),
         ("made", format!("{}, used until {until}, or until the phone's system or the rig changes", day(kept.made))),
-        ("watched", format!("{} minutes with the app stopped", control.seconds / 60)),
-        ("hosts", hosts(&control)),
+        ("watched", format!("{} minutes with the app stopped", kept.control.seconds / 60)),
+        ("hosts", hosts(&kept.control)),
         ("kept in", surroundings.shown(&folder.control_file(&arguments.app)?)),
     ];
     surroundings.print(&lines.map(|(what, is)| format!("{what:<8} {is}\n")).concat())?;
-    Ok(Exit::Clean)
+    // It is whole and kept, but whoever pressed Ctrl-C just then wants the pipeline to stop.
+    Ok(if pressed { Exit::Interrupted } else { exit })
 }
 
 /// The hosts that were seen.

@@ -671,10 +671,15 @@ fn name_fits(name: &NameFacts, path: &str, planted: &PlantedValue, bits: f32) ->
     if bits < LEAST_NAMED {
         return false;
     }
-    // Of the ids of one sort hardly two are alike; of its other categories any value may be anybody's.
+    // Of long ids of one sort no two are alike, however many zeros are in them.
     let id = planted.category.is_a(Category::Identifier);
+    let is_long = match &planted.value {
+        Planted::Text(text) => text.len() >= SHORTEST_ID,
+        Planted::Integer(number) => number.unsigned_abs() >= 10_u64.pow(SHORTEST_ID as u32 - 1),
+        _ => false,
+    };
     let of_category = || name.may_be(planted.category) || id && name.says(planted.category);
-    let telling = if id { LEAST_OF_AN_ID } else { TELLING };
+    let telling = if id && is_long { LEAST_OF_AN_ID } else { TELLING };
     let own = name::words(planted.name.rsplit('.').next().unwrap_or_default());
     let tells = |own: &&String| own.len() >= 3 && !ANY_NAME.contains(&own.as_str());
     let is = |own: &String, word: &String| word == own || (own.len() >= 4 && word.starts_with(own.as_str()));
@@ -694,8 +699,9 @@ const LONGEST_COUNTRY: usize = 3;
 const LONGEST_WHOLE: usize = 7;
 /// A form of so many bits is not just any number of its category.
 const TELLING: f32 = 16.0;
-/// An id that says so much is no counter: eight digits, most of them zeros.
-const LEAST_OF_AN_ID: f32 = 12.0;
+/// An id of so many characters is no counter, and says so much unless it is one character repeated.
+const SHORTEST_ID: usize = 7;
+const LEAST_OF_AN_ID: f32 = 11.0;
 /// A form that says less is one of a few hundred values: three digits.
 const LEAST_NAMED: f32 = 9.0;
 /// Words of a planted value's name that any other field may have too.

@@ -184,6 +184,14 @@ fn an_id_under_the_name_of_such_an_id_needs_not_say_much() {
         let leaves: Vec<(&str, Value<'_>)> = others.iter().map(|text| ("friends[].userId", Value::Number(text))).collect();
         assert_eq!(searched(&index, &leaves), [""; 0]);
     }
+    let index = Index::new(&[
+        value("account.id", Category::AccountId, Planted::Integer(10_000_000)),
+        value("account.number", Category::AccountId, Planted::Integer(4_711)),
+    ]);
+    let told = searched(&index, &[("userId", Value::Number("10000000"))]);
+    assert!(told.contains(&"userId account.id: whole value?".to_owned()), "{told:?}");
+    // One in some thousand has four digits.
+    check(&index, "userId", "4711", "");
     // Of a year any may be anybody's.
     let index = Index::new(&[value("year", Category::BirthDate, Planted::Integer(1984))]);
     check(&index, "birthday", "1984", "");
