@@ -13,8 +13,8 @@ use super::{
     walker::Walker,
 };
 
-/// Notes what could be a key in the answer to a request, and in the request's own path. Of the answer's body at most 64 KiB are
-/// read: keys come in short ones.
+/// Notes what could be a key in the answer to a request, and in the request's own path. Of the answer's body at most a mebibyte is
+/// read, as keys come in short ones; that there was more is noted too.
 pub(super) fn note_keys(exchange: &Exchange, bodies: &dyn Bodies, search: &mut Search) {
     note_pieces(exchange.request.url.path(), "", search);
     let Some(response) = &exchange.response else { return };
@@ -30,17 +30,27 @@ pub(super) fn note_keys(exchange: &Exchange, bodies: &dyn Bodies, search: &mut S
     let mut body = Vec::new();
     // An answer that cannot be read back explains nothing; that the request was read is all that is promised.
     if let Ok(Some(reader)) = response.body.open(bodies)
-        && reader.take(MOST_BODY).read_to_end(&mut body).is_ok()
+        && reader.take(MOST_BODY + 1).read_to_end(&mut body).is_ok()
         && !body.is_empty()
     {
-        walk_body(&body, declared, &mut Walker::new(&mut Keys(search)));
+        let long = body.len() as u64 > MOST_BODY;
+        body.truncate(MOST_BODY as usize);
+        let mut keys = Keys(search);
+        let mut walker = Walker::new(&mut keys);
+        walk_body(&body, declared, &mut walker);
+        if long || !walker.limits().is_empty() {
+            search.note_more_of_answer();
+        }
     }
 }
 
 /// Notes the pieces of a URL, a cookie or a list; a piece like `salt=…` has a name of its own.
 fn note_pieces(text: &str, named: &str, search: &mut Search) {
     let pieces = text.split(['/', '?', '&', '#', ';', ',', ' ', '"']).filter(|piece| (SHORTEST..text.len()).contains(&piece.len()));
-    for piece in pieces.take(MOST_PIECES) {
+    for (at, piece) in pieces.enumerate() {
+        if at == MOST_PIECES {
+            return search.note_more_of_answer();
+        }
         let (name, value) = piece.split_once('=').unwrap_or((named, piece));
         search.note_key_of_answer(value.as_bytes(), true, &name::words(name));
     }
@@ -82,7 +92,7 @@ impl Sink for Keys<'_> {
 }
 
 /// So much of an answer's body is read.
-const MOST_BODY: u64 = 64 << 10;
+const MOST_BODY: u64 = 1 << 20;
 const MOST_PIECES: usize = 64;
 /// Nothing shorter salts.
 const SHORTEST: usize = 2;

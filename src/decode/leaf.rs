@@ -1,7 +1,7 @@
 //! One uploaded leaf while it is being looked at, and the [`Leaf`] that `show` and `fields --body` print.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
@@ -138,24 +138,27 @@ pub(super) struct Standings {
 pub(super) struct Awaits {
     /// That something is in leaves with this [`RawLeaf::ticket`]: a short value, a digest, half a position.
     pub(super) ticket: Option<u64>,
-    /// That a series is in this column of numbers.
-    pub(super) column: Option<u32>,
+    /// That a series is in this column of numbers, and in this block of it.
+    pub(super) column: Option<(u32, u32)>,
 }
 
 /// What was found out at the end of a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Arrived {
     /// Of leaves, by ticket.
     pub(super) tickets: HashSet<u64>,
-    /// Of columns of numbers.
-    pub(super) columns: HashSet<u32>,
+    /// Of blocks of columns of numbers: how much of each is in a series.
+    pub(super) columns: HashMap<(u32, u32), f64>,
 }
 
 impl Arrived {
-    /// Whether something that a leaf awaits is true.
-    pub(super) fn has(&self, awaits: Awaits) -> bool {
-        awaits.ticket.is_some_and(|ticket| self.tickets.contains(&ticket))
-            || awaits.column.is_some_and(|column| self.columns.contains(&column))
+    /// Of how many of the bytes that await something it is true, from 0 to 1.
+    pub(super) fn share(&self, awaits: Awaits) -> f64 {
+        if awaits.ticket.is_some_and(|ticket| self.tickets.contains(&ticket)) {
+            1.0
+        } else {
+            awaits.column.and_then(|block| self.columns.get(&block)).copied().unwrap_or_default()
+        }
     }
 }
 
@@ -170,8 +173,11 @@ impl Standings {
 pub(super) trait Sink {
     /// A leaf. Gives what is known of it.
     fn leaf(&mut self, leaf: &RawLeaf<'_>) -> Standings;
-    /// The last leaf, a number, read in another way; only what it says of a place counts.
-    fn also(&mut self, _leaf: &RawLeaf<'_>) {}
+    /// The last leaf, a number, read in another way; only what it says of a place counts. `ticket` is the leaf's own: where the end
+    /// of the request may find that the other reading is what it is, the leaf awaits it.
+    fn also(&mut self, _leaf: &RawLeaf<'_>, _ticket: u64) -> Option<u64> {
+        None
+    }
     /// Bytes that are in no leaf, and that nobody can explain; `seen` is empty when nobody looked at them.
     fn rest(&mut self, part: Part, path: &str, bytes: u64, seen: &[u8]);
     /// A layer of bytes opens: a raw body, a URL, a header, what was inside base64. True when no planted text is in it.

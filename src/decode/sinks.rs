@@ -17,9 +17,9 @@ use super::{
     leaf::{Arrived, Awaits, Expectation, Leaf, RawLeaf, Sink, Standings, Value, ticket},
     name::Placeholder,
     page::{Found, Page},
-    places::{self, Hit, Pairs, Places},
+    places::{self, Hit, Pairs, Places, Sign},
     planted::{Ended, Index, Search},
-    standing::{is_proven, may_be_proven, standings},
+    standing::{Proof, is_proven, may_be_proven, standings},
 };
 
 /// Folds the leaves of one exchange into its endpoint's page.
@@ -173,11 +173,8 @@ impl Sink for Absorb<'_> {
         self.placed.extend(&found);
         self.found.extend(found);
         self.certain.extend(self.reasons.iter().filter_map(|(_, reason)| certain_name(reason)).map(str::to_owned));
-        let dark = if is_proven(&leaf.value, &self.reasons, self.index.values()) || leaf.path.is_empty() {
-            None
-        } else {
-            dark::look(leaf, &slot.name)
-        };
+        let proof = Proof { planted: self.index.values(), minutes: self.search.minutes };
+        let dark = if is_proven(&leaf.value, &self.reasons, proof) || leaf.path.is_empty() { None } else { dark::look(leaf, &slot.name) };
         if dark.is_some() {
             kind = FieldType::Opaque;
         }
@@ -192,8 +189,7 @@ impl Sink for Absorb<'_> {
         // Short values of a field that is encrypted by its name are dark too; a whole body is told as a body.
         let dark = dark.or_else(|| (kind == FieldType::Opaque && !leaf.path.is_empty()).then(|| dark::of_bytes(leaf.value.as_bytes())));
         self.remember(leaf, &kind);
-        let proven = is_proven(&leaf.value, &self.reasons, self.index.values());
-        let standings = standings(&kind, &leaf.value, &self.reasons, proven);
+        let standings = standings(&kind, &leaf.value, &self.reasons, proof);
         let awaits = self.awaits(leaf, &kind);
         let unexplained = standings.all == Standing::Unexplained;
         let bytes = unexplained.then(|| dark::of_bytes(leaf.value.as_bytes()));
@@ -207,10 +203,11 @@ impl Sink for Absorb<'_> {
         Standings { awaits, ..standings }
     }
 
-    fn also(&mut self, leaf: &RawLeaf<'_>) {
-        let Some(slot) = self.page.slot(self.app, leaf.part, leaf.path) else { return };
+    fn also(&mut self, leaf: &RawLeaf<'_>, ticket: u64) -> Option<u64> {
+        let slot = self.page.slot(self.app, leaf.part, leaf.path)?;
         let (hits, bytes) = (&mut self.hits, leaf.range());
-        self.pairs.look(leaf, &slot.name, self.places, &mut |hit| hits.push((guessed(hit, leaf), bytes)));
+        self.pairs.look_again(leaf, ticket, &slot.name, self.places, &mut |hit| hits.push((guessed(hit, leaf), bytes)));
+        self.pairs.keeps().then_some(ticket)
     }
 
     fn rest(&mut self, part: Part, path: &str, bytes: u64, seen: &[u8]) {
@@ -320,6 +317,35 @@ impl Absorb<'_> {
         self.page.add_loose(part, path, (*category, reason), &evidence);
     }
 
+    /// Takes out the positions that stand in leaves below: distance finds them there, and only the layer around holds their writing.
+    fn leave_out_held(&self, loose: &mut Vec<Loose>, signs: &[Sign]) {
+        let values = self.index.values();
+        let position = |number: usize| match values.get(number)?.value {
+            Planted::Position(position) => Some(position),
+            _ => None,
+        };
+        if !loose.iter().any(|loose| position(loose.number).is_some()) {
+            return;
+        }
+        let mut held: BTreeSet<(usize, Part, &str)> = BTreeSet::new();
+        for (hit, _) in &self.hits {
+            let Some(nearest) = planted_near(self.index, hit).and_then(|(number, _)| position(number)) else { continue };
+            // One place may be planted under several names.
+            for number in (0..values.len()).filter(|number| position(*number) == Some(nearest)) {
+                held.extend(std::iter::once(&hit.field).chain(&hit.companion).map(|(part, path)| (number, *part, path.as_str())));
+            }
+        }
+        for Sign { field: (part, path), spelled, .. } in signs {
+            let is = |coordinate: f64| coordinate.to_string() == *spelled;
+            let numbers = (0..values.len()).filter(|number| position(*number).is_some_and(|position| is(position.lat) || is(position.lon)));
+            held.extend(numbers.map(|number| (number, *part, path.as_str())));
+        }
+        loose.retain(|Loose { number, part, path, .. }| {
+            let below = held.range((*number, *part, path.as_str())..).next();
+            !below.is_some_and(|(value, of, field)| value == number && of == part && field.starts_with(path))
+        });
+    }
+
     /// The end of the request: what can be judged only when all of it was searched, and what stayed alone and is a sign of
     /// location, if no proof of one: a coordinate of a planted position, part of a planted address, the ids of a mast. Gives
     /// whether something was left unsearched because there was too much of it.
@@ -339,11 +365,13 @@ impl Absorb<'_> {
                 page.add_loose(part, path, (category, reason), &evidence);
             }
         });
+        arrived.tickets.extend(self.pairs.completed());
+        let signs = std::mem::take(&mut self.pairs).signs(self.places);
+        self.leave_out_held(&mut loose, &signs);
         for Loose { number, part, path, spelling } in loose {
             self.found_loose(number, part, &path, &format!("{spelling}, in a name or across several values"));
         }
-        arrived.tickets.extend(self.pairs.completed());
-        for sign in std::mem::take(&mut self.pairs).signs(self.places) {
+        for sign in signs {
             arrived.tickets.insert(ticket(sign.field.0, &sign.field.1, sign.spelled.as_bytes()));
             if let Reason::PlantedValue { name, .. } = &sign.reason {
                 let planted = self.index.values().iter().position(|value| value.name == *name && matches!(value.value, Planted::Text(_)));
@@ -421,7 +449,7 @@ impl Sink for Collect<'_> {
         reasons.dedup();
         let mut categories = reasons.iter().map(|(category, _)| *category).collect();
         keep_finest(&mut categories);
-        let standings = standings(&kind, &leaf.value, &reasons, false);
+        let standings = standings(&kind, &leaf.value, &reasons, Proof::default());
         self.leaves.push(Leaf {
             name: FieldName { part: leaf.part, path: leaf.path.to_owned() },
             shape: FieldShape { kind, categories, chain: leaf.chain.to_vec() },

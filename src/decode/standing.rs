@@ -7,16 +7,27 @@ use super::{
     leaf::{Awaits, Standings, Value},
 };
 
-/// The standing of a leaf of this type with these reasons. `proven` says whether a planted value in it is most of it.
+/// What was found in a leaf, besides its reasons.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Proof<'p> {
+    /// What was planted.
+    pub(super) planted: &'p [PlantedValue],
+    /// How much of the leaf are minutes of a planted series, beyond chance: from 0 to 1.
+    pub(super) minutes: f32,
+}
+
+/// The standing of a leaf of this type with these reasons.
 ///
-/// What looks random is unexplained whatever a name says of it: only a planted value that was found in it is proof.
-pub(super) fn standings(kind: &FieldType, value: &Value<'_>, reasons: &[(Category, Reason)], proven: bool) -> Standings {
+/// What looks random is unexplained whatever a name says of it: only a planted value that was found in it is proof, and only when it
+/// is most of it. Some minutes of a series in a long list do not say what the list is.
+pub(super) fn standings(kind: &FieldType, value: &Value<'_>, reasons: &[(Category, Reason)], proof: Proof<'_>) -> Standings {
+    let proven = is_proven(value, reasons, proof);
     let by_kind = if is_explained(kind, value) { Standing::Typed } else { Standing::Unexplained };
     let data = is_data(kind, value);
     let opaque = *kind == FieldType::Opaque;
     let random = opaque || data && !matches!(kind, FieldType::Bytes(_));
     let counts = |category: Category, reason: &Reason| match reason {
-        Reason::PlantedValue { .. } => proven || !data,
+        Reason::PlantedValue { name, .. } => proven || !data && !proof.is_series(name),
         Reason::Shape { .. } => !opaque,
         _ => !random || (!opaque && is_random_by_purpose(category, value)),
     };
@@ -38,19 +49,29 @@ const fn longest_proof(value: &Value<'_>) -> usize {
     if value.as_text().is_some() { LONGEST_DIGEST } else { SHORTEST_DATA }
 }
 
-/// Whether a planted value that was found says what a leaf as a whole is: the leaf is short, or most of it is that value, or a
-/// day's minutes were found in it. A few of very many bytes say nothing of the others.
-pub(super) fn is_proven(value: &Value<'_>, reasons: &[(Category, Reason)], planted: &[PlantedValue]) -> bool {
+/// Whether a planted value that was found says what a leaf as a whole is: the leaf is short, or most of it is that value. A few of
+/// very many bytes say nothing of the others.
+pub(super) fn is_proven(value: &Value<'_>, reasons: &[(Category, Reason)], proof: Proof<'_>) -> bool {
     let bytes = value.as_bytes().len();
     reasons.iter().any(|(_, reason)| {
-        let Reason::PlantedValue { name, spelling, .. } = reason else { return false };
-        let length = |value: &PlantedValue| match &value.value {
-            Planted::Text(text) | Planted::Decimal(text) => text.len(),
-            _ => 0,
-        };
-        let planted = planted.iter().filter(|value| value.name == *name).map(length).max().unwrap_or_default();
-        bytes <= longest_proof(value) || bytes < planted * 2 || spelling.contains(" minutes")
+        let Reason::PlantedValue { name, .. } = reason else { return false };
+        bytes <= longest_proof(value) || proof.is_most(name, bytes)
     })
+}
+
+impl Proof<'_> {
+    /// Whether the planted value of this name is at least half of a leaf of so many bytes.
+    fn is_most(self, name: &str, bytes: usize) -> bool {
+        self.planted.iter().filter(|value| value.name == name).any(|value| match &value.value {
+            Planted::Text(text) | Planted::Decimal(text) => bytes < text.len() * 2,
+            Planted::Series(_) => self.minutes >= 0.5,
+            _ => false,
+        })
+    }
+
+    fn is_series(self, name: &str) -> bool {
+        self.planted.iter().any(|value| value.name == name && matches!(value.value, Planted::Series(_)))
+    }
 }
 
 /// Whether a value is so long that it can be much else than what was found in it, and shows no words.

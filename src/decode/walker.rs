@@ -8,7 +8,7 @@ use crate::model::{Encoding, Ledger, Part, Standing};
 use super::{
     dark::holds_noise,
     format::{DECODERS, Inflated},
-    leaf::{Arrived, Awaits, Expectation, RawLeaf, Sink, Standings, Value},
+    leaf::{Arrived, Awaits, Expectation, RawLeaf, Sink, Standings, Value, ticket},
     looks::Looks,
     name,
 };
@@ -159,9 +159,12 @@ impl Ledgers {
     pub(super) fn settled(self, arrived: &Arrived) -> (Ledger, Ledger) {
         let Self { mut all, mut unaided, waiting } = self;
         let (mut of_all, mut of_unaided) = (BTreeMap::new(), BTreeMap::new());
-        for ((_, standing, alone), bytes) in waiting.into_iter().filter(|((awaits, _, _), _)| arrived.has(*awaits)) {
-            *of_all.entry(standing).or_insert(0.0) += bytes;
-            *of_unaided.entry(alone).or_insert(0.0) += bytes;
+        for ((awaits, standing, alone), bytes) in waiting {
+            let bytes = bytes * arrived.share(awaits);
+            if bytes > 0.0 {
+                *of_all.entry(standing).or_insert(0.0) += bytes;
+                *of_unaided.entry(alone).or_insert(0.0) += bytes;
+            }
         }
         // Never negative, and no more than the bytes of a request.
         of_all.into_iter().for_each(|(from, bytes)| all.name(from, bytes.round() as u64));
@@ -534,30 +537,41 @@ impl<'s> Walker<'s> {
         self.settle(value, place, Peeled::Leaf);
     }
 
-    /// Another way to read the number that was the last leaf: no field of its own, but it may say where the phone was.
-    pub(super) fn also(&mut self, number: &str, place: Place) {
-        if self.is_full() {
-            return;
-        }
-        self.sink.also(&RawLeaf {
+    /// A number that can be read in another way too: that makes no field of its own, but it may say where the phone was.
+    pub(super) fn number_or(&mut self, number: &str, other: &str, place: Place) {
+        let Some(mut standings) = self.offer(Value::Number(number), place) else { return };
+        let leaf = RawLeaf {
             part: self.part,
             path: &self.path,
-            value: Value::Number(number),
+            value: Value::Number(other),
             chain: &self.chain,
             bytes: place.span,
             exact: place.exact,
             clean: place.clean,
             group: self.group,
-        });
+        };
+        let awaited = self.sink.also(&leaf, ticket(self.part, &self.path, number.as_bytes()));
+        standings.awaits.ticket = standings.awaits.ticket.or(awaited);
+        self.account(&standings, place.taken);
     }
 
     /// A leaf, or what has to be taken for one because a limit kept decoders from looking: that is searched like any other, but
     /// what it seems to be explains none of its bytes.
     fn settle(&mut self, value: Value<'_>, place: Place, peeled: Peeled) {
+        let Some(standings) = self.offer(value, place) else { return };
+        if peeled == Peeled::Unseen && standings.all != Standing::Unexplained {
+            self.unread(place.taken);
+        } else {
+            self.account(&standings, place.taken);
+        }
+    }
+
+    /// Shows a leaf to the sink; `None` when no more are taken.
+    fn offer(&mut self, value: Value<'_>, place: Place) -> Option<Standings> {
         if self.is_full() {
             self.limits.insert(Limit::Leaves);
             self.unread(place.taken);
-            return;
+            return None;
         }
         self.leaves += 1;
         self.nameless |= self.path.is_empty() && matches!(value, Value::Bytes { .. } | Value::Opaque(_));
@@ -571,12 +585,7 @@ impl<'s> Walker<'s> {
             clean: place.clean,
             group: self.group,
         };
-        let standings = self.sink.leaf(&leaf);
-        if peeled == Peeled::Unseen && standings.all != Standing::Unexplained {
-            self.unread(place.taken);
-        } else {
-            self.account(&standings, place.taken);
-        }
+        Some(self.sink.leaf(&leaf))
     }
 }
 

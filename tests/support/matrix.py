@@ -372,7 +372,7 @@ def short_values():
         add(value, "HMAC-SHA256, key in the same exchange",
             json.dumps(leaves(a1=hmac.new(key.encode(), text.encode(), "sha256").hexdigest(), a2=key)), says=["hmac"])
         add(value, "salted sha256, salt in the same exchange",
-            json.dumps(leaves(a1=hashlib.sha256((key + text).encode()).hexdigest(), a2=key)), says=["salt"])
+            json.dumps(leaves(**{f"{name}_hash": hashlib.sha256((key + text).encode()).hexdigest()}, salt=key)), says=["salt"])
         add(value, "base64 exact", leaf(b64(text.encode()), name), says=["base64"])
         add(value, "msgpack, as text", msgpack.packb(leaves(**{name: text})), "application/msgpack", says=["msgpack"])
         add(value, "CBOR, as text", cbor2.dumps(leaves(**{name: text})), "application/cbor", says=["cbor"])

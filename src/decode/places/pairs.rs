@@ -45,6 +45,8 @@ pub(in crate::decode) struct Pairs {
     keeps: bool,
     /// Leaves whose other half came, by ticket.
     completed: Vec<u64>,
+    /// The ticket of the leaf that is being looked at, when it was given as something else.
+    instead: Option<u64>,
 }
 
 /// Half a pair: one reading of one number.
@@ -158,7 +160,21 @@ impl Pairs {
         }
     }
 
-    /// Whether the last leaf holds what waits for its other half, or for what stands beside it.
+    /// Looks at the last leaf, which has this ticket, as if it were another one.
+    pub(in crate::decode) fn look_again(
+        &mut self,
+        leaf: &RawLeaf<'_>,
+        ticket: u64,
+        name: &NameFacts,
+        places: &Places,
+        found: &mut dyn FnMut(Hit),
+    ) {
+        self.instead = Some(ticket);
+        self.look(leaf, name, places, found);
+        self.instead = None;
+    }
+
+    /// Whether the last leaf holds what waits for its other half, or for what stands beside it; or is the other half.
     pub(in crate::decode) const fn keeps(&self) -> bool {
         self.keeps
     }
@@ -240,7 +256,7 @@ impl Pairs {
             axis: None,
             named: Named::of(name, leaf.path),
             spelled: text.to_owned(),
-            ticket: leaf.ticket(),
+            ticket: self.instead.unwrap_or_else(|| leaf.ticket()),
         })
         .collect()
     }
@@ -268,7 +284,8 @@ impl Pairs {
         }
         match partner {
             Some((old, new, sight, latitude_first)) => {
-                self.completed.push(old.ticket);
+                self.completed.extend([old.ticket, new.ticket]);
+                self.keeps = true;
                 self.candidates.retain(|candidate| candidate.number != old.number);
                 let (latitude, longitude) = if latitude_first { (old.field, new.field) } else { (new.field, old.field) };
                 let companion = (longitude != latitude).then_some(longitude);

@@ -7,15 +7,18 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::model::{Part, PlantedValue};
+use crate::model::{App, Certainty, Part, PlantedValue};
 
 use super::{
     super::{
+        category::name_facts,
         format::from_base32,
         leaf::{RawLeaf, Value},
     },
+    chance::{self, Alphabet},
     digest::{Algorithm, from_base64, from_hex},
-    forms::keyed_inputs,
+    forms::{is_dull, keyed_inputs},
+    name_fits,
 };
 
 /// What is hashed, and which fields were tried before.
@@ -33,6 +36,10 @@ struct Input {
     name: &'static str,
     /// Among the likeliest of its value.
     likely: bool,
+    /// How much it says.
+    bits: f32,
+    /// So many inputs, of all values, are as long.
+    alike: u32,
 }
 
 /// What one exchange has to offer.
@@ -53,6 +60,8 @@ pub(super) struct Material {
     named: usize,
     /// Whether there were more digests or keys than are kept.
     cut: bool,
+    /// Whether there was more in the answer than is kept: that matters only where a digest stays unexplained.
+    answer_cut: bool,
 }
 
 #[derive(Debug)]
@@ -83,6 +92,7 @@ pub(super) struct KeyedHit {
     pub(super) path: String,
     pub(super) value: usize,
     pub(super) spelling: String,
+    pub(super) certainty: Certainty,
     /// Of the leaf, when it is in one.
     pub(super) ticket: Option<u64>,
 }
@@ -141,19 +151,31 @@ impl Material {
         self.pool.extend_from_slice(bytes);
     }
 
-    /// Gives whether it is kept.
-    /// Something in the answer that may be a key. Hardly any is that is not called so: of those only the first ones are kept, and
-    /// that there were more is not told.
+    /// Something in the answer that may be a key. Hardly any is that is not called so: of those only the first ones are kept.
     pub(super) fn note_key_of_answer(&mut self, bytes: &[u8], text: bool, words: &[String]) {
         let named = is_called_key(words);
         let (longest, most) = if named { (LONGEST_NAMED_KEY, MOST_NAMED_KEYS) } else { (LONGEST_KEY, MOST_KEYS_OF_ANSWER) };
         let keys = &mut self.keys_of_answer[usize::from(!named)];
+        self.answer_cut |= named && bytes.len() > longest;
+        if self.answer_cut && keys.len() >= most {
+            return;
+        }
         let decoded = std::str::from_utf8(bytes).ok().filter(|_| text).map(decoded_key).unwrap_or_default();
         for key in std::iter::once(bytes.to_vec()).chain(decoded) {
-            if (1..=longest).contains(&key.len()) && keys.len() < most && !keys.contains(&key) {
+            if !(1..=longest).contains(&key.len()) || keys.contains(&key) {
+                continue;
+            }
+            if keys.len() < most {
                 keys.push(key);
+            } else {
+                self.answer_cut = true;
             }
         }
+    }
+
+    /// There was more in the answer than what was noted.
+    pub(super) const fn note_more_of_answer(&mut self) {
+        self.answer_cut = true;
     }
 
     /// Whether there is anything that a key could explain.
@@ -161,6 +183,7 @@ impl Material {
         !self.digests.is_empty()
     }
 
+    /// Gives whether it is kept.
     fn note_digest(
         &mut self,
         (part, path, group): (Part, &str, u32),
@@ -209,11 +232,21 @@ impl Material {
 
 impl Keyed {
     pub(super) fn new(values: &[PlantedValue]) -> Self {
-        let inputs = values.iter().enumerate().flat_map(|(value, planted)| {
-            let all = keyed_inputs(&planted.value).into_iter().enumerate();
-            all.map(move |(rank, (bytes, name))| Input { value, bytes, name, likely: rank < LIKELY_INPUTS })
-        });
-        Self { inputs: inputs.collect(), tries: Mutex::default() }
+        // No digest of what repeats itself speaks of anybody.
+        let telling = values.iter().enumerate().filter(|(_, planted)| !is_dull(&planted.value));
+        let mut inputs: Vec<Input> = telling
+            .flat_map(|(value, planted)| {
+                let all = keyed_inputs(&planted.value).into_iter().enumerate();
+                all.map(move |(rank, (bytes, name))| {
+                    let bits = chance::bits(&bytes, Alphabet::Text);
+                    Input { value, bytes, name, likely: rank < LIKELY_INPUTS, bits, alike: 1 }
+                })
+            })
+            .collect();
+        let mut of_a_length: HashMap<usize, u32> = HashMap::new();
+        inputs.iter().for_each(|input| *of_a_length.entry(input.bytes.len()).or_default() += 1);
+        inputs.iter_mut().for_each(|input| input.alike = of_a_length.get(&input.bytes.len()).copied().unwrap_or(1));
+        Self { inputs, tries: Mutex::default() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -222,7 +255,7 @@ impl Keyed {
 
     /// Explains digests of an exchange, and says whether a digest or a key was left untried. Keys that are called so are tried on
     /// every digest of every request; what only happens to stand there, on a field's first ones and on the likeliest inputs.
-    pub(super) fn explain(&self, material: &Material, found: &mut dyn FnMut(KeyedHit)) -> bool {
+    pub(super) fn explain(&self, material: &Material, values: &[PlantedValue], found: &mut dyn FnMut(KeyedHit)) -> bool {
         if self.inputs.is_empty() || material.digests.is_empty() {
             return false;
         }
@@ -249,11 +282,21 @@ impl Keyed {
             .into_iter()
             .filter(|algorithm| digests.iter().any(|(_, digest)| digest.bytes.len() == algorithm.bytes()))
             .collect();
-        let whence = "the same request";
-        let mut tried = Trial { algorithms: &algorithms, by_bytes: &by_bytes, hashes: 0, most: MOST_HASHES, whence, hits: Vec::new() };
+        let mut tried = Trial {
+            values,
+            digests: &digests,
+            algorithms: &algorithms,
+            by_bytes: &by_bytes,
+            hashes: 0,
+            most: MOST_HASHES,
+            whence: "the same request",
+            named: true,
+            hits: Vec::new(),
+        };
         let (named, others) = keys.split_at(named);
         let mut done = tried.all(self, named, false) && tried.all(self, named, true);
         // Of keys that only happen to stand there, fewer are tried.
+        tried.named = false;
         if fresh > 0 {
             tried.most = tried.hashes + MOST_HASHES_WITHOUT_NAME;
             done &= tried.all(self, others, false);
@@ -263,13 +306,18 @@ impl Keyed {
         let [named, others] = &material.keys_of_answer;
         tried.whence = "the same exchange";
         tried.most = tried.hashes + MOST_HASHES;
+        tried.named = true;
         done &= tried.all(self, named, false);
         let _ = tried.all(self, named, true);
+        tried.named = false;
+        let mut answer_cut = material.answer_cut;
         if fresh > 0 {
             tried.most = tried.hashes + MOST_HASHES_OF_ANSWER;
-            let _ = tried.all(self, others, false) && tried.all(self, others, true);
+            answer_cut |= !tried.all(self, others, false);
+            let _ = tried.all(self, others, true);
         }
-        for (at, input, how) in tried.hits {
+        done &= !answer_cut || tried.hits.len() == digests.len();
+        for (at, input, certainty, how) in tried.hits {
             let (field, digest) = digests[at];
             // It is one, so it is one in the next request.
             tries.insert(field, 0);
@@ -279,6 +327,7 @@ impl Keyed {
                 path: digest.path.clone(),
                 value: self.inputs[input].value,
                 spelling,
+                certainty,
                 ticket: digest.ticket,
             });
         }
@@ -288,14 +337,19 @@ impl Keyed {
 
 /// Hashes until one of the digests comes out.
 struct Trial<'t> {
+    values: &'t [PlantedValue],
+    /// Each with its field.
+    digests: &'t [(u64, &'t Digest)],
     algorithms: &'t [Algorithm],
     by_bytes: &'t HashMap<&'t [u8], Vec<usize>>,
     hashes: usize,
     most: usize,
     /// Where the keys are from.
     whence: &'static str,
-    /// Digest, input, how.
-    hits: Vec<(usize, usize, String)>,
+    /// Whether the keys are called so.
+    named: bool,
+    /// Digest, input, how certain, how.
+    hits: Vec<(usize, usize, Certainty, String)>,
 }
 
 impl Trial<'_> {
@@ -324,28 +378,49 @@ impl Trial<'_> {
         if first_time && let Some(mac) = algorithm.hmac(key, &input.bytes) {
             // Two hashes of two blocks.
             self.hashes += 2;
-            self.look(&mac, number, || format!("HMAC-{} of {{}}, with a key from {whence}", word.to_uppercase()));
+            let how = || format!("HMAC-{} of {{}}, with a key from {whence}", word.to_uppercase());
+            self.look(&mac, number, how, |_| Some(Certainty::Certain));
         }
+        let judged = self.judge_salted(input);
+        if judged.is_none() && !self.named {
+            return;
+        }
+        let (named, values) = (self.named, self.values);
+        let certainty = |digest: &Digest| judged.or_else(|| (named && is_called(digest, input, values)).then_some(Certainty::Likely));
         for separator in SEPARATORS {
             let plain = separator.is_empty();
             if if plain { !first_time } else { !thorough } {
                 continue;
             }
             let salted = [key, separator, &input.bytes].concat();
-            self.look(&algorithm.digest(&salted), number, || format!("{word} of {{}}, after a salt from {whence}"));
+            self.look(&algorithm.digest(&salted), number, || format!("{word} of {{}}, after a salt from {whence}"), certainty);
             let salted = [&input.bytes, separator, key].concat();
-            self.look(&algorithm.digest(&salted), number, || format!("{word} of {{}}, before a salt from {whence}"));
+            self.look(&algorithm.digest(&salted), number, || format!("{word} of {{}}, before a salt from {whence}"), certainty);
             self.hashes += 2;
         }
     }
 
-    fn look(&mut self, digest: &[u8], input: usize, how: impl Fn() -> String) {
+    /// How certain it is that what was hashed with a salt is this input: a digest proves only what both are together, and the digest
+    /// of anything else may begin or end like this (`1711` with 171). `None` when that would be no wonder.
+    fn judge_salted(&self, input: &Input) -> Option<Certainty> {
+        chance::judge(chance::expected(input.bits, 2.0 * self.digests.len() as f64), input.alike)
+    }
+
+    fn look(&mut self, digest: &[u8], input: usize, how: impl Fn() -> String, certainty: impl Fn(&Digest) -> Option<Certainty>) {
         for &at in self.by_bytes.get(digest).into_iter().flatten() {
-            if !self.hits.iter().any(|(known, _, _)| *known == at) {
-                self.hits.push((at, input, how()));
+            if !self.hits.iter().any(|(known, ..)| *known == at)
+                && let Some(certainty) = certainty(self.digests[at].1)
+            {
+                self.hits.push((at, input, certainty, how()));
             }
         }
     }
+}
+
+/// Whether the name of a digest speaks of the value that the input is.
+fn is_called(digest: &Digest, input: &Input, values: &[PlantedValue]) -> bool {
+    let facts = name_facts(&App::default(), "", digest.part, &digest.path);
+    values.get(input.value).is_some_and(|planted| name_fits(&facts, &digest.path, planted, input.bits))
 }
 
 /// Whether words of a name speak of a key or a salt.

@@ -239,6 +239,7 @@ impl Index {
         found: &mut BTreeSet<usize>,
     ) {
         search.awaits = Awaits::default();
+        search.minutes = 0.0;
         if self.values.is_empty() || matches!(leaf.value, Value::Null | Value::Boolean(_)) {
             return;
         }
@@ -461,6 +462,9 @@ impl Taker<'_, '_> {
         let mut hits = Vec::new();
         search(&self.index.series, &mut |hit| hits.push(hit));
         for hit in hits {
+            if hit.certainty == Certainty::Certain {
+                self.search.minutes = self.search.minutes.max(hit.share);
+            }
             self.tell(hit.number, hit.spelling, hit.certainty);
         }
     }

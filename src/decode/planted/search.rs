@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    ops::Range,
 };
 
 use crate::model::{Certainty, Part, Reason};
@@ -31,6 +32,8 @@ pub(in super::super) struct Search {
     pub(super) cut: bool,
     /// What is still to be found out about the last leaf.
     pub(in super::super) awaits: Awaits,
+    /// How much of the last leaf are minutes of a series, beyond chance: from 0 to 1.
+    pub(in super::super) minutes: f32,
 }
 
 /// What the end of an exchange says besides its hits.
@@ -113,6 +116,11 @@ impl Search {
         self.material.note_key_of_answer(bytes, text, words);
     }
 
+    /// There was more in the answer than what was noted.
+    pub(in super::super) const fn note_more_of_answer(&mut self) {
+        self.material.note_more_of_answer();
+    }
+
     pub(super) fn open(&mut self, open: Open) {
         let same = |known: &&mut Open| {
             (known.part, known.value, &known.path, &known.spelling) == (open.part, open.value, &open.path, &open.spelling)
@@ -146,11 +154,11 @@ impl Search {
         }
         self.columns.search(&index.series, &mut |number, column, hit| {
             tell(column.part, &column.path, hit.number, index.reason(hit.number, hit.spelling, hit.certainty));
-            arrived.columns.insert(number);
+            name_blocks(number, column.numbers.len(), &hit.range, &mut arrived.columns);
         });
         cut |= self.columns.cut;
-        cut |= index.keyed.explain(&self.material, &mut |hit| {
-            tell(hit.part, &hit.path, hit.value, index.reason(hit.value, hit.spelling, Certainty::Certain));
+        cut |= index.keyed.explain(&self.material, &index.values, &mut |hit| {
+            tell(hit.part, &hit.path, hit.value, index.reason(hit.value, hit.spelling, hit.certainty));
             arrived.tickets.extend(hit.ticket);
         });
         Ended { cut, arrived }
@@ -177,8 +185,8 @@ struct Column {
 }
 
 impl Columns {
-    /// A number of a field. Gives the number of its column.
-    pub(super) fn add(&mut self, part: Part, path: &str, number: i32) -> Option<u32> {
+    /// A number of a field. Gives the numbers of its column and of its block in that.
+    pub(super) fn add(&mut self, part: Part, path: &str, number: i32) -> Option<(u32, u32)> {
         if self.numbers >= MOST_NUMBERS {
             self.cut = true;
             return None;
@@ -195,10 +203,11 @@ impl Columns {
         if at == self.all.len() {
             self.all.push(Column { part, path: path.to_owned(), numbers: Vec::new() });
         }
+        let block = self.all[at].numbers.len() / BLOCK;
         self.all[at].numbers.push(number);
         self.last = at;
         self.numbers += 1;
-        u32::try_from(at).ok()
+        Some((u32::try_from(at).ok()?, u32::try_from(block).ok()?))
     }
 
     fn search(&self, series: &AllSeries, found: &mut dyn FnMut(u32, &Column, SeriesHit)) {
@@ -209,6 +218,19 @@ impl Columns {
     }
 }
 
+/// Notes how much of each block of a column of so many numbers lies in a range.
+fn name_blocks(column: u32, numbers: usize, range: &Range<usize>, blocks: &mut HashMap<(u32, u32), f64>) {
+    for block in range.start / BLOCK..range.end.div_ceil(BLOCK) {
+        let (first, end) = (block * BLOCK, ((block + 1) * BLOCK).min(numbers));
+        let inside = range.end.min(end).saturating_sub(range.start.max(first));
+        let share = inside as f64 / end.saturating_sub(first).max(1) as f64;
+        let known = blocks.entry((column, u32::try_from(block).unwrap_or(u32::MAX))).or_default();
+        *known = known.max(share);
+    }
+}
+
+/// Numbers that follow each other in a column and are named together; of one that a series begins or ends in, a share is.
+const BLOCK: usize = 16;
 /// Of a short hit that is in more different values of one field, the bytes of the others stay what they are without it.
 const MOST_TICKETS: usize = 1_000;
 /// More short hits of one exchange say nothing more.

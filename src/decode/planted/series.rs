@@ -2,7 +2,7 @@
 //! shifted, in part, with or without the minutes that have no reading, as values or as differences. Which leaves hold such data,
 //! the caller says; nothing here knows a format.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use crate::model::Certainty;
 
@@ -39,6 +39,10 @@ pub(super) struct SeriesHit {
     /// What a report says of it.
     pub(super) spelling: String,
     pub(super) certainty: Certainty,
+    /// The bytes or the numbers that the minutes lie in, with what stands between them.
+    pub(super) range: Range<usize>,
+    /// How much those are of what was searched, from 0 to 1: what is no reading is left out of the count.
+    pub(super) share: f32,
 }
 
 impl AllSeries {
@@ -90,7 +94,7 @@ impl AllSeries {
             return false;
         }
         let head = &bytes[..bytes.len().min(MOST_BYTES)];
-        let mut best = Best::default();
+        let mut best = Best::of(head.len());
         self.search(head, Kind::Values, MOST_STRIDE, &mut best, &|layout, plane, hit| describe_bytes(layout, plane, hit));
         self.search(head, Kind::Differences, MOST_STRIDE_OF_DIFFERENCES, &mut best, &|layout, plane, hit| {
             format!("{}, as differences", describe_bytes(layout, plane, hit))
@@ -115,7 +119,7 @@ impl AllSeries {
                 stride => format!(", floats of {width} bytes of {stride}, {order}"),
             });
         }
-        best.tell(self, found);
+        best.tell(self, |range| share(bytes, range, |byte| matches!(byte, 0 | 0xfe | 0xff)), found);
         bytes.len() > head.len()
     }
 
@@ -178,12 +182,18 @@ impl AllSeries {
         let every = |layout: Layout| if layout.stride == 1 { String::new() } else { format!(", one number of {}", layout.stride) };
         let values: Vec<u8> = numbers.iter().map(|number| u8::try_from(*number).unwrap_or(0)).collect();
         let differences: Vec<u8> = numbers.iter().map(|number| i8::try_from(*number).map_or(0, i8::cast_unsigned)).collect();
-        let mut best = Best::default();
+        let mut best = Best::of(numbers.len());
         self.search(&values, Kind::Values, MOST_STRIDE_OF_NUMBERS, &mut best, &|layout, _, _| format!(", {place}{}", every(layout)));
         self.search(&differences, Kind::Differences, MOST_STRIDE_OF_NUMBERS, &mut best, &|layout, _, _| {
             format!(", {place}{}, as differences", every(layout))
         });
-        best.tell(self, found);
+        best.tell(self, |range| share(numbers, range, is_no_reading), &mut |mut hit| {
+            // The minutes without a reading before and after belong to them.
+            let before = numbers[..hit.range.start].iter().rev().take_while(|number| is_no_reading(**number)).count();
+            let after = numbers[hit.range.end..].iter().take_while(|number| is_no_reading(**number)).count();
+            hit.range = hit.range.start - before..hit.range.end + after;
+            found(hit);
+        });
     }
 
     fn search(&self, data: &[u8], kind: Kind, most_stride: usize, best: &mut Best, describe: &Describe<'_>) {
@@ -229,7 +239,7 @@ impl AllSeries {
             let trials = plane.len() as f64 * pattern.values.len() as f64 * (planes * self.patterns.len()) as f64;
             if let Some(overlay) = pattern.lies_over(plane, seed.at as usize, layout.shift, trials) {
                 let spelling = (laying.describe)(layout, plane, &overlay);
-                laying.best.add(pattern.number, seed.pattern, layout, overlay, spelling);
+                laying.best.add(pattern, seed.pattern, layout, plane.data.len(), (overlay, spelling));
             }
         }
     }
@@ -310,34 +320,55 @@ impl Filter {
 /// The best that was found of each series.
 #[derive(Debug, Default)]
 struct Best {
-    hits: BTreeMap<usize, (Overlay, String)>,
+    hits: BTreeMap<usize, (Overlay, String, Range<usize>)>,
+    /// How many bytes or numbers are searched, however they are read.
+    items: usize,
     /// Layouts that were looked at with success.
     layouts: Vec<(u32, Layout)>,
 }
 
 impl Best {
+    fn of(items: usize) -> Self {
+        Self { items, ..Self::default() }
+    }
+
     fn knows(&self, number: usize, pattern: u32, layout: Layout) -> bool {
         self.hits.contains_key(&number) && self.layouts.contains(&(pattern, layout))
     }
 
-    fn add(&mut self, number: usize, pattern: u32, layout: Layout, overlay: Overlay, spelling: String) {
+    fn add(&mut self, pattern: &Pattern, number: u32, layout: Layout, length: usize, (overlay, spelling): (Overlay, String)) {
         if self.layouts.len() < MOST_LAYOUTS {
-            self.layouts.push((pattern, layout));
+            self.layouts.push((number, layout));
         }
-        let known = self.hits.get(&number).map(|(known, _)| (known.minutes, std::cmp::Reverse(known.certainty)));
+        let known = self.hits.get(&pattern.number).map(|(known, ..)| (known.minutes, std::cmp::Reverse(known.certainty)));
         if known.is_none_or(|known| (overlay.minutes, std::cmp::Reverse(overlay.certainty)) > known) {
-            self.hits.insert(number, (overlay, spelling));
+            // The first difference is that to the value before it.
+            let from = overlay.from.saturating_sub(usize::from(pattern.kind == Kind::Differences));
+            let item = |place: usize| (place * layout.stride).min(length) * self.items / length.max(1);
+            self.hits.insert(pattern.number, (overlay, spelling, item(from)..item(overlay.to)));
         }
     }
 
-    fn tell(self, all: &AllSeries, found: &mut dyn FnMut(SeriesHit)) {
-        for (number, (overlay, layout)) in self.hits {
+    fn tell(self, all: &AllSeries, share: impl Fn(&Range<usize>) -> f32, found: &mut dyn FnMut(SeriesHit)) {
+        for (number, (overlay, layout, range)) in self.hits {
             let readings = all.readings.get(&number).copied().unwrap_or_default();
             let minutes = overlay.minutes.min(readings);
             let spelling = format!("{} of {} minutes{layout}", thousands(minutes), thousands(readings));
-            found(SeriesHit { number, minutes, spelling, certainty: overlay.certainty });
+            let share = share(&range);
+            found(SeriesHit { number, minutes, spelling, certainty: overlay.certainty, range, share });
         }
     }
+}
+
+/// How much of what says something lies in a range.
+fn share<T: Copy>(all: &[T], range: &Range<usize>, says_nothing: impl Fn(T) -> bool) -> f32 {
+    let count = |items: &[T]| items.iter().filter(|item| !says_nothing(**item)).count();
+    count(all.get(range.clone()).unwrap_or_default()) as f32 / count(all).max(1) as f32
+}
+
+/// Whether a number is what stands where there is no reading.
+const fn is_no_reading(number: i32) -> bool {
+    matches!(number, -1 | 0 | 0xfe | 0xff)
 }
 
 /// How many minutes lie between the places of a plane that are looked at: a prime number, so that no rhythm of readings (every

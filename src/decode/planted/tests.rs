@@ -527,6 +527,29 @@ fn keyed_and_salted_digests_are_found_with_the_key_beside_them() {
 }
 
 #[test]
+fn a_salted_digest_of_a_short_value_needs_a_name_and_a_key_that_is_called_so() {
+    let sha256 = |text: &str| digest::hex(&Sha256::digest(text));
+    // What was hashed is something else, which begins or ends like the value.
+    for (salted, salt) in [("article-171", "article"), ("2171", "2"), ("1719", "9"), ("63.48", "8"), ("build_171", "build")] {
+        for (name, salt_name) in [("a1", "a2"), ("uid", "v"), ("a1", "key"), ("height_hash", "v")] {
+            // Of what was tried in vain in earlier requests, no word here.
+            let index = Index::new(&planted());
+            let told = searched(&index, &[(name, Value::Text(&sha256(salted))), (salt_name, Value::Text(salt))]);
+            assert_eq!(told, [""; 0], "{salted} as {name} with {salt_name}");
+        }
+    }
+    let index = Index::new(&planted());
+    let told = searched(&index, &[("height_hash", Value::Text(&sha256("q7RtYu1o171"))), ("salt", Value::Text("q7RtYu1o"))]);
+    assert_eq!(told, ["height_hash profile.height_cm: sha256 of the number, after a salt from the same request, as hex?"]);
+    // Nothing else has this HMAC, and nothing else ends in an address.
+    let mac = digest::Algorithm::Sha256.hmac(b"q7RtYu1o", b"171").expect("keyed");
+    let told = searched(&index, &[("a1", Value::Text(&digest::hex(&mac))), ("a2", Value::Text("q7RtYu1o"))]);
+    assert_eq!(told, ["a1 profile.height_cm: HMAC-SHA256 of the number, with a key from the same request, as hex"]);
+    let told = searched(&index, &[("a1", Value::Text(&sha256("7quillon@example.test"))), ("a2", Value::Text("7"))]);
+    assert_eq!(told, ["a1 account.email: sha256 of the plain text, after a salt from the same request, as hex"]);
+}
+
+#[test]
 fn a_key_that_is_called_so_is_tried_in_every_request_and_what_was_not_tried_is_told() {
     let index = Index::new(&planted());
     let id = |round: usize| digest::hex(&Sha256::digest(format!("id {round}")));

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::{FORM, JSON, gzip, lines, observe_one, unexplained};
+use super::{FORM, JSON, gzip, lines, minutes, observe_one, observe_with_profile, unexplained};
 use crate::{
     decode::body_leaves,
     model::{BlindSpotKind, Observations, text::hex},
@@ -29,6 +29,38 @@ fn a_planted_value_in_a_blob_does_not_explain_the_blob() {
     let short = STANDARD.encode(b"\0\x01quillon@example.test\0\x02\xff");
     let seen = observe_one("new.test/a", &[JSON], format!(r#"{{"blob":"{short}"}}"#).as_bytes());
     assert_eq!((unexplained(&seen, "/a"), is_dark(&seen)), (0, false));
+}
+
+#[test]
+fn a_few_minutes_of_a_series_do_not_explain_what_they_stand_in() {
+    let planted = |seen: &Observations| seen.planted["band.heart_rate"].found_in + seen.planted["band.heart_rate"].probably_in;
+    // An hour of the day in twenty thousand random bytes, in a field and as the whole body.
+    let mut blob = noise(20_000);
+    blob[700..760].copy_from_slice(&minutes()[100..160]);
+    let text = STANDARD.encode(&blob);
+    let seen = observe_with_profile(&[JSON], format!(r#"{{"a1":"{text}"}}"#).as_bytes());
+    assert_eq!((planted(&seen), unexplained(&seen, "/a"), is_dark(&seen)), (1, text.len() as u64, true));
+    let seen = observe_with_profile(&[("content-type", "application/octet-stream")], &blob);
+    assert_eq!((planted(&seen), unexplained(&seen, "/a"), is_dark(&seen)), (1, 20_000, true));
+    // Most of what is there is the day; what has no reading is nothing else.
+    let day = [&[0xff; 400][..], &minutes(), &noise(60), &[0; 900]].concat();
+    let text = STANDARD.encode(day);
+    let seen = observe_with_profile(&[JSON], format!(r#"{{"a1":"{text}"}}"#).as_bytes());
+    assert_eq!((planted(&seen), seen.coverage.ledger.named, is_dark(&seen)), (1, text.len() as u64, false));
+}
+
+#[test]
+fn of_a_list_of_numbers_only_the_minutes_are_named() {
+    let mut random = fastrand::Rng::with_seed(5);
+    let mut numbers: Vec<u32> = (0..5_000).map(|_| random.u32(1_000..60_000)).collect();
+    let hours = &minutes()[40..200];
+    numbers.splice(992..1152, hours.iter().map(|minute| u32::from(*minute)));
+    let digits: u64 = hours.iter().map(|minute| minute.to_string().len() as u64).sum();
+    let written: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    let seen = observe_with_profile(&[JSON], format!(r#"{{"a1":[{}]}}"#, written.join(",")).as_bytes());
+    assert_eq!(seen.coverage.ledger.named, digits);
+    let seen = observe_with_profile(&[JSON], format!(r#"{{"a1":"{}"}}"#, written.join(",")).as_bytes());
+    assert_eq!((seen.coverage.ledger.named, seen.planted["band.heart_rate"].found_in), (0, 1));
 }
 
 #[test]

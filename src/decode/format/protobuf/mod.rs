@@ -99,12 +99,10 @@ fn guessed_value(field: &Field<'_>, place: Place, walker: &mut Walker<'_>, depth
         Wire::Fixed32(bits) => bits.cast_signed().to_string(),
         Wire::Bytes(bytes) => return guessed_bytes(bytes, place, walker, depth),
     };
-    walker.leaf(Value::Number(&number), place.respelled());
-    if let Wire::Fixed32(bits) = field.wire
-        && is_float(bits)
-    {
+    match field.wire {
         // Degrees times 10^7 of 90 to 130 look like a float: where the phone was, it may be told by either.
-        walker.also(&bits.cast_signed().to_string(), place.respelled());
+        Wire::Fixed32(bits) if is_float(bits) => walker.number_or(&number, &bits.cast_signed().to_string(), place.respelled()),
+        _ => walker.leaf(Value::Number(&number), place.respelled()),
     }
 }
 
