@@ -4,6 +4,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 pub mod capture;
@@ -151,8 +152,10 @@ fn create_private_file(path: &Path) -> io::Result<fs::File> {
 
 /// Writes a whole file by way of a neighbour, so that a reader sees the old text or the new one and nothing between.
 fn replace_file(path: &Path, private: bool, text: &[u8]) -> io::Result<()> {
+    // Several threads may replace one file at once.
+    static WRITINGS: AtomicU64 = AtomicU64::new(0);
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".writing-{}", std::process::id()));
+    name.push(format!(".writing-{}-{}", std::process::id(), WRITINGS.fetch_add(1, Ordering::Relaxed)));
     let temporary = path.with_file_name(name);
     let _ = fs::remove_file(&temporary);
     let written = (|| {
