@@ -126,6 +126,10 @@ impl Tunnels {
                     let sentence = format!("besides {before}, {}", sentence(tunnel, rest));
                     host.unread.entry(kind(rest)).or_default().add(tunnel, sentence, tunnel.evidence.bytes);
                 }
+                if tunnel.evidence.passed_because == Some(PassReason::NamesOutside) {
+                    let sentence = format!("besides what was read, {CARRIED_OUTSIDE}");
+                    host.unread.entry(BlindSpotKind::PassedThrough).or_default().add(tunnel, sentence, None);
+                }
                 return;
             }
             outcome @ TunnelOutcome::ClosedWithoutRequest if has_begun(tunnel, outcome) => host.unread.entry(kind(outcome)).or_default(),
@@ -427,6 +431,9 @@ fn sentence(tunnel: &Tunnel, outcome: &TunnelOutcome) -> String {
     }
 }
 
+/// Said of a request that goes to a host in the scope and names one outside.
+const CARRIED_OUTSIDE: &str = "a request in it named a host outside the scope, so that request was passed on without being read";
+
 /// Stands for the names of all hosts outside the scope.
 const OUTSIDE_SCOPE: &str = "outside-scope";
 /// Where a blind spot is that names no host.
@@ -515,6 +522,11 @@ mod tests {
         let named = "the client named a host outside the scope in it, so the connection was passed on without being read: 1 byte sent, \
             2 received";
         check(&[passed(PassReason::NamesOutside, 1)], &[(PassedThrough, named)]);
+        let mut carried = Tunnel { outcome: TunnelOutcome::Read { requests: 2 }, ..passed(PassReason::NamesOutside, 1) };
+        carried.evidence.bytes = None;
+        let sentence = "besides what was read, a request in it named a host outside the scope, so that request was passed on without being \
+            read";
+        check(&[carried], &[(PassedThrough, sentence)]);
         let mut mqtt = passed(PassReason::OwnProtocol, 1);
         mqtt.evidence.protocol = Some("mqtt".to_owned());
         let sentence = "the client offered only protocols that are not HTTP (mqtt), so the connection was passed on without being read: \

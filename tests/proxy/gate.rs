@@ -214,16 +214,22 @@ async fn a_request_inside_the_scope_that_names_a_host_outside_is_passed_on_and_n
     let mut client = bench.http1("api.test").await;
     client.send_request(get("http://bank.test/account", "api.test")).await.expect("a response");
     drop(client);
-    // 5: without a tunnel.
+    // 5: without a tunnel; 6 counts it.
     let answer = bench.ask("GET http://api.test/account HTTP/1.1\r\nHost: bank.test\r\nConnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    let record = bench.finish().await;
+    // Of two names, nobody knows which one the server takes: it is not passed on.
+    let answer = bench.ask("GET http://api.test/ HTTP/1.1\r\nHost: api.test\r\nHost: bank.test\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    let mut record = bench.finish().await;
+    let refused = record.tunnels.pop_last().expect("told").1;
+    let why = "it names no server, or several".to_owned();
+    assert_eq!((refused.host.as_str(), refused.outcome), ("api.test", Some(TunnelOutcome::Malformed { why })));
 
     assert_eq!(record.only_exchange().url, "https://api.test/read");
     let told: Vec<_> = record.tunnels.iter().map(|(id, tunnel)| (id.0, tunnel.host.as_str(), tunnel.evidence.passed_because)).collect();
     let outside = |n| (n, "outside-scope-1", Some(PassReason::OutsideScope));
     let around = |n| (n, "api.test", Some(PassReason::NamesOutside));
-    assert_eq!(told, [around(1), outside(2), around(3), outside(4), outside(5)]);
+    assert_eq!(told, [around(1), outside(2), around(3), outside(4), around(5), outside(6)]);
     assert_eq!(record.tunnels[&TunnelId(1)].outcome, Some(TunnelOutcome::Read { requests: 1 }));
     assert_eq!(record.tunnels[&TunnelId(3)].outcome, Some(TunnelOutcome::PassedThrough));
 }

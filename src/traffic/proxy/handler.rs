@@ -33,6 +33,9 @@ impl Handler {
     }
 
     pub(super) async fn exchange(&mut self, mut request: Request<Body>) -> Response<Body> {
+        if !names_one_server(&request) {
+            return NamesNoServer.refusal();
+        }
         let Route { named, only_in_target } = self.route(&mut request);
         let Some(mut url) = told_url(request.uri()) else { return NamesNoServer.refusal() };
         if asks_for_websocket(&request) {
@@ -98,7 +101,17 @@ pub(super) struct Route {
     only_in_target: bool,
 }
 
-/// Said with the answer to a request whose target names no server: nothing of it is recorded.
+/// Whether a request has one `Host` field at most, which names a server or nothing (RFC 9112 section 3.2). Of several, each who
+/// reads it may take another one.
+pub(super) fn names_one_server<B>(request: &Request<B>) -> bool {
+    let mut fields = request.headers().get_all(HOST).iter();
+    let is_name = |field: &HeaderValue| {
+        field.is_empty() || field.to_str().is_ok_and(|field| !field.contains('@') && field.parse::<UriAuthority>().is_ok())
+    };
+    fields.next().is_none_or(is_name) && fields.next().is_none()
+}
+
+/// Said with the answer to a request that does not say which server it is for: nothing of it is recorded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NamesNoServer;
 
@@ -111,7 +124,7 @@ impl NamesNoServer {
 
     /// What is told of it.
     pub(super) fn unread(self) -> Unread {
-        Unread { outcome: TunnelOutcome::Malformed { why: "its target names no server".to_owned() }, bytes: None }
+        Unread { outcome: TunnelOutcome::Malformed { why: "it names no server, or several".to_owned() }, bytes: None }
     }
 }
 
@@ -142,6 +155,24 @@ mod tests {
         let told = told_url(&uri.parse().expect("a URI"));
         let told = told.as_ref().map(|url| (url.scheme.as_str(), url.host.as_str(), url.port, url.path_and_query.expose().as_str()));
         assert_eq!(told, expected, "{uri}");
+    }
+
+    #[test]
+    fn a_request_names_one_server() {
+        let check = |hosts: &[&str], expected: bool| {
+            let request = hosts
+                .iter()
+                .fold(Request::get("/"), |request, host| request.header(HOST, HeaderValue::from_bytes(host.as_bytes()).expect("a value")));
+            assert_eq!(names_one_server(&request.body(()).expect("a request")), expected, "{hosts:?}");
+        };
+        check(&[], true);
+        check(&[""], true);
+        check(&["api.test:8080"], true);
+        check(&["[2001:db8::1]:80"], true);
+        check(&["api.test", "api.test"], false);
+        check(&["api.test", "bank.test"], false);
+        check(&["bänk.test"], false);
+        check(&["me@api.test"], false);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Requests that are nobody's business: those that name a host outside the scope. They go the way of every other request, and
 //! nothing of them is kept but how much passed. What of a tunnel is not read, and why, is decided in `serve`.
 
+use std::sync::Arc;
+
 use http::{Request, Response, StatusCode, header::HOST};
 use hudsucker::Body;
 
@@ -8,7 +10,7 @@ use super::{
     casing::headers_as_written,
     connect::{bare_host, named_host},
     exchange::header_bytes,
-    handler::{Handler, Route, refusal},
+    handler::{Handler, NamesNoServer, Route, names_one_server, refusal},
     websocket::{asks_for_upgrade, take_over},
 };
 use crate::model::PassReason;
@@ -24,13 +26,22 @@ impl Handler {
     /// Passes a request on as it would one that is read, with its body, its response and whatever becomes of the connection. It
     /// is counted for the host outside the scope that it names.
     pub(super) async fn pass_unread(&mut self, mut request: Request<Body>, outside: String) -> Response<Body> {
-        let Route { named, .. } = self.route(&mut request);
-        if request.uri().host().is_none() {
-            return refusal(StatusCode::BAD_REQUEST);
+        if !names_one_server(&request) {
+            return NamesNoServer.refusal();
         }
-        let Ok(tunnel) = self.recorder.begin_outside(outside, 0).await else { return refusal(StatusCode::SERVICE_UNAVAILABLE) };
+        let Route { named, .. } = self.route(&mut request);
+        let Some(goes_to) = request.uri().host().map(bare_host) else { return NamesNoServer.refusal() };
+        // It may go to a server in the scope all the same, which then got something that nobody read.
+        let around = match &self.tunnel {
+            Some(around) => Ok(Some(Arc::clone(around))),
+            None if goes_to == outside || !self.tunnels.gate.reads(&goes_to) => Ok(None),
+            None => self.recorder.begin_tunnel(goes_to, request.uri().port_u16().unwrap_or(80)).await.map(Some),
+        };
+        let (Ok(around), Ok(tunnel)) = (around, self.recorder.begin_outside(outside, 0).await) else {
+            return refusal(StatusCode::SERVICE_UNAVAILABLE);
+        };
         tunnel.passes(PassReason::OutsideScope);
-        if let Some(around) = &self.tunnel {
+        if let Some(around) = around {
             around.carried_outside();
         }
         let exchange = self.recorder.begin_unread(tunnel, head_bytes(&request, self.tunnel.is_some()));
