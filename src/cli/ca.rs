@@ -262,7 +262,7 @@ fn remove(rig: &RigFolder, surroundings: &mut Surroundings) -> Result<Exit, Fail
         return none();
     }
     let _alone = alone(rig, "remove")?;
-    let old = authority::kept(rig).ok().flatten().map(|old| old.about().clone());
+    let old = authority::about(rig);
     if !rig.lock()?.remove_authority()? {
         return none();
     }
@@ -419,6 +419,16 @@ mod tests {
             assert_eq!((exit, out.as_str()), (Exit::Usage, ""), "{err}");
             assert!(err.contains("authority.pem") && err.contains("mode 644") && err.contains("ca rotate"), "{err}");
         }
+        // Whoever trusts a key that others know has to find it: it is named when it goes.
+        let mut known = at(folder.path(), MADE, &["ca", "rotate"]).1;
+        for line in [["ca", "rotate"], ["ca", "remove"]] {
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("ours");
+            let (exit, shown, err) = at(folder.path(), MADE, &line);
+            assert_eq!(exit, Exit::Clean);
+            assert!(err.contains(fingerprint(&known)), "{err}");
+            known = shown;
+        }
+        at(folder.path(), MADE, &["ca", "export"]);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
         fs::write(&file, "half a k").expect("ours");
         let (exit, _, err) = at(folder.path(), MADE, &["ca", "export"]);

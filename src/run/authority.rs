@@ -96,8 +96,16 @@ pub fn of_rig(rig: &RigFolder, now: Timestamp) -> Result<RigAuthority, RunError>
 /// [`RunError::Store`] when the new one cannot be written; then the old one is still there.
 pub fn rotate(rig: &RigFolder, now: Timestamp) -> Result<(Authority, Option<AuthorityAbout>), RunError> {
     let locked = rig.lock()?;
-    let old = kept(rig).ok().flatten().map(|old| old.about().clone());
+    let old = about(rig);
     Ok((make(&locked, now)?, old))
+}
+
+/// What can be told of the authority that is kept with a rig, also of one whose key others can read and that is used no more: it
+/// has to be found on each phone that trusts it.
+pub fn about(rig: &RigFolder) -> Option<AuthorityAbout> {
+    let text = rig.authority_to_name().ok().flatten()?;
+    // Exposed to be parsed; the key is dropped at once.
+    Some(Authority::from_pem(&rig.authority_file().display().to_string(), text.expose()).ok()?.about().clone())
 }
 
 /// Why an authority is of no use at `now`; `None` when it is.

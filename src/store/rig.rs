@@ -84,6 +84,27 @@ impl RigFolder {
     /// [`StoreError::Exposed`] when other users of this machine can read the key or put another in its place,
     /// [`StoreError::Io`] when it cannot be read.
     pub fn authority(&self) -> Result<Option<Captured<String>>, StoreError> {
+        self.read_authority(|path, file| {
+            // The file that was opened is asked, not the path: nobody can change it in between.
+            refuse_exposed(path, &file.metadata().map_err(|problem| StoreError::of("read", path, problem))?, OTHERS)?;
+            let folder = self.path.join(AUTHORITY);
+            let about = fs::metadata(&folder).map_err(|problem| StoreError::of("read", &folder, problem))?;
+            refuse_exposed(&folder, &about, OTHERS_WRITE)
+        })
+    }
+
+    /// The same, whoever else can read it: to tell which certificate it is, and never to be used.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when it cannot be read.
+    pub fn authority_to_name(&self) -> Result<Option<Captured<String>>, StoreError> {
+        self.read_authority(|_, _| Ok(()))
+    }
+
+    fn read_authority(
+        &self,
+        check: impl FnOnce(&Path, &fs::File) -> Result<(), StoreError>,
+    ) -> Result<Option<Captured<String>>, StoreError> {
         let path = self.authority_file();
         let fail = |problem| StoreError::of("read", &path, problem);
         let file = match fs::File::open(&path) {
@@ -91,10 +112,7 @@ impl RigFolder {
             Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(problem) => return Err(fail(problem)),
         };
-        // The file that was opened is asked, not the path: nobody can change it in between.
-        refuse_exposed(&path, &file.metadata().map_err(fail)?, OTHERS)?;
-        let folder = self.path.join(AUTHORITY);
-        refuse_exposed(&folder, &fs::metadata(&folder).map_err(fail)?, OTHERS_WRITE)?;
+        check(&path, &file)?;
         let mut text = String::new();
         io::Read::read_to_string(&mut io::Read::take(file, MOST_AUTHORITY), &mut text).map_err(fail)?;
         Ok(Some(Captured::new(text)))
