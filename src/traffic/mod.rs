@@ -190,6 +190,12 @@ pub enum TrafficError {
         /// What is wrong and where: line and column.
         problem: String,
     },
+    /// The address is another machine's.
+    #[error("listen on {address}: it is no address of this machine; name one that is with --listen")]
+    NotOurAddress {
+        /// The address.
+        address: SocketAddr,
+    },
     /// The address could not be listened on.
     #[error("listen on {address}: {problem}; another program may be using the port: choose another with --listen")]
     PortInUse {

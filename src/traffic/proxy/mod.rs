@@ -106,7 +106,7 @@ impl Proxy {
     /// threads of its own, so that the app never waits for the analysis.
     ///
     /// # Errors
-    /// [`TrafficError::PortInUse`] when the address cannot be listened on, [`TrafficError::Died`] when it cannot
+    /// [`TrafficError::PortInUse`] or [`TrafficError::NotOurAddress`] when the address cannot be listened on, [`TrafficError::Died`] when it cannot
     /// be set up.
     pub fn launch(self, events: TrafficSender) -> Result<RunningProxy, TrafficError> {
         let Self { setup: ProxySetup { listen, authority, upstream, gate, clock }, socks, head } = self;
@@ -280,7 +280,10 @@ fn listen_on(address: SocketAddr) -> Result<(SocketAddr, std::net::TcpListener),
         let listener = socket_on(address)?;
         Ok((listener.local_addr()?, listener))
     };
-    listen().map_err(|error: io::Error| TrafficError::PortInUse { address, problem: error.to_string() })
+    listen().map_err(|error: io::Error| match error.kind() {
+        io::ErrorKind::AddrNotAvailable => TrafficError::NotOurAddress { address },
+        _ => TrafficError::PortInUse { address, problem: error.to_string() },
+    })
 }
 
 fn socket_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
