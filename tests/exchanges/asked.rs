@@ -23,7 +23,7 @@ const EXPECTING: &str = "POST / HTTP/1.1\r\nHost: api.test\r\nContent-Length: 5\
 async fn a_server_can_refuse_an_upload_before_it_is_sent() {
     for answer in [
         "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n",
-        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 6\r\n\r\ndenied",
+        "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 6\r\n\r\ndenied",
         "HTTP/1.1 413 Too Large\r\nTransfer-Encoding: chunked\r\n\r\n6\r\ndenied\r\n0\r\n\r\n",
     ] {
         let (heard, mut after_the_head) = mpsc::unbounded_channel();
@@ -42,14 +42,45 @@ async fn a_server_can_refuse_an_upload_before_it_is_sent() {
         client.write_all(EXPECTING.as_bytes()).await.expect("sent");
         let head = read_head(&mut client).await;
         assert!(head.starts_with(answer.split("\r\n").next().expect("a line")), "{head}");
+        assert!(head.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "what comes next would be taken for the body: {head}");
+        client.shutdown().await.expect("closed, as it was told to");
         let rest = String::from_utf8(timeout(LONG, read_to_end(&mut client)).await.expect("it closes")).expect("text");
         assert_eq!(rest.contains("denied"), answer.contains("denied"), "{rest}");
         assert_eq!(timeout(LONG, after_the_head.recv()).await.expect("it closes").expect("heard"), b"", "{answer}");
         let record = bench.finish().await;
         let told = record.only();
-        assert_eq!((told.request.as_deref(), &told.error), (Some(&b""[..]), &None));
-        assert_eq!(told.notes, ["the server answered without asking for the body, so the client was not asked for it"]);
+        assert_eq!((&told.request, told.open[0].len(), &told.error), (&None, 0, &None), "nobody knows that there was nothing");
+        assert_eq!(told.notes, ["the server answered without asking for the body"]);
         assert_eq!(told.response.as_ref().map(Vec::len), Some(if answer.contains("denied") { 6 } else { 0 }));
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_comes_though_nobody_asked_for_it_is_recorded() {
+    let torn = "the connection ended in the middle of the request";
+    for (sent, error) in [("hello", None), ("he", Some(torn))] {
+        let cloud = Cloud::new();
+        let server = cloud.server(true, async |mut wire: Wire| {
+            read_head(&mut wire).await;
+            wire.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 6\r\n\r\ndenied").await.expect("sent");
+            read_to_end(&mut wire).await;
+        });
+        let bench = Bench::local(&cloud, server.await).await;
+        let mut client = bench.tls("api.test", &[b"http/1.1"]).await;
+        client.write_all(format!("{EXPECTING}{sent}").as_bytes()).await.expect("sent");
+        assert!(read_head(&mut client).await.starts_with("HTTP/1.1 401"));
+        client.shutdown().await.expect("closed");
+        assert_eq!(timeout(LONG, read_to_end(&mut client)).await.expect("it closes"), b"denied");
+        drop(client);
+        let record = bench.finish().await;
+        let told = record.only();
+        assert_eq!(told.error.as_deref(), error);
+        match error {
+            None => assert_eq!(told.request.as_deref(), Some(sent.as_bytes())),
+            Some(_) => assert_eq!((&told.request, told.open[0].as_slice()), (&None, sent.as_bytes())),
+        }
+        assert_eq!(told.notes, ["the server answered without asking for the body"]);
+        assert_eq!(told.response.as_deref(), Some(&b"denied"[..]));
     }
 }
 

@@ -35,7 +35,7 @@ use tattletale::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::mpsc,
     task::JoinHandle,
     time::timeout,
@@ -294,6 +294,51 @@ async fn a_server_sees_an_upload_before_its_client_has_sent_it() {
         let record = bench.finish().await;
         assert_eq!(record.only().request, None);
         assert_eq!(record.only().error.as_deref(), Some("the connection ended in the middle of the request"));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_the_rules_is_told_apart_from_one_that_breaks_off() {
+    let broke = "the body of the request broke the rules of HTTP";
+    let left = "the connection ended in the middle of the request";
+    let field = |name: &str, value: &str| {
+        let text = |text: &str| [&[u8::try_from(text.len()).expect("short")], text.as_bytes()].concat();
+        [vec![0], text(name), text(value)].concat()
+    };
+    // `:method: POST` and `:scheme: https` from the static table.
+    let head = [vec![0x83, 0x87], field(":path", "/"), field(":authority", "api.test"), field("content-length", "5")].concat();
+    let http2 = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), once::frame(4, 0, 0, &[]), once::frame(1, 4, 1, &head)].concat();
+    let chunked = b"POST / HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let cases: [(&[u8], &[u8], Vec<u8>, &str); 6] = [
+        (b"http/1.1", &chunked, b"5\r\nhello\r\nZZ\r\nmore\r\n0\r\n\r\n".to_vec(), broke),
+        (b"http/1.1", &chunked, b"5\r\nhello\r\n0\r\nno trailer\r\n\r\n".to_vec(), broke),
+        (b"http/1.1", &chunked, b"5\r\nhello\r\n5\r\nhe".to_vec(), left),
+        (b"h2", &http2, once::frame(0, 1, 1, b"thirty bytes, five announced.."), broke),
+        (b"h2", &http2, once::frame(0, 0, 1, b"he"), left),
+        // The client gives it up.
+        (b"h2", &http2, [once::frame(0, 0, 1, b"he"), once::frame(3, 0, 1, &[0, 0, 0, 8])].concat(), left),
+    ];
+    for (alpn, head, body, error) in cases {
+        let (seen, mut heads) = mpsc::unbounded_channel();
+        let cloud = Cloud::new();
+        let server = cloud.server(true, move |mut wire: Wire| {
+            let seen = seen.clone();
+            async move {
+                let _ = seen.send(read_head(&mut wire).await);
+                read_to_end(&mut wire).await;
+            }
+        });
+        let bench = Bench::local(&cloud, server.await).await;
+        let mut client = bench.tls("api.test", &[alpn]).await;
+        client.write_all(head).await.expect("sent");
+        timeout(LONG, heads.recv()).await.expect("the request has begun").expect("a head");
+        client.write_all(&body).await.expect("sent");
+        client.shutdown().await.expect("closed");
+        let _ = timeout(LONG, read_to_end(&mut client)).await;
+        drop(client);
+        let record = bench.finish().await;
+        let told = record.only();
+        assert_eq!((told.error.as_deref(), &told.request), (Some(error), &None), "{}", String::from_utf8_lossy(&body));
     }
 }
 
@@ -690,9 +735,11 @@ async fn tcp_server<F: Future<Output = ()> + Send + 'static>(each: impl Fn(TcpSt
     address
 }
 
-/// An address that nobody listens on.
+/// An address that nobody listens on. Its port stays taken until the tests are over: a free one would be another test's soon.
 async fn dead() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.expect("a free port").local_addr().expect("bound")
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+    Box::leak(Box::new(socket)).local_addr().expect("bound")
 }
 
 /// A bench with a server that answers everything and shows the heads of the requests.

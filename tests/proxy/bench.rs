@@ -41,7 +41,7 @@ use tattletale::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Notify,
     task::JoinHandle,
 };
@@ -389,8 +389,11 @@ async fn behind_a_front(authority: &Arc<Authority>) -> SocketAddr {
 /// Servers: TLS, plain HTTP, and a port that nobody listens on.
 pub(crate) async fn cloud(authority: &Arc<Authority>) -> (SocketAddr, SocketAddr, SocketAddr) {
     let bind = || async { TcpListener::bind("127.0.0.1:0").await.expect("a free port") };
-    let (tls, plain, dead) = (bind().await, bind().await, bind().await);
-    let addresses = [&tls, &plain, &dead].map(|listener| listener.local_addr().expect("bound"));
+    let (tls, plain) = (bind().await, bind().await);
+    // Its port stays taken until the tests are over: a free one would be another server's soon.
+    let dead = Box::leak(Box::new(TcpSocket::new_v4().expect("a socket")));
+    dead.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+    let addresses = [tls.local_addr(), plain.local_addr(), dead.local_addr()].map(|address| address.expect("bound"));
     let authority = Arc::clone(authority);
     tokio::spawn(async move {
         loop {

@@ -204,6 +204,8 @@ struct State {
     request_ended: bool,
     answered: bool,
     response_ended: bool,
+    /// Whether the server answered a client that waited to be asked for the body, without asking.
+    never_asked: bool,
     error: Option<String>,
     notes: u8,
     /// Counts it as in flight, or as an open connection.
@@ -318,6 +320,16 @@ impl Exchange {
             state.notes += 1;
             self.recorder.tell_end(TrafficEvent::Noted { id: self.id, at: self.recorder.clock.now(), note });
         }
+    }
+
+    /// The server answered without asking for the body: that none comes is then no failure.
+    pub(super) fn never_asked(&self) {
+        self.state().never_asked = true;
+    }
+
+    /// Whether the client was free to send no body.
+    pub(super) fn may_lack_a_body(&self) -> bool {
+        self.state().never_asked
     }
 
     /// Whether the whole request body was read, and told.

@@ -87,21 +87,40 @@ pub(super) struct NotResolved;
 #[error("the connection was not made in time")]
 pub(super) struct TooSlow;
 
+/// Whether a body ended because what the peer sent is not HTTP as it should be, so not because the peer left or gave it up.
+pub(super) fn breaks_the_rules(error: &(dyn StdError + 'static)) -> bool {
+    causes(error).any(|cause| match (cause.downcast_ref::<h2::Error>(), cause.downcast_ref::<io::Error>()) {
+        // What ends a whole connection of HTTP/2 need not be this body's fault.
+        (Some(error), _) => error.is_library() && error.is_reset() && error.reason().is_some_and(|reason| BROKEN.contains(&reason)),
+        // Of HTTP/1, the library tells a chunk or a trailer that it cannot read so.
+        (_, Some(error)) => matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) && !wraps_tls(error),
+        _ => false,
+    })
+}
+
+/// For these the HTTP/2 library resets a stream whose data it refuses (RFC 9113 section 7).
+const BROKEN: [h2::Reason; 4] =
+    [h2::Reason::PROTOCOL_ERROR, h2::Reason::FLOW_CONTROL_ERROR, h2::Reason::FRAME_SIZE_ERROR, h2::Reason::STREAM_CLOSED];
+
+/// TLS that is wrong is told as `InvalidData` too, but what it carries is not at fault.
+fn wraps_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|wrapped| wrapped.is::<rustls::Error>())
+}
+
+/// An error and everything that caused it.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&cause| match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        // `source` of an `io::Error` skips the error that it wraps.
+        Some(wrapped) => Some(wrapped as &(dyn StdError + 'static)),
+        None => cause.source(),
+    })
+}
+
 impl Failure {
     /// Reads an error and everything that caused it. `connecting` says that there was no connection yet.
     pub(super) fn of(error: &(dyn StdError + 'static), connecting: bool) -> Self {
-        let mut next = Some(error);
-        while let Some(cause) = next {
-            if let Some(known) = Self::of_one(cause, connecting) {
-                return known;
-            }
-            // `source` of an `io::Error` skips the error that it wraps.
-            next = match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-                Some(wrapped) => Some(wrapped),
-                None => cause.source(),
-            };
-        }
-        if connecting { Self::NotConnected } else { Self::NoResponse }
+        let known = causes(error).find_map(|cause| Self::of_one(cause, connecting));
+        known.unwrap_or(if connecting { Self::NotConnected } else { Self::NoResponse })
     }
 
     fn of_one(cause: &(dyn StdError + 'static), connecting: bool) -> Option<Self> {

@@ -30,6 +30,8 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
+use tokio::runtime::Handle;
+
 use super::{
     casing::headers_as_written,
     exchange::{Exchange, told_version},
@@ -204,10 +206,14 @@ async fn tell_answer(exchange: &Arc<Exchange>, ahead: &ReadAhead, response: Resp
     exchange.answered(parts.status.as_u16(), told_version(parts.version), headers).await?;
     let refused = ahead.is_refused();
     if refused {
-        exchange.note("the server answered without asking for the body, so the client was not asked for it".to_owned());
-        exchange.tell(exchange.body_end(Side::Request, Vec::new())).await?;
+        exchange.note("the server answered without asking for the body".to_owned());
+        exchange.never_asked();
     }
     strip_hop_by_hop(&mut parts.headers, &[]);
+    if refused {
+        // What the client sends next on this connection would be taken for the body (RFC 9110 section 10.1.1).
+        parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let body = Body::from(body);
     let response = if body.is_end_stream() {
         exchange.tell(exchange.body_end(Side::Response, Vec::new())).await?;
@@ -223,7 +229,8 @@ async fn tell_answer(exchange: &Arc<Exchange>, ahead: &ReadAhead, response: Resp
     Ok(Response::from_parts(parts, response))
 }
 
-/// A response to an upload that nobody asked for: the connection that waits to send it has to wait until the response is over.
+/// A response to an upload that nobody asked for: the connection that waits to send it has to wait until the response is over. The
+/// client may have sent it all the same, which is read then.
 struct Unasked {
     response: Body,
     upload: ReadAhead,
@@ -231,7 +238,10 @@ struct Unasked {
 
 impl Drop for Unasked {
     fn drop(&mut self) {
-        self.upload.drop_it();
+        match Handle::try_current() {
+            Ok(runtime) if !self.upload.has_ended() => drop(runtime.spawn(self.upload.clone().read_on())),
+            _ => self.upload.drop_it(),
+        }
     }
 }
 

@@ -6,13 +6,16 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::exchange::{Exchange, TORN_UPLOAD, told_headers};
+use super::{
+    exchange::{Exchange, TORN_UPLOAD, told_headers},
+    failure::breaks_the_rules,
+};
 use crate::traffic::{Side, TrafficError, TrafficEvent};
 
 /// One of an exchange's bodies.
@@ -22,6 +25,10 @@ pub(super) struct Tee {
     side: Side,
     /// Whether the end was told.
     ended: bool,
+    /// Whether there was any data.
+    begun: bool,
+    /// Whether somebody has begun to read it.
+    read: bool,
     waiting: Option<Waiting>,
 }
 
@@ -36,7 +43,7 @@ struct Waiting {
 
 impl Tee {
     pub(super) fn new(inner: hudsucker::Body, exchange: Arc<Exchange>, side: Side) -> Self {
-        Self { inner, exchange, side, ended: false, waiting: None }
+        Self { inner, exchange, side, ended: false, begun: false, read: false, waiting: None }
     }
 
     /// What must be told before a frame passes. Copies the bytes: keeping the frame's own would keep whole read buffers.
@@ -45,6 +52,7 @@ impl Tee {
         if let Some(data) = frame.and_then(Frame::data_ref)
             && !data.is_empty()
         {
+            self.begun = true;
             events.push(self.exchange.piece(self.side, data));
         }
         let trailers = frame.and_then(Frame::trailers_ref);
@@ -54,6 +62,13 @@ impl Tee {
             events.push(self.exchange.body_end(self.side, trailers.map(told_headers).unwrap_or_default()));
         }
         events
+    }
+
+    /// Notes why an upload has no end.
+    fn torn(&self, error: &hudsucker::Error) {
+        if self.side == Side::Request && (self.begun || !self.exchange.may_lack_a_body()) {
+            self.exchange.failed(if breaks_the_rules(error) { MALFORMED_UPLOAD } else { TORN_UPLOAD });
+        }
     }
 
     /// Tells events now, or gives a future that does when there is room.
@@ -79,13 +94,12 @@ impl Body for Tee {
     type Error = hudsucker::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.read = true;
         if self.waiting.is_none() {
             let frame = match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
                 Some(Ok(frame)) => Some(frame),
                 Some(Err(error)) => {
-                    if self.side == Side::Request {
-                        self.exchange.failed(TORN_UPLOAD);
-                    }
+                    self.torn(&error);
                     return Poll::Ready(Some(Err(error)));
                 }
                 None => None,
@@ -113,3 +127,31 @@ impl Body for Tee {
         if self.waiting.is_some() { SizeHint::default() } else { self.inner.size_hint() }
     }
 }
+
+impl Drop for Tee {
+    /// The library drops a request of HTTP/2 whose stream it has reset, before anybody read up to the reason.
+    fn drop(&mut self) {
+        if self.side != Side::Request || !self.read || self.ended || self.waiting.is_some() {
+            return;
+        }
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..MOST_LEFT {
+            match Pin::new(&mut self.inner).poll_frame(&mut context) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let events = self.events(Some(&frame));
+                    if self.tell(events).is_some() {
+                        return;
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return self.torn(&error),
+                Poll::Ready(None) | Poll::Pending => return,
+            }
+        }
+    }
+}
+
+/// So many frames are read of a body that nobody reads any more.
+const MOST_LEFT: usize = 64;
+
+/// Said when a client sends a body that cannot be read to its end.
+const MALFORMED_UPLOAD: &str = "the body of the request broke the rules of HTTP";

@@ -122,7 +122,7 @@ impl ReadAhead {
         }
     }
 
-    /// The server has answered. If the client was not asked until now, it never is, and the body is to be [dropped][Self::drop_it]
+    /// The server has answered. If the client was not asked until now, it never is, and the body is to be [read on][Self::read_on]
     /// after the response. Tells whether that is so.
     pub(super) fn is_refused(&self) -> bool {
         let mut state = lock(&self.0);
@@ -194,6 +194,21 @@ impl ReadAhead {
     /// client that is still sending may take that for the answer (curl 7.88 over HTTP/2), or never get to read it.
     pub(super) async fn linger(self) {
         poll_fn(|context| lock(&self.0).left_alone(context)).await;
+        let _ = tokio::time::timeout(LINGER, self.drain()).await;
+        self.drop_it();
+    }
+
+    /// It was answered without being asked for. Whoever would send it is to leave, and what the client sent all the same is read for
+    /// a moment.
+    pub(super) async fn read_on(self) {
+        let waiting = {
+            let mut state = lock(&self.0);
+            state.attempt += 1;
+            state.waiting.take()
+        };
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
         let _ = tokio::time::timeout(LINGER, self.drain()).await;
         self.drop_it();
     }
