@@ -134,7 +134,9 @@ impl Tunnels {
             }
             outcome @ TunnelOutcome::ClosedWithoutRequest if has_begun(tunnel, outcome) => host.unread.entry(kind(outcome)).or_default(),
             TunnelOutcome::ClosedWithoutRequest => match tunnel.evidence.leaving {
-                Some(leaving) if leaving.looks_like_pinning() => host.pinned.entry(tunnel.alpn.clone()).or_default(),
+                Some(leaving) if leaving.looks_like_pinning() && !has_greeted(tunnel) => {
+                    host.pinned.entry(tunnel.alpn.clone()).or_default()
+                }
                 leaving => host.unused.entry(unused(tunnel, leaving)).or_default(),
             },
             TunnelOutcome::PassedThrough if tunnel.evidence.passed_because == Some(PassReason::Refused) => &mut host.given_up,
@@ -372,6 +374,11 @@ fn has_begun(tunnel: &Tunnel, outcome: &TunnelOutcome) -> bool {
     *outcome == TunnelOutcome::ClosedWithoutRequest && tunnel.evidence.bytes.is_some_and(|bytes| bytes.sent > 0)
 }
 
+/// Whether a client that sent no request greeted the server, and so accepted our certificate.
+fn has_greeted(tunnel: &Tunnel) -> bool {
+    tunnel.evidence.protocol.as_deref() == Some("h2")
+}
+
 /// Whether nothing came from the client, so that its server was to be asked.
 fn was_silent(tunnel: &Tunnel) -> bool {
     matches!(tunnel.outcome, TunnelOutcome::Unreachable { .. }) && tunnel.evidence.bytes == Some(PassedBytes::default())
@@ -387,6 +394,7 @@ fn sentence(tunnel: &Tunnel, outcome: &TunnelOutcome) -> String {
             "the client began a request, and the connection ended before its head was complete".to_owned()
         }
         TunnelOutcome::ClosedWithoutRequest => match (tunnel.evidence.leaving, unused(tunnel, tunnel.evidence.leaving)) {
+            _ if has_greeted(tunnel) => "the client greeted the server over HTTP/2, then sent no request: the connection was not needed",
             (Some(leaving), _) if leaving.looks_like_pinning() => {
                 "the client finished the handshake, then closed at once without a request, as an app does that checks certificates itself \
                  (pinning)"
@@ -710,6 +718,12 @@ mod tests {
         // Another kind of client was read: a browser's page beside a pinned library.
         check(&[left(LeftBy::CloseNotify, 40, "http/1.1"), read()], &[told(pinned)]);
         check(&[left(LeftBy::CloseNotify, 9_000, "http/1.1"), read()], &[]);
+        // It had written inside TLS.
+        let mut greeted = left(LeftBy::Cut, 40, "h2");
+        greeted.evidence.protocol = Some("h2".to_owned());
+        let sentence = "the client greeted the server over HTTP/2, then sent no request: the connection was not needed";
+        check(std::slice::from_ref(&greeted), &[told(sentence)]);
+        check(&[greeted, Tunnel { alpn: vec!["http/1.1".to_owned()], ..read() }], &[]);
         // Nothing was sent at all.
         let silent = Tunnel { sni: None, alpn: Vec::new(), ..tunnel(TunnelOutcome::ClosedWithoutRequest) };
         check(std::slice::from_ref(&silent), &[told("the client opened a connection and sent nothing through it")]);

@@ -215,6 +215,99 @@ async fn http_2_that_breaks_its_rules_is_told() {
     }
 }
 
+/// The preface of HTTP/2, and SETTINGS without any.
+const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// The request line's fields in HPACK: `POST https://plain.test/`.
+const FIELDS: &[u8] = b"\x83\x87\x84\x41\x0aplain.test";
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
+    [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+/// What is told of frames that a client sends after its greeting, by itself and after a request that was read.
+async fn check_http2(name: &str, frames: &[u8], expected: &TunnelOutcome, bytes: Option<u64>) {
+    for before in [false, true] {
+        let bench = Bench::start().await;
+        let mut stream = bench.tls("plain.test", bench.trusting(&[b"h2"])).await.expect("a handshake");
+        stream.write_all(GREETING).await.expect("sent");
+        if before {
+            stream.write_all(&frame(1, 5, 1, &[b"\x82", &FIELDS[1..]].concat())).await.expect("sent");
+            stream.flush().await.expect("sent");
+            // Until its answer has begun.
+            let mut header = [0; 9];
+            while header[3] != 1 {
+                stream.read_exact(&mut header).await.expect("a frame");
+                let length = usize::from(header[1]) << 8 | usize::from(header[2]);
+                stream.read_exact(&mut vec![0; length]).await.expect("its payload");
+            }
+        }
+        stream.write_all(frames).await.expect("sent");
+        stream.shutdown().await.expect("half closed");
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+        let record = bench.finish().await;
+        let told = only(&record);
+        let outcome = if before { told.evidence.afterwards.as_ref() } else { told.outcome.as_ref() };
+        assert_eq!((outcome, sent(told)), (Some(expected), bytes), "{name}");
+        assert_eq!(told.evidence.leaving, None, "{name}");
+        assert_eq!(record.exchanges.len(), usize::from(before), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_http_2_that_is_refused_is_told() {
+    let refused = TunnelOutcome::Malformed { why: "its HTTP/2 stream was refused".to_owned() };
+    let head = |fields: &[u8]| [frame(1, 4, 3, fields), frame(0, 1, 3, b"secret")].concat();
+    let field = |name: &[u8], value: &[u8]| {
+        [&[0, u8::try_from(name.len()).expect("short")], name, &[u8::try_from(value.len()).expect("short")], value].concat()
+    };
+    let connection = [FIELDS, &field(b"connection", b"keep-alive")].concat();
+    check_http2("a field of the connection", &head(&connection), &refused, None).await;
+    let no_path = [&FIELDS[..2], &FIELDS[3..]].concat();
+    check_http2("no path", &head(&no_path), &refused, None).await;
+    check_http2("no authority that is one", &head(b"\x83\x87\x84\x41\x05a b c"), &refused, None).await;
+    let extended = [&field(b":method", b"CONNECT"), &FIELDS[1..], &field(b":protocol", b"websocket")].concat();
+    check_http2("CONNECT for a protocol", &head(&extended), &refused, None).await;
+    let mut long = frame(1, 0, 3, FIELDS);
+    for _ in 0..80 {
+        // A field of 15,000 bytes: its length in 7 bits and then some.
+        let field = [&b"\0\x01x\x7f\x99\x74"[..], &[b'y'; 15_000]].concat();
+        long.extend(frame(9, 0, 3, &field));
+    }
+    long.extend(frame(9, 4, 3, b""));
+    check_http2("too long a head", &long, &refused, None).await;
+    check_http2("half a head", &frame(1, 0, 3, FIELDS), &TunnelOutcome::ClosedWithoutRequest, Some(9 + FIELDS.len() as u64)).await;
+}
+
+#[tokio::test]
+async fn requests_of_http_2_whose_client_leaves_at_once_broke_no_rule() {
+    let bench = Bench::start().await;
+    let mut stream = bench.tls("plain.test", bench.trusting(&[b"h2"])).await.expect("a handshake");
+    let requests = [1, 3, 5].map(|stream| [frame(1, 4, stream, FIELDS), frame(0, 1, stream, b"secret")].concat()).concat();
+    stream.write_all(&[GREETING, &requests].concat()).await.expect("sent");
+    stream.shutdown().await.expect("half closed");
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    let record = bench.finish().await;
+    let told = only(&record);
+    let outcomes = [told.outcome.as_ref(), told.evidence.afterwards.as_ref()];
+    assert!(!outcomes.iter().flatten().any(|outcome| matches!(outcome, TunnelOutcome::Malformed { .. })), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_only_greets_over_http_2_has_accepted_the_certificate() {
+    let bench = Bench::start().await;
+    let mut stream = bench.tls("plain.test", bench.trusting(&[b"h2"])).await.expect("a handshake");
+    stream.write_all(GREETING).await.expect("sent");
+    stream.shutdown().await.expect("half closed");
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    let record = bench.finish().await;
+    let told = only(&record);
+    assert_eq!(told.outcome, Some(TunnelOutcome::ClosedWithoutRequest));
+    assert_eq!((told.evidence.protocol.as_deref(), told.evidence.bytes), (Some("h2"), None));
+}
+
 #[tokio::test]
 async fn tls_that_breaks_after_a_request_is_told() {
     let bench = Bench::start().await;
@@ -275,6 +368,30 @@ async fn half_a_head_is_told_and_half_a_body_is_none() {
             ("plain.test", read, None, None),
         ]
     );
+}
+
+#[tokio::test]
+async fn half_a_head_is_told_after_an_upgrade_that_was_declined() {
+    for port in [80, 0] {
+        let bench = Bench::start().await;
+        let (target, mut stream) = match port {
+            0 => ("http://plain.test/good", TcpStream::connect(bench.address()).await.expect("the proxy listens")),
+            _ => ("/good", bench.tunnel("plain.test:80").await),
+        };
+        // As the HTTP client of Java sends each first request.
+        let request = format!(
+            "POST {target} HTTP/1.1\r\nHost: plain.test\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+             HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nContent-Length: 2\r\n\r\nok"
+        );
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        answer(&mut stream).await;
+        stream.write_all(HALF.as_bytes()).await.expect("sent");
+        stream.shutdown().await.expect("half closed");
+        let _ = read_all(&mut stream).await;
+        let record = bench.finish().await;
+        assert_eq!(record.exchanges.len(), 1);
+        assert_eq!(sent(only(&record)), Some(HALF.len() as u64), "{target}");
+    }
 }
 
 #[tokio::test]

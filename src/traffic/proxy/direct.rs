@@ -3,7 +3,7 @@
 
 use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 
-use http::{Request, Response, header::HOST};
+use http::{Method, Request, Response, header::HOST};
 use hudsucker::Body;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -59,8 +59,13 @@ impl Direct {
         let (address, handler) = (*address, front.handler());
         let _untold = handler.recorder.untold();
         let service = service_fn(|request: Request<Incoming>| {
-            let (mut front, request) = (front.clone(), account.request(request));
-            async move { Ok::<_, Infallible>(answer(&mut front, address, request).await) }
+            let (mut front, account) = (front.clone(), Arc::clone(account));
+            let (connects, request) = (request.method() == Method::CONNECT, account.request(request));
+            async move {
+                let response = answer(&mut front, address, request).await;
+                account.answer(connects, response.status());
+                Ok::<_, Infallible>(response)
+            }
         });
         let client = TokioIo::new(Heard::new(client, Arc::clone(account)));
         let connection = handler.tunnels.http.serve_connection_with_upgrades(client, service);
@@ -87,7 +92,8 @@ impl Direct {
                 }
                 _ = ending.wait_for(|ending| *ending != Ending::NotYet), if !stops => {
                     stops = true;
-                    if account.half_a_head().is_some() {
+                    account.goes_away();
+                    if !account.is_http2() && account.half_a_head().is_some() {
                         break Ok(());
                     }
                     connection.as_mut().graceful_shutdown();

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::{Method, Request, Version, header::UPGRADE};
+use http::{Request, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
 use hudsucker::Body;
@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
+    blocks::Blocks,
     connect::bare_host,
     opening::{Opening, is_token, opening},
 };
@@ -30,6 +31,10 @@ pub(super) struct Heard<S> {
     /// What was read, and not asked for yet. The engine asks for no more than the preface of HTTP/2 at first, and may refuse that
     /// little: then what came with it would not be known.
     ahead: Bytes,
+    /// Heads and requests when the end was held back: see [`Account::waits`].
+    held_back: Option<(u64, u64)>,
+    /// The end that is held back.
+    end: Option<io::Result<()>>,
 }
 
 /// The account of one connection.
@@ -45,8 +50,10 @@ struct Since {
     bytes: u64,
     /// Requests that were read.
     requests: u64,
-    /// Frames are counted nowhere: which request they belong to is not known here.
-    is_http2: bool,
+    /// The heads of requests of HTTP/2: which request anything else belongs to is not known here.
+    blocks: Blocks,
+    /// We take no more requests, and said so.
+    goes_away: bool,
 }
 
 /// What is to come next.
@@ -57,6 +64,8 @@ enum Stage {
     Head,
     /// The rest of a request, and its answer: whether there was some of each.
     Request { complete: bool, answered: bool },
+    /// No HTTP any more.
+    Left,
 }
 
 /// What could not be read when a connection ended.
@@ -69,29 +78,47 @@ pub(super) struct Unread {
 
 impl<S> Heard<S> {
     pub(super) const fn new(inner: S, account: Arc<Account>) -> Self {
-        Self { inner, account, ahead: Bytes::new() }
+        Self { inner, account, ahead: Bytes::new(), held_back: None, end: None }
+    }
+}
+
+impl<S> Heard<S> {
+    /// Gives the end of what comes, as soon as no request that came before it is to be handed over any more.
+    fn hold_back(&mut self, end: io::Result<()>, context: &Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(waits) = self.account.waits()
+            && self.held_back.replace(waits) != Some(waits)
+        {
+            self.end = Some(end);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(end)
     }
 }
 
 impl Account {
-    /// A request was read. Its body is watched to its end. After one by which the connection may become something else, what comes
-    /// is no request.
+    /// A request was read. Its body is watched to its end.
     pub(super) fn request(self: &Arc<Self>, request: Request<Incoming>) -> Request<Body> {
-        let stays = request.method() != Method::CONNECT && !request.headers().contains_key(UPGRADE);
-        let complete = stays && request.body().is_end_stream();
+        let complete = request.body().is_end_stream();
         {
             let mut since = self.since();
             since.requests += 1;
-            since.is_http2 = request.version() == Version::HTTP_2;
             since.first.clear();
             since.bytes = 0;
             since.stage = Stage::Request { complete, answered: false };
-            if complete || !stays || since.is_http2 {
+            if complete || request.version() == Version::HTTP_2 {
                 return request.map(Body::from);
             }
         }
         let account = Arc::clone(self);
         request.map(|inner| Body::from(BoxBody::new(Watched { inner, account })))
+    }
+
+    /// A request got this answer, by which the connection may become something else. Then what comes is no request.
+    pub(super) fn answer(&self, connects: bool, status: StatusCode) {
+        if status == StatusCode::SWITCHING_PROTOCOLS || (connects && status.is_success()) {
+            self.since().stage = Stage::Left;
+        }
     }
 
     /// How many requests were read.
@@ -102,9 +129,42 @@ impl Account {
     /// How much of a request's head has come that is not complete.
     pub(super) fn half_a_head(&self) -> Option<u64> {
         let since = self.since();
-        let is_head = since.stage == Stage::Head && !since.is_http2 && !since.first.starts_with(b"PRI * HTTP/2");
+        if since.blocks.is_http2() {
+            return since.blocks.half();
+        }
+        let is_head = since.stage == Stage::Head;
         let says_something = since.first.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
         (is_head && says_something).then_some(since.bytes)
+    }
+
+    /// What of HTTP/2 never became a request: its engine refuses a stream without a word to us.
+    fn refused(&self) -> Option<Unread> {
+        let since = self.since();
+        let refused = since.blocks.whole() > since.requests && !since.goes_away;
+        refused.then(|| Unread { outcome: TunnelOutcome::Malformed { why: REFUSED.to_owned() }, bytes: None })
+    }
+
+    /// What is known to be unread when the connection breaks off, however it does.
+    pub(super) fn broke_off(&self) -> Option<Unread> {
+        let half = || self.half_a_head().map(|bytes| Unread { outcome: TunnelOutcome::ClosedWithoutRequest, bytes: Some(bytes) });
+        self.refused().or_else(half)
+    }
+
+    /// No more requests are taken from here on. What the client asks before it has heard of that, it has to ask again.
+    pub(super) fn goes_away(&self) {
+        self.since().goes_away = true;
+    }
+
+    /// Whether it is HTTP/2.
+    pub(super) fn is_http2(&self) -> bool {
+        self.since().blocks.is_http2()
+    }
+
+    /// Heads and requests of HTTP/2, when there are fewer of these. When the connection ends, the engine forgets requests that it
+    /// has not handed over.
+    fn waits(&self) -> Option<(u64, u64)> {
+        let since = self.since();
+        (since.blocks.whole() > since.requests).then_some((since.blocks.whole(), since.requests))
     }
 
     /// What could not be read when the connection ended, in this error if in one. `not_http` is what is said of what is no HTTP.
@@ -114,7 +174,7 @@ impl Account {
             return Some(Unread { outcome: TunnelOutcome::Malformed { why: broken }, bytes: None });
         }
         let Some(broken) = error.filter(|error| error.is_parse()) else {
-            return self.half_a_head().map(|bytes| Unread { outcome: TunnelOutcome::ClosedWithoutRequest, bytes: Some(bytes) });
+            return self.broke_off();
         };
         let since = self.since();
         let outcome = match begins_a_request(&since.first) {
@@ -140,13 +200,14 @@ impl Account {
             return;
         }
         let mut since = self.since();
+        since.blocks.read(bytes);
         match since.stage {
             Stage::Request { complete: true, answered: true } => {
                 since.stage = Stage::Head;
                 since.first.clear();
                 since.bytes = 0;
             }
-            Stage::Request { .. } => return,
+            Stage::Request { .. } | Stage::Left => return,
             Stage::Head => {}
         }
         since.bytes += bytes.len() as u64;
@@ -191,9 +252,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
-        self.account.read(buffer.filled().get(before..).unwrap_or_default());
-        Poll::Ready(Ok(()))
+        if buffer.remaining() > 0
+            && let Some(end) = self.end.take()
+        {
+            return self.hold_back(end, context);
+        }
+        let read = ready!(Pin::new(&mut self.inner).poll_read(context, buffer));
+        let came = buffer.filled().get(before..).unwrap_or_default();
+        self.account.read(came);
+        let ends = read.is_err() || (came.is_empty() && buffer.remaining() > 0);
+        if ends { self.hold_back(read, context) } else { Poll::Ready(read) }
     }
 }
 
@@ -302,6 +370,8 @@ fn host_and_port(text: &[u8], default: u16) -> Option<(String, u16)> {
 
 /// What is kept of what came: enough for its request line and its first fields.
 const MOST_HEARD: usize = 8 * 1024;
+/// Why what came over HTTP/2 is no request.
+const REFUSED: &str = "its HTTP/2 stream was refused";
 /// Who asks for no more than this only wants to know which version of HTTP it is.
 const LITTLE: usize = 64;
 const LONGEST_METHOD: usize = 32;

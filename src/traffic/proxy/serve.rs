@@ -37,7 +37,7 @@ use super::{
     fronting::Target,
     gate::Gate,
     handler::{Handler, NamesNoServer, refusal},
-    heard::{Account, Heard, Unread},
+    heard::{Account, Heard},
     metered::Metered,
     opening::{Opening, Spoken, listen, patience, protocol, read_opening},
     refusals::Refusals,
@@ -213,7 +213,7 @@ impl Inside {
         let service = service_fn(|request: Request<Incoming>| {
             let (mut handler, tunnel, scheme) = (self.handler.clone(), Arc::clone(&self.tunnel), scheme.clone());
             let (tunnels, read, address) = (Arc::clone(&self.tunnels), Arc::clone(&read), self.address);
-            let request = account.request(request);
+            let (account, request) = (Arc::clone(&account), account.request(request));
             async move {
                 let outside = handler.names_outside(&request);
                 let Some(request) = absolute(&tunnel, scheme, request) else {
@@ -221,9 +221,12 @@ impl Inside {
                     return Ok::<_, Infallible>(refusal(StatusCode::BAD_REQUEST));
                 };
                 if let Some(outside) = outside {
-                    return Ok(handler.pass_unread(request, outside).await);
+                    let response = handler.pass_unread(request, outside).await;
+                    account.answer(false, response.status());
+                    return Ok(response);
                 }
                 let began = handler.exchange(request).await;
+                account.answer(false, began.status());
                 if began.extensions().get::<NamesNoServer>().is_some() {
                     tunnel.unread(NamesNoServer.unread());
                 }
@@ -375,8 +378,12 @@ struct HalfRead<'a> {
 
 impl Drop for HalfRead<'_> {
     fn drop(&mut self) {
-        if let Some(bytes) = self.account.half_a_head() {
-            self.tunnel.unread(Unread { outcome: TunnelOutcome::ClosedWithoutRequest, bytes: Some(bytes) });
+        if self.account.is_http2() && self.account.requests() == 0 {
+            // A client that has greeted the server under our certificate does not refuse it.
+            self.tunnel.speaks(Some("h2".to_owned()));
+        }
+        if let Some(unread) = self.account.broke_off() {
+            self.tunnel.unread(unread);
         }
     }
 }

@@ -352,7 +352,8 @@ impl Drop for Tunnel {
             matches!(outcome, TunnelOutcome::NotTls | TunnelOutcome::OwnProtocol | TunnelOutcome::PassedThrough) && !facts.carried_outside;
         // An HTTP/2 client greets the server without asking for anything; an HTTP/1 client that says something has begun a request.
         let begun = outcome == TunnelOutcome::ClosedWithoutRequest && bytes.sent > 0 && !facts.alpn.iter().any(|offer| offer == "h2");
-        let leaving = if outcome == TunnelOutcome::ClosedWithoutRequest && !begun { facts.leaving() } else { None };
+        let nothing_unread = outcome == TunnelOutcome::ClosedWithoutRequest && !begun && unread.is_none();
+        let leaving = if nothing_unread { facts.leaving() } else { None };
         let evidence = TunnelEvidence {
             passed_because: facts.passed_because,
             bytes: match of_unread {
