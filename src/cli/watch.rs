@@ -418,8 +418,7 @@ fn show_table(watched: &Watched<'_>, is_over: &dyn Fn() -> Option<End>, surround
                 }
             }
             Ok(None) => {}
-            // Nobody is there to press a key; signals still end it.
-            Err(_) => std::thread::sleep(TICK),
+            Err(_) => return Ok(End::Asked),
         }
     }
 }

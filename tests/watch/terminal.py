@@ -1,12 +1,13 @@
 """Runs a command on a pseudo-terminal of 24 lines and 80 columns: what it prints goes to standard output, standard input is typed.
 
-When it is over, says on standard error how it ended and whether the terminal's modes are what they were.
+SIGUSR1 closes the terminal as a person closes its window. When it is over, says on standard error how it ended and whether the terminal's modes are what they were.
 """
 
 import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import sys
 import termios
@@ -29,8 +30,15 @@ def main():
         os.environ.pop("COLUMNS", None)
         os.execv(sys.argv[3], sys.argv[3:])
     print("pid", child, file=sys.stderr, flush=True)
+    closing = []
+    signal.signal(signal.SIGUSR1, lambda *_: closing.append(True))
     typing, status = True, None
     while True:
+        if closing:
+            os.close(slave)
+            os.close(master)
+            _, status = os.waitpid(child, 0)
+            break
         ended = status is not None
         if not ended:
             reaped, how = os.waitpid(child, os.WNOHANG)
@@ -44,7 +52,8 @@ def main():
             typed = os.read(0, 4096)
             typing = bool(typed)
             os.write(master, typed)
-    print("modes", "same" if termios.tcgetattr(slave) == before else "changed", file=sys.stderr)
+    if not closing:
+        print("modes", "same" if termios.tcgetattr(slave) == before else "changed", file=sys.stderr)
     print("exit", os.waitstatus_to_exitcode(status), file=sys.stderr, flush=True)
 
 

@@ -181,6 +181,23 @@ fn the_terminal_is_given_back_on_every_way_out() {
 }
 
 #[test]
+fn closing_the_window_ends_the_session_and_its_proxy() {
+    let place = Place::empty();
+    let Some(terminal) = open(&place, (24, 80), &[]) else { return };
+    terminal.wait_for("Waiting for the first upload");
+    let proxy = terminal.proxy();
+    upload(proxy, "one.test");
+    terminal.wait_for("one.test");
+    send(terminal.helper.id(), "USR1");
+    let (told, _) = terminal.end();
+    assert!(told.contains("exit "), "{told}");
+    assert!(!told.contains("exit 101"), "{told}");
+    assert!(TcpStream::connect(proxy).is_err(), "nothing listens any more");
+    let list = place.run(&["captures", "list"]).out;
+    assert!(list.contains("complete") && !list.contains("incomplete"), "what came until then is kept: {list}");
+}
+
+#[test]
 fn a_terminal_that_is_too_small_gets_lines() {
     let place = Place::empty();
     let Some(terminal) = open(&place, (20, 70), &["--for", "1s"]) else { return };

@@ -3,9 +3,11 @@
 
 use std::{
     io::{self, Write},
+    mem::ManuallyDrop,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
+        mpsc::{self, RecvTimeoutError},
     },
     time::Duration,
 };
@@ -26,9 +28,19 @@ type Stream<'a> = &'a mut Box<dyn Write + Send>;
 
 /// A terminal that shows the table.
 pub(super) struct Taken<'a> {
-    terminal: Terminal<CrosstermBackend<Stream<'a>>>,
+    /// Never dropped: all that its end does is to show the cursor, which ours does, and to panic when the terminal is gone.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stream<'a>>>>,
     stderr: Stream<'a>,
     panics: Arc<Panics>,
+    keys: Keys,
+}
+
+/// Keys as they come, read on a thread of their own: reading from a terminal that went away may never return, and nobody waits
+/// for it.
+struct Keys {
+    pressed: mpsc::Receiver<io::Result<event::Event>>,
+    /// Nobody wants keys any more.
+    over: Arc<AtomicBool>,
 }
 
 /// What panics said while nobody could have read it.
@@ -63,7 +75,13 @@ impl<'a> Taken<'a> {
         }));
         let entered = execute!(stdout, EnterAlternateScreen, cursor::Hide);
         match entered.and_then(|()| Terminal::new(CrosstermBackend::new(stdout))) {
-            Ok(terminal) => Ok(Self { terminal, stderr, panics }),
+            Ok(terminal) => {
+                let over = Arc::<AtomicBool>::default();
+                let (press, pressed) = mpsc::sync_channel(KEYS);
+                let taken = Self { terminal: ManuallyDrop::new(terminal), stderr, panics, keys: Keys { pressed, over: Arc::clone(&over) } };
+                std::thread::Builder::new().name("keys".into()).spawn(move || read_keys(&press, &over))?;
+                Ok(taken)
+            }
             Err(problem) => {
                 panics.keep.store(false, Ordering::SeqCst);
                 let _ = disable_raw_mode();
@@ -80,17 +98,44 @@ impl<'a> Taken<'a> {
         self.terminal.draw(draw).map(|_| ())
     }
 
-    /// The next key, or nothing when none came in time.
+    /// The next key, or nothing when none came in time. Returns in time whatever became of the terminal.
     ///
     /// # Errors
     /// When the terminal is gone.
     pub(super) fn event(&self, at_most: Duration) -> io::Result<Option<event::Event>> {
-        if event::poll(at_most)? { event::read().map(Some) } else { Ok(None) }
+        match self.keys.pressed.recv_timeout(at_most) {
+            Ok(pressed) => pressed.map(Some),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            // There was no keyboard from the beginning; signals still end it.
+            Err(RecvTimeoutError::Disconnected) => {
+                std::thread::sleep(at_most);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Sends keys until nobody wants them or the terminal is gone.
+fn read_keys(press: &mpsc::SyncSender<io::Result<event::Event>>, over: &AtomicBool) {
+    if event::poll(Duration::ZERO).is_err() {
+        return;
+    }
+    while !over.load(Ordering::SeqCst) {
+        let next = match event::poll(LOOK) {
+            Ok(false) => continue,
+            Ok(true) => event::read(),
+            Err(problem) => Err(problem),
+        };
+        let gone = next.is_err();
+        if press.send(next).is_err() || gone {
+            return;
+        }
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
+        self.keys.over.store(true, Ordering::SeqCst);
         // Whatever fails here, the rest is tried: a terminal without an echo is worse than one with a left-over line.
         let _ = execute!(self.terminal.backend_mut(), LeaveAlternateScreen, cursor::Show);
         let _ = disable_raw_mode();
@@ -100,6 +145,11 @@ impl Drop for Taken<'_> {
         }
     }
 }
+
+/// As many keys wait as a hand presses ahead.
+const KEYS: usize = 64;
+/// Between two looks at whether keys are still wanted.
+const LOOK: Duration = Duration::from_millis(50);
 
 #[cfg(all(test, unix))]
 mod tests {
