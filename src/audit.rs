@@ -274,12 +274,15 @@ fn endpoint_rows(observations: &Observations) -> Vec<EndpointRow> {
     rows
 }
 
-/// What became of each planted value. Not confirmed is "not checked", never "not seen" (R10).
+/// What became of each planted value. Not confirmed is "not checked", never "not seen" (R10); nor is anything checked where no
+/// request was read.
 fn planted_rows(observations: &Observations) -> Vec<(String, String)> {
     let exchanges = |count: u64| if count == 1 { "1 exchange".to_owned() } else { format!("{count} exchanges") };
+    let nothing_read = observations.endpoints.is_empty() && observations.coverage.hosts.values().all(|host| host.exchanges == 0);
     let words = |facts: &PlantedFacts| match (facts.confirmed, facts.found_in) {
         (_, found) if found > 0 => format!("found in {}", exchanges(found)),
         _ if facts.probably_in > 0 => format!("probably found in {}", exchanges(facts.probably_in)),
+        _ if nothing_read => "not checked: nothing was read".to_owned(),
         (true, _) if facts.too_short => decode::TOO_SHORT.to_owned(),
         (true, _) if facts.needs_a_name => decode::NEEDS_A_NAME.to_owned(),
         (true, _) => "not seen in what could be read".to_owned(),

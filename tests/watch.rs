@@ -136,6 +136,10 @@ fn what_cannot_be_is_refused_before_anything_listens() {
         (&["watch", "--listen", "phone"], "an address of this computer"),
         (&["watch", "--for", "soon"], "a duration"),
         (&["watch", "--plant", "nothing.yaml"], "nothing.yaml"),
+        (&["watch", "--only", "localhost:19000"], "type the host alone: localhost"),
+        (&["watch", "--only", ""], "it names no host"),
+        (&["watch", "--platform", "simulated"], "android or ios"),
+        (&["watch", "--platform", "lab"], "android or ios"),
     ] {
         let ended = place.run(line);
         assert!(ended.code == Some(2) && ended.err.contains(words), "{line:?}: {ended:?}");

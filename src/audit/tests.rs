@@ -288,14 +288,30 @@ fn planted_values_are_never_called_not_sent() {
         BTreeMap::from([("a".to_owned(), facts(true, 2)), ("b".to_owned(), facts(true, 0)), ("c".to_owned(), facts(false, 0))]);
     let words: Vec<String> = judged(&observations, None).report.planted.into_iter().map(|(_, words)| words).collect();
     assert_eq!(words, ["found in 2 exchanges", "not seen in what could be read", "not checked"]);
-    let short = PlantedFacts { needs_a_name: true, ..facts(true, 0) };
-    assert_eq!(
-        planted_rows(&Observations { planted: [("short".to_owned(), short)].into(), ..Observations::default() })[0].1,
-        decode::NEEDS_A_NAME
-    );
-    let two_digits = PlantedFacts { needs_a_name: true, too_short: true, ..facts(true, 0) };
-    let rows = planted_rows(&Observations { planted: [("short".to_owned(), two_digits)].into(), ..Observations::default() });
-    assert_eq!(rows[0].1, decode::TOO_SHORT);
+    let of = |facts| planted_rows(&Observations { planted: [("one".to_owned(), facts)].into(), ..quiet() })[0].1.clone();
+    assert_eq!(of(PlantedFacts { needs_a_name: true, ..facts(true, 0) }), decode::NEEDS_A_NAME);
+    assert_eq!(of(PlantedFacts { needs_a_name: true, too_short: true, ..facts(true, 0) }), decode::TOO_SHORT);
+}
+
+#[test]
+fn planted_values_are_not_checked_where_no_request_was_read() {
+    let facts = |confirmed, too_short| PlantedFacts {
+        category: Category::Identifier,
+        confirmed,
+        found_in: 0,
+        probably_in: 0,
+        needs_a_name: false,
+        too_short,
+    };
+    let mut observations = quiet();
+    observations.planted = [("a", facts(true, false)), ("b", facts(false, false)), ("c", facts(true, true))]
+        .map(|(name, facts)| (name.to_owned(), facts))
+        .into();
+    observations.endpoints.clear();
+    observations.coverage.hosts = [("pinned.test".to_owned(), host(Origin::App, 0, 2))].into();
+    for (_, words) in judged(&observations, None).report.planted {
+        assert_eq!(words, "not checked: nothing was read");
+    }
 }
 
 #[test]

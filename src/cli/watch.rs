@@ -75,10 +75,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     app: Option<String>,
     /// Read only these hosts and those below them, `*` for any part of a name between two dots; all else is passed through unread
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = scope::pattern)]
     only: Vec<String>,
     /// The phone's platform, as it is to stand in the capture: android or ios
-    #[arg(long, default_value = "android", value_parser = platform)]
+    #[arg(long, default_value = "android", value_parser = of_a_phone)]
     platform: Platform,
     /// The app's version, as it stands in the capture
     #[arg(long, value_name = "VERSION")]
@@ -117,6 +117,12 @@ fn listen(text: &str) -> Result<Listen, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().map_err(|_| "an address of this computer, as in 192.0.2.20 or 192.0.2.20:8080".to_owned())?;
     Ok(Listen { address, port: None })
+}
+
+/// Reads the platform of a phone that a person holds.
+fn of_a_phone(word: &str) -> Result<Platform, String> {
+    let phone = platform(word).ok().filter(|platform| matches!(platform, Platform::Android | Platform::Ios));
+    phone.ok_or_else(|| "a phone's platform is android or ios".to_owned())
 }
 
 /// Why a session ends.

@@ -30,7 +30,8 @@ pub struct Report {
     pub coverage: Coverage,
     /// Endpoints by bytes uploaded, most first.
     pub endpoints: Vec<EndpointRow>,
-    /// Planted values: name, and "found in n exchanges", "not seen in what could be read", why it could not be seen, or "not checked".
+    /// Planted values: name, and "found in n exchanges", "not seen in what could be read", why it could not be seen, or
+    /// "not checked" and perhaps why.
     pub planted: Vec<(String, String)>,
     /// Positions found near a planted one, whether a rule objects or not: one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -270,7 +270,7 @@ fn planted(report: &Report, blocks: &mut Vec<Block>) {
         }
     }
     // What was found comes first, what was not seen before what nobody looked for.
-    lines.sort_by_key(|(kind, _)| (*kind != FOUND, *kind == "not checked"));
+    lines.sort_by_key(|(kind, _)| (*kind != FOUND, kind.starts_with("not checked")));
     let told = lines.into_iter().filter(|(_, names)| !names.is_empty()).map(|(kind, names)| format!("{kind}: {}", names.join(", ")));
     blocks.push(Block::List(told.collect()));
     // Rules tell those of a scripted run with their phases; of an import this is all that is told of them.

@@ -1,6 +1,8 @@
 //! Which hosts `watch` reads: everything, or what a person named. What is outside is passed through unread; doing that is the
 //! proxy's.
 
+use std::net::IpAddr;
+
 use crate::{
     decode::adapter,
     model::{App, HostPattern},
@@ -53,10 +55,56 @@ impl Scope {
     }
 }
 
+/// Reads a host that a person names into what [`Scope::reads`] compares with: lower case, an IPv6 literal without brackets.
+///
+/// # Errors
+/// When no host could ever fit it: what is wrong, and what to type instead.
+pub(super) fn pattern(text: &str) -> Result<String, String> {
+    let host = text.trim().trim_end_matches('.').to_ascii_lowercase();
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&host);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return Ok(address.to_string());
+    }
+    // What would be right in its place, where that can be guessed.
+    let instead = |text: &str| pattern(text).map(|host| format!(": {host}")).unwrap_or_default();
+    if host.is_empty() {
+        return Err("it names no host; type one, as in example.com or api*.example.com".to_owned());
+    }
+    if host.contains('/') {
+        let rest = host.split_once("://").map_or(host.as_str(), |(_, rest)| rest);
+        let host = rest.split('/').next().unwrap_or_default();
+        return Err(format!("it is more than a host; type the host alone{}", instead(host)));
+    }
+    if let Some((host, _)) = host.rsplit_once(':') {
+        return Err(match host.contains(':') && !host.ends_with(']') {
+            true => "it is no IPv6 address, and nothing else holds two colons".to_owned(),
+            false => format!("every port of a host is read; type the host alone{}", instead(host)),
+        });
+    }
+    if host.starts_with('.') {
+        let host = host.trim_start_matches('.');
+        return Err(format!("every host below one is read too; type it without the dot in front{}", instead(host)));
+    }
+    if !host.is_ascii() {
+        let wire = url::Host::parse(&host).map(|host| host.to_string()).unwrap_or_default();
+        return Err(format!("on the network it has another name, in ASCII; type that one{}", instead(&wire)));
+    }
+    if host.contains("..") {
+        return Err("two dots stand side by side; type it without one of them".to_owned());
+    }
+    if let Some(strange) = host.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '_' | '*')) {
+        return Err(format!("no host has {strange:?} in its name; type one host, and --only again for each other one"));
+    }
+    if host.contains(|c: char| c.is_ascii_digit()) && host.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '*')) {
+        return Err("part of an address fits no host; type all of it, as in 192.0.2.1".to_owned());
+    }
+    Ok(host)
+}
+
 /// Whether a host fits a pattern, or is below one that does. An address is below nothing.
 fn holds(pattern: &HostPattern, host: &str) -> bool {
-    if host.parse::<std::net::IpAddr>().is_ok() {
-        return pattern.0 == host;
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return pattern.0.parse() == Ok(address);
     }
     let ends = std::iter::successors(Some(host), |rest| rest.split_once('.').map(|(_, rest)| rest));
     ends.take(MOST_LABELS).any(|end| pattern.matches(end))
@@ -92,6 +140,49 @@ mod tests {
         check(&["192.0.2.1"], "192.0.2.1", true);
         check(&["2.1"], "192.0.2.1", false);
         check(&["2001:db8::1"], "2001:db8::1", true);
+    }
+
+    #[test]
+    fn what_could_fit_no_host_is_refused_with_what_to_type_instead() {
+        for (text, want) in [
+            ("band.test", Ok("band.test")),
+            (" Band.TEST. ", Ok("band.test")),
+            ("*.band.test", Ok("*.band.test")),
+            ("*", Ok("*")),
+            ("api*_1.band.test", Ok("api*_1.band.test")),
+            ("163.com", Ok("163.com")),
+            ("192.0.2.1", Ok("192.0.2.1")),
+            ("[::1]", Ok("::1")),
+            ("2001:DB8:0:0::1", Ok("2001:db8::1")),
+            ("", Err("as in example.com")),
+            (".", Err("as in example.com")),
+            ("localhost:19000", Err("type the host alone: localhost")),
+            ("[::1]:443", Err("type the host alone: ::1")),
+            ("::1::2::3", Err("no IPv6 address")),
+            ("https://localhost/", Err("type the host alone: localhost")),
+            ("https://localhost:8443/a/b", Err("type the host alone")),
+            ("band.test/v1", Err("type the host alone: band.test")),
+            (".huami.com", Err("without the dot in front: huami.com")),
+            ("bücher.de", Err("type that one: xn--bcher-kva.de")),
+            ("a..test", Err("side by side")),
+            ("one.test,two.test", Err("--only again for each other one")),
+            ("192.0.2.*", Err("type all of it")),
+        ] {
+            match (pattern(text), want) {
+                (Ok(host), Ok(want)) => {
+                    assert_eq!(host, want, "{text}");
+                    assert!(host.contains('*') || Scope::new(None, std::slice::from_ref(&host)).reads(&host), "{text}");
+                }
+                (Err(why), Err(want)) => assert!(why.contains(want), "{text}: {why}"),
+                (given, want) => panic!("{text}: {given:?}, not {want:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_is_the_same_however_it_is_written() {
+        check(&["2001:db8::1"], "2001:db8:0:0::1", true);
+        check(&["2001:db8::1"], "2001:db8::2", false);
     }
 
     #[test]
