@@ -32,7 +32,7 @@ use tattletale::{
     model::text::hex,
     traffic::{authority::Authority, proxy::LocalUpstream},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// A request that reached a server whole, and what it was answered.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,8 +109,11 @@ impl Cloud {
     pub(crate) async fn start() -> Self {
         let authority = Arc::new(Authority::generate("cloud (test)", Timestamp::now()).expect("an authority"));
         let bind = || async { TcpListener::bind("127.0.0.1:0").await.expect("a free port") };
-        let (tls, plain, dead) = (bind().await, bind().await, bind().await);
-        let addresses = [&tls, &plain, &dead].map(|listener| listener.local_addr().expect("bound"));
+        let (tls, plain) = (bind().await, bind().await);
+        // Its port stays taken until the tests are over: a free one would be another server's soon.
+        let dead = Box::leak(Box::new(TcpSocket::new_v4().expect("a socket")));
+        dead.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let addresses = [tls.local_addr(), plain.local_addr(), dead.local_addr()].map(|address| address.expect("bound"));
         let shared = Arc::new(Shared::default());
         tokio::spawn(serve_tls(tls, Arc::clone(&authority), Arc::clone(&shared)));
         tokio::spawn(serve_plain(plain, Arc::clone(&shared)));

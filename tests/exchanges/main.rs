@@ -309,7 +309,8 @@ async fn a_body_that_breaks_the_rules_is_told_apart_from_one_that_breaks_off() {
     let head = [vec![0x83, 0x87], field(":path", "/"), field(":authority", "api.test"), field("content-length", "5")].concat();
     let http2 = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), once::frame(4, 0, 0, &[]), once::frame(1, 4, 1, &head)].concat();
     let chunked = b"POST / HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
-    let cases: [(&[u8], &[u8], Vec<u8>, &str); 6] = [
+    type Case<'a> = (&'a [u8], &'a [u8], Vec<u8>, &'a str);
+    let cases: [Case<'_>; 6] = [
         (b"http/1.1", &chunked, b"5\r\nhello\r\nZZ\r\nmore\r\n0\r\n\r\n".to_vec(), broke),
         (b"http/1.1", &chunked, b"5\r\nhello\r\n0\r\nno trailer\r\n\r\n".to_vec(), broke),
         (b"http/1.1", &chunked, b"5\r\nhello\r\n5\r\nhe".to_vec(), left),

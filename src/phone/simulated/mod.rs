@@ -361,13 +361,15 @@ mod tests {
         let contents = BandContents::invented("2026-03-14".parse().expect("a date"));
         let band = BandAccess { address: contents.address, key: contents.key };
         let authority = Authority::generate("Test", jiff::Timestamp::now()).expect("a key");
-        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a free port");
+        // Its port stays taken: a free one would be another test's soon.
+        let nobody = Box::leak(Box::new(tokio::net::TcpSocket::new_v4().expect("a socket")));
+        nobody.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
         let phone = SimulatedPhone::new(SimulatedPhoneSetup {
             clock: clock.clone(),
             seed: 1,
             central: Arc::new(SimulatedCentral::new(SimulatedMiBand3::new(contents), clock.clone())),
             band,
-            proxy: free,
+            proxy: nobody.local_addr().expect("bound"),
             trusted: authority.certificate_der(),
             cloud_ca: authority.certificate_der(),
             vocabulary: Vocabulary::default(),
