@@ -394,6 +394,47 @@ async fn half_a_head_is_told_after_an_upgrade_that_was_declined() {
     }
 }
 
+/// What is told of what comes in one piece with a request that is read, in a tunnel and without one.
+async fn check_together(fields: &str, body: &str, rest: &str, direct: &TunnelOutcome, inside: &TunnelOutcome) {
+    for port in [80, 0] {
+        let bench = Bench::start().await;
+        let (target, mut stream) = match port {
+            0 => ("http://plain.test/good", TcpStream::connect(bench.address()).await.expect("the proxy listens")),
+            _ => ("/good", bench.tunnel("plain.test:80").await),
+        };
+        let request = format!("POST {target} HTTP/1.1\r\nHost: plain.test\r\n{fields}\r\n\r\n{body}{rest}");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        answer(&mut stream).await;
+        let _ = stream.shutdown().await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+        let record = bench.finish().await;
+        assert_eq!(record.exchanges.len(), 1, "{request}");
+        if rest.trim().is_empty() {
+            let told = record.tunnels.values().find_map(|told| told.evidence.afterwards.clone());
+            assert_eq!((told, record.tunnels.len()), (None, usize::from(port > 0)), "{request}");
+            continue;
+        }
+        let told = only(&record);
+        let (outcome, expected) = if port == 0 { (&told.outcome, direct) } else { (&told.evidence.afterwards, inside) };
+        assert_eq!((outcome.as_ref(), sent(told)), (Some(expected), Some(rest.len() as u64)), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_in_one_piece_with_a_request_is_told() {
+    let half = TunnelOutcome::ClosedWithoutRequest;
+    let malformed = |why: &str| TunnelOutcome::Malformed { why: why.to_owned() };
+    let late = malformed("it came after the last one that its connection takes");
+    let (length, last) = ("Content-Length: 2", "Content-Length: 2\r\nConnection: close");
+    let chunked = ("Transfer-Encoding: chunked", "2\r\nok\r\n0\r\n\r\n");
+    check_together(length, "ok", HALF, &half, &half).await;
+    check_together(length, "ok", "\r\n", &half, &half).await;
+    check_together(last, "ok", "\r\n", &half, &half).await;
+    check_together(last, "ok", "{\"more\": \"of it\"}", &malformed("it does not begin as one"), &TunnelOutcome::NotTls).await;
+    check_together(last, "ok", HALF, &late, &late).await;
+    check_together(chunked.0, chunked.1, "SECRET", &half, &half).await;
+}
+
 #[tokio::test]
 async fn half_a_head_is_told_though_the_proxy_stops() {
     // Whether the proxy has read it when it is stopped cannot be known: other clients are served meanwhile, and that a few times.

@@ -73,7 +73,16 @@ impl Blocks {
 
     /// Whether it is HTTP/2.
     pub(super) const fn is_http2(&self) -> bool {
-        matches!(self.at, At::Header(..) | At::Payload { .. })
+        matches!(self.version(), Some(true))
+    }
+
+    /// Whether it is HTTP/2; `None` while that cannot be told.
+    pub(super) const fn version(&self) -> Option<bool> {
+        match self.at {
+            At::Preface(_) => None,
+            At::Elsewhere => Some(false),
+            At::Header(..) | At::Payload { .. } => Some(true),
+        }
     }
 
     /// How many heads have come whole.

@@ -6,7 +6,6 @@ use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 use http::{Method, Request, Response, header::HOST};
 use hudsucker::Body;
 use hyper::{body::Incoming, service::service_fn};
-use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -67,9 +66,7 @@ impl Direct {
                 Ok::<_, Infallible>(response)
             }
         });
-        let client = TokioIo::new(Heard::new(client, Arc::clone(account)));
-        let connection = handler.tunnels.http.serve_connection_with_upgrades(client, service);
-        tokio::pin!(connection);
+        let mut connection = handler.tunnels.http.serve(Heard::new(client, Arc::clone(account)), service);
         let (too_late, visit_ends) = (sleep(head), sleep(head.min(VISIT)));
         tokio::pin!(too_late, visit_ends);
         let (mut waits, mut stops) = (true, false);
@@ -96,13 +93,14 @@ impl Direct {
                     if !account.is_http2() && account.half_a_head().is_some() {
                         break Ok(());
                     }
-                    connection.as_mut().graceful_shutdown();
+                    connection.graceful_shutdown();
                 }
             }
         };
+        let left_over = connection.left_over();
         let why = if account.begins_with_tls() { TLS_TO_THE_PROXY } else { NOT_HTTP };
         let not_http = TunnelOutcome::Malformed { why: why.to_owned() };
-        if let Some(unread) = account.unread(ended.as_ref().err().map(AsRef::as_ref), not_http) {
+        if let Some(unread) = account.unread(ended.as_ref().err(), &left_over, not_http) {
             handler.tell_unread(address, account.named(), unread).await;
         }
         if let Err(error) = ended {

@@ -28,8 +28,7 @@ use crate::model::TunnelOutcome;
 pub(super) struct Heard<S> {
     inner: S,
     account: Arc<Account>,
-    /// What was read, and not asked for yet. The engine asks for no more than the preface of HTTP/2 at first, and may refuse that
-    /// little: then what came with it would not be known.
+    /// What was read, and not asked for yet: which version of HTTP it is had to be known first.
     ahead: Bytes,
     /// Heads and requests when the end was held back: see [`Account::waits`].
     held_back: Option<(u64, u64)>,
@@ -79,6 +78,26 @@ pub(super) struct Unread {
 impl<S> Heard<S> {
     pub(super) const fn new(inner: S, account: Arc<Account>) -> Self {
         Self { inner, account, ahead: Bytes::new(), held_back: None, end: None }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Heard<S> {
+    /// Whether it is HTTP/2, as soon as that can be told, or nothing more will come.
+    pub(super) fn poll_http2(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        loop {
+            if let Some(is_http2) = self.account.since().blocks.version() {
+                return Poll::Ready(is_http2);
+            }
+            let mut room = [0; MOST_HEARD];
+            let mut room = ReadBuf::new(&mut room);
+            let read = ready!(Pin::new(&mut self.inner).poll_read(context, &mut room));
+            if read.is_err() || room.filled().is_empty() {
+                self.end = Some(read);
+                return Poll::Ready(false);
+            }
+            self.account.read(room.filled());
+            self.ahead = [&self.ahead[..], room.filled()].concat().into();
+        }
     }
 }
 
@@ -167,22 +186,34 @@ impl Account {
         (since.blocks.whole() > since.requests).then_some((since.blocks.whole(), since.requests))
     }
 
-    /// What could not be read when the connection ended, in this error if in one. `not_http` is what is said of what is no HTTP.
-    pub(super) fn unread(&self, error: Option<&(dyn StdError + Send + Sync + 'static)>, not_http: TunnelOutcome) -> Option<Unread> {
-        let error = error.and_then(|error| error.downcast_ref::<hyper::Error>());
+    /// What could not be read when the connection ended, in this error if in one, with this left over. `not_http` is what is said
+    /// of what is no HTTP.
+    pub(super) fn unread(&self, error: Option<&hyper::Error>, left_over: &[u8], not_http: TunnelOutcome) -> Option<Unread> {
         if let Some(broken) = error.and_then(broken_http2) {
             return Some(Unread { outcome: TunnelOutcome::Malformed { why: broken }, bytes: None });
         }
-        let Some(broken) = error.filter(|error| error.is_parse()) else {
-            return self.broke_off();
-        };
         let since = self.since();
-        let outcome = match begins_a_request(&since.first) {
-            // The words of the engine's parser, which hold nothing of what came.
-            true => TunnelOutcome::Malformed { why: broken.to_string() },
-            false => not_http,
+        // What belongs to a body that was not asked for is its exchange's matter.
+        let left_over = match since.stage {
+            Stage::Head | Stage::Request { complete: true, .. } => left_over,
+            Stage::Request { .. } | Stage::Left => &[],
         };
-        Some(Unread { outcome, bytes: (since.bytes > 0).then_some(since.bytes) })
+        let says_something = left_over.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+        // What came with the request before it was taken for that one's.
+        let bytes = since.bytes.max(left_over.len() as u64);
+        let first = if left_over.len() > since.first.len() { left_over } else { &since.first };
+        let why = match error {
+            // The words of the engine's parser, which hold nothing of what came.
+            Some(error) if error.is_parse() => error.to_string(),
+            None if says_something && since.stage != Stage::Head => AFTER_THE_LAST.to_owned(),
+            _ if says_something => return Some(Unread { outcome: TunnelOutcome::ClosedWithoutRequest, bytes: Some(bytes) }),
+            _ => {
+                drop(since);
+                return self.broke_off();
+            }
+        };
+        let outcome = if begins_a_request(first) { TunnelOutcome::Malformed { why } } else { not_http };
+        Some(Unread { outcome, bytes: (bytes > 0).then_some(bytes) })
     }
 
     /// Whether what came begins with TLS.
@@ -234,17 +265,6 @@ impl Account {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() && (1..=LITTLE).contains(&buffer.remaining()) {
-            let mut ahead = [0; MOST_HEARD];
-            let mut ahead = ReadBuf::new(&mut ahead);
-            ready!(Pin::new(&mut self.inner).poll_read(context, &mut ahead))?;
-            self.account.read(ahead.filled());
-            let now = ahead.filled().len().min(buffer.remaining());
-            let (now, later) = ahead.filled().split_at(now);
-            buffer.put_slice(now);
-            self.ahead = Bytes::copy_from_slice(later);
-            return Poll::Ready(Ok(()));
-        }
         if !self.ahead.is_empty() {
             let length = self.ahead.len().min(buffer.remaining());
             buffer.put_slice(&self.ahead[..length]);
@@ -370,10 +390,10 @@ fn host_and_port(text: &[u8], default: u16) -> Option<(String, u16)> {
 
 /// What is kept of what came: enough for its request line and its first fields.
 const MOST_HEARD: usize = 8 * 1024;
+/// Why a request is none that comes after one by which its connection ends.
+const AFTER_THE_LAST: &str = "it came after the last one that its connection takes";
 /// Why what came over HTTP/2 is no request.
 const REFUSED: &str = "its HTTP/2 stream was refused";
-/// Who asks for no more than this only wants to know which version of HTTP it is.
-const LITTLE: usize = 64;
 const LONGEST_METHOD: usize = 32;
 
 #[cfg(test)]

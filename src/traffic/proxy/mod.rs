@@ -5,6 +5,7 @@ mod blocks;
 mod casing;
 mod connect;
 mod direct;
+mod engine;
 mod exchange;
 mod failure;
 mod forward;
@@ -35,14 +36,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use hyper_util::{
-    rt::{TokioExecutor, TokioTimer},
-    server::conn::auto::Builder as ServerBuilder,
-};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 
 use self::{
     connect::Front,
+    engine::Http,
     exchange::{Activity, Recorder},
     forward::Forwarder,
     handler::Handler,
@@ -300,12 +300,11 @@ fn socket_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 }
 
 /// How HTTP is spoken with clients: header names keep their case.
-fn server_builder(head: Duration) -> ServerBuilder<TokioExecutor> {
-    let mut builder = ServerBuilder::new(TokioExecutor::new());
-    let mut http1 = builder.http1();
+fn server_builder(head: Duration) -> Http {
+    let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
     http1.timer(TokioTimer::new()).header_read_timeout(head).title_case_headers(true).preserve_header_case(true).max_headers(MOST_HEADERS);
-    builder.http2().timer(TokioTimer::new()).max_header_list_size(LONGEST_HEAD);
-    builder
+    http2.timer(TokioTimer::new()).max_header_list_size(LONGEST_HEAD);
+    Http { http1, http2 }
 }
 
 /// What is in flight when a proxy is asked to stop gets this long.

@@ -16,10 +16,6 @@ use std::{
 use http::{Request, StatusCode, Uri, Version, uri::Scheme};
 use hudsucker::Body;
 use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto::Builder as ServerBuilder,
-};
 use rustls::{
     pki_types::ServerName,
     server::{Accepted, Acceptor},
@@ -33,6 +29,7 @@ use tokio_rustls::{StartHandshake, TlsConnector, server::TlsStream};
 
 use super::{
     connect::page,
+    engine::Http,
     failure::Failure,
     fronting::Target,
     gate::Gate,
@@ -55,7 +52,7 @@ pub(super) struct Tunnels {
     pub(super) gate: Arc<dyn Gate>,
     pub(super) authority: Arc<Authority>,
     pub(super) connector: Connector,
-    pub(super) http: ServerBuilder<TokioExecutor>,
+    pub(super) http: Http,
     pub(super) refusals: Refusals,
     pub(super) strangers: Arc<Strangers>,
 }
@@ -239,10 +236,11 @@ impl Inside {
                 Ok(began)
             }
         });
-        let client = TokioIo::new(Heard::new(client, Arc::clone(&account)));
-        let served = self.tunnels.http.serve_connection_with_upgrades(client, service).await;
+        let mut engine = self.tunnels.http.serve(Heard::new(client, Arc::clone(&account)), service);
+        let served = (&mut engine).await;
+        let left_over = engine.left_over();
         let not_http = if secure { TunnelOutcome::OwnProtocol } else { TunnelOutcome::NotTls };
-        if let Some(unread) = account.unread(served.as_ref().err().map(AsRef::as_ref), not_http) {
+        if let Some(unread) = account.unread(served.as_ref().err(), &left_over, not_http) {
             self.tunnel.unread(unread);
         }
         if let Err(error) = served {
@@ -436,7 +434,7 @@ impl OwnPage {
             let answer = page(&*self.tunnels.gate, self.address, &self.host, decrypted, &request);
             std::future::ready(Ok::<_, Infallible>(answer.unwrap_or_else(|| refusal(StatusCode::NOT_FOUND))))
         });
-        let _ = self.tunnels.http.serve_connection(TokioIo::new(client), service).await;
+        let _ = self.tunnels.http.serve(Heard::new(client, Arc::default()), service).await;
         (!asked.load(Ordering::Relaxed)).then_some(TunnelOutcome::ClosedWithoutRequest)
     }
 }
