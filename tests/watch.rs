@@ -171,6 +171,36 @@ fn the_page_gives_the_certificate_and_learns_of_trust_by_a_decrypted_fetch_only(
 }
 
 #[test]
+fn a_phone_that_sets_the_proxy_keeps_the_page_that_it_opened_by_its_address() {
+    for listen in ["0.0.0.0:0", "127.0.0.1:0"] {
+        let place = Place::empty();
+        let is_open = listen.starts_with("127");
+        let session = Session::start(&place, &["--listen", listen, "--code", "042137"]);
+        let (port, url) = (session.proxy.port(), |path: &str| format!("http://{}{path}", session.proxy));
+        if !is_open {
+            assert_eq!(session.get(&url("/tattletale.crt")).status, 403);
+            assert_eq!(session.get("/enter?code=042137").status, 303);
+        }
+        assert!(session.get("/status").text().contains("\"proxied\":false"));
+        assert_eq!(session.get(&url("/tattletale.crt")).body, authority(&place).as_ref());
+        assert_eq!(session.get(&url("/status")).text(), r#"{"proxied":true,"trusts":false}"#);
+        assert!(session.get(&url("/")).text().contains("This device sends through the proxy."));
+        assert!(session.get(&format!("http://localhost:{port}/")).text().contains("SHA-256"), "by a name as well");
+        assert_eq!(session.get(&url("/enter?code=042137")).status, 303);
+        // A browser may ask for a tunnel.
+        let (status, mut stream) = session.tunnel_to(&session.proxy.to_string());
+        write!(stream, "GET /status HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", session.proxy).expect("it listens");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert!(status == 200 && answer.contains("\"proxied\":true"), "{answer}");
+        let ended = session.end("TERM");
+        assert!(ended.code == Some(0) && ended.out.contains("nothing came through the proxy"), "{ended:?}");
+        let log = std::fs::read_to_string(&place.files("events.jsonl")[0]).expect("a log");
+        assert!(!log.contains("042137") && !log.contains("127.0.0.1") && !log.contains("localhost"), "our own page is no traffic: {log}");
+    }
+}
+
+#[test]
 fn strangers_on_the_network_get_407_until_the_code_is_entered_and_nothing_of_them_is_kept() {
     let place = Place::empty();
     let session = Session::start(&place, &["--listen", "0.0.0.0:0", "--code", "042137"]);

@@ -216,7 +216,7 @@ mod tests {
 
     fn visit<'a>(host: &'a str, path: &'a str, decrypted: bool) -> Visit<'a> {
         let client = Ipv4Addr::LOCALHOST.into();
-        Visit { client, method: "GET", host, path_and_query: path, user_agent: None, decrypted }
+        Visit { client, method: "GET", host, path_and_query: path, user_agent: None, decrypted, proxied: true }
     }
 
     fn seen(probe: &Probe) -> Arrival {

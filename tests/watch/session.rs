@@ -109,8 +109,13 @@ impl Session {
 
     /// What is answered to a CONNECT, and the connection.
     pub(crate) fn tunnel(&self, host: &str) -> (u16, TcpStream) {
+        self.tunnel_to(&format!("{host}:443"))
+    }
+
+    /// The same for a host and a port.
+    pub(crate) fn tunnel_to(&self, authority: &str) -> (u16, TcpStream) {
         let mut stream = self.connect();
-        write!(stream, "CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n").expect("it listens");
+        write!(stream, "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n").expect("it listens");
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];

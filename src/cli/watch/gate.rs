@@ -75,7 +75,7 @@ impl WatchGate {
         if !self.admission.admits(visit.client) {
             return self.stranger(403, String::new(), true, false);
         }
-        if visit.host == HOME {
+        if is_proxied(visit) {
             self.admission.note_proxied(visit.client);
         }
         match path {
@@ -127,7 +127,7 @@ impl WatchGate {
         let sight = Sight::Steps {
             system: System::of(visit.user_agent),
             // Of devices beyond the table's bound nothing is noted, but this very visit came through the proxy or not.
-            proxied: device.proxied || visit.host == HOME,
+            proxied: device.proxied || is_proxied(visit),
             trusts: device.trusts,
         };
         self.page_of(200, &sight)
@@ -155,7 +155,7 @@ impl WatchGate {
 
     fn status(&self, visit: &Visit<'_>) -> Page {
         let device = self.admission.device(visit.client);
-        let body = serde_json::json!({ "proxied": device.proxied || visit.host == HOME, "trusts": device.trusts }).to_string();
+        let body = serde_json::json!({ "proxied": device.proxied || is_proxied(visit), "trusts": device.trusts }).to_string();
         Page { status: 200, headers: headers("application/json"), body: body.into_bytes() }
     }
 
@@ -186,6 +186,12 @@ fn pem(der: &[u8]) -> String {
 /// Whether a host is ours: the two names, or none at all, for a device that speaks to the proxy as if it were a web server.
 fn is_own(host: &str) -> bool {
     matches!(host, "" | HOME | CHECK)
+}
+
+/// Whether a visit shows that the device sends through the proxy: nobody else knows the name, and an address of the proxy's own
+/// may have been asked for either way.
+fn is_proxied(visit: &Visit<'_>) -> bool {
+    visit.host == HOME || visit.proxied
 }
 
 fn headers(content_type: &str) -> Vec<(&'static str, String)> {
@@ -224,7 +230,7 @@ mod tests {
 
     fn visit(host: &'static str, path: &'static str) -> Visit<'static> {
         let decrypted = false;
-        Visit { client: PHONE, method: "GET", host, path_and_query: path, user_agent: Some(ANDROID), decrypted }
+        Visit { client: PHONE, method: "GET", host, path_and_query: path, user_agent: Some(ANDROID), decrypted, proxied: !host.is_empty() }
     }
 
     fn ask(gate: &WatchGate, host: &'static str, path: &'static str) -> (u16, String) {
@@ -296,6 +302,15 @@ mod tests {
         let gate = gate(None);
         assert!(ask(&gate, "", "/").1.contains("does not send through the proxy yet"));
         assert!(ask(&gate, HOME, "/").1.contains("This device sends through the proxy."));
+    }
+
+    #[test]
+    fn a_page_that_is_open_by_its_address_goes_on_when_the_proxy_is_set() {
+        let gate = gate(None);
+        assert_eq!(ask(&gate, "", "/status").1, r#"{"proxied":false,"trusts":false}"#);
+        let status = gate.page(&Visit { proxied: true, ..visit("", "/status") }).expect("a page of ours");
+        assert_eq!(status.body, br#"{"proxied":true,"trusts":false}"#);
+        assert!(ask(&gate, "", "/").1.contains("This device sends through the proxy."), "it is remembered");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
     header::{CONTENT_TYPE, HOST, PROXY_AUTHENTICATE, USER_AGENT},
     uri::{Authority as UriAuthority, PathAndQuery},
 };
@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use super::{
     gate::{Gate, Page, Visit},
     handler::{Handler, NamesNoServer, refusal},
-    serve::Entry,
+    serve::{Entry, Named},
     tunnel::Tunnel,
 };
 use crate::model::TunnelOutcome;
@@ -70,13 +70,16 @@ impl Front {
     /// A request without a tunnel.
     async fn plain(&mut self, client: IpAddr, request: Request<Body>) -> Response<Body> {
         let gate = &*self.handler.tunnels.gate;
-        if request.uri().host().is_none()
-            && let Some(page) = page(gate, client, "", false, &request)
+        let (names_none, is_ours) = (request.uri().host().is_none(), self.handler.is_asked_of_us(request.uri()));
+        // Over HTTP/2 a client names the host of a web server just as it names that of a proxy.
+        let way = Way { decrypted: false, proxied: !names_none && request.version() < Version::HTTP_2 };
+        if (names_none || is_ours)
+            && let Some(page) = page(gate, client, "", way, &request)
         {
             return page;
         }
         let host = request.uri().host().map(bare_host).or_else(|| named_host(&request)).unwrap_or_default();
-        if let Some(page) = page(gate, client, &host, false, &request) {
+        if let Some(page) = page(gate, client, &host, way, &request) {
             return page;
         }
         if !gate.admits(client) {
@@ -90,6 +93,18 @@ impl Front {
 }
 
 impl Handler {
+    /// Whether a host (lower case, an IPv6 literal without brackets) and port are the proxy's own, and there is a page for whoever
+    /// asks it as a web server.
+    pub(super) fn is_asked_of_us_at(&self, host: &str, port: u16) -> bool {
+        self.tunnels.own.is_named(host, port) && self.tunnels.gate.owns("")
+    }
+
+    /// The same of a URI that names a host.
+    fn is_asked_of_us(&self, uri: &Uri) -> bool {
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        uri.host().is_some_and(|host| self.is_asked_of_us_at(&bare_host(host), uri.port_u16().unwrap_or(default)))
+    }
+
     /// Lets a client into a tunnel to a host (lower case, an IPv6 literal without brackets) and port.
     pub(super) async fn enter(&self, client: IpAddr, host: String, port: u16) -> Result<Entry, Turned> {
         let tunnels = &self.tunnels;
@@ -97,7 +112,10 @@ impl Handler {
             return Err(Turned::NotAdmitted);
         }
         if tunnels.gate.owns(&host) {
-            return Ok(Entry::OwnPage(self.clone(), client, host));
+            return Ok(Entry::OwnPage(self.clone(), client, host, Named::Host));
+        }
+        if self.is_asked_of_us_at(&host, port) {
+            return Ok(Entry::OwnPage(self.clone(), client, host, Named::Listener));
         }
         let begun = match (tunnels.gate.reads(&host), host.parse::<IpAddr>().is_ok()) {
             (true, _) => self.recorder.begin_tunnel(host, port).await,
@@ -126,15 +144,23 @@ impl Handler {
     }
 }
 
+/// How a request for a page of our own came.
+#[derive(Clone, Copy)]
+pub(super) struct Way {
+    pub(super) decrypted: bool,
+    pub(super) proxied: bool,
+}
+
 /// The answer to a request for a page of our own.
-pub(super) fn page<B>(gate: &dyn Gate, client: IpAddr, host: &str, decrypted: bool, request: &Request<B>) -> Option<Response<Body>> {
+pub(super) fn page<B>(gate: &dyn Gate, client: IpAddr, host: &str, way: Way, request: &Request<B>) -> Option<Response<Body>> {
     let visit = Visit {
         client,
         method: request.method().as_str(),
         host,
         path_and_query: request.uri().path_and_query().map_or("/", PathAndQuery::as_str),
         user_agent: request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()),
-        decrypted,
+        decrypted: way.decrypted,
+        proxied: way.proxied,
     };
     let Page { status, headers, body } = gate.page(&visit)?;
     let mut response = Response::new(Body::from(body));

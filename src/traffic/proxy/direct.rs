@@ -124,7 +124,7 @@ impl Handler {
     /// admitted nothing is told, and hosts outside the scope are not named.
     async fn tell_unread(&self, client: IpAddr, named: Option<(String, u16)>, unread: Unread) {
         let gate = &self.tunnels.gate;
-        if !gate.admits(client) || named.as_ref().is_some_and(|(host, _)| gate.owns(host)) {
+        if !gate.admits(client) || named.as_ref().is_some_and(|(host, port)| gate.owns(host) || self.is_asked_of_us_at(host, *port)) {
             return;
         }
         let named = named.filter(|(host, _)| gate.reads(host));

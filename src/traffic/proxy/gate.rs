@@ -22,7 +22,7 @@ pub trait Gate: fmt::Debug + Send + Sync {
     /// recorded, and never dialled. By default, a host with a page at `/`.
     fn owns(&self, host: &str) -> bool {
         let client = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
-        self.page(&Visit { client, method: "GET", host, path_and_query: "/", user_agent: None, decrypted: true }).is_some()
+        self.page(&Visit { client, method: "GET", host, path_and_query: "/", user_agent: None, decrypted: true, proxied: true }).is_some()
     }
 
     /// A client left a tunnel to a host of our own without a request that could be read, and how. By default, that is nobody's
@@ -40,7 +40,8 @@ pub struct Visit<'request> {
     /// Method, upper case.
     pub method: &'request str,
     /// Host asked for, lower case: of the URL, or of the tunnel for what came through one. Empty for a client that speaks to the
-    /// proxy as if it were a web server: it has not set it as its proxy yet. It is asked for again with the `Host` header's.
+    /// proxy as if it were a web server: it has not set it as its proxy yet, and is asked for again with the `Host` header's; or
+    /// it has, and asks for the proxy's own address by way of it.
     pub host: &'request str,
     /// Path and query.
     pub path_and_query: &'request str,
@@ -48,6 +49,8 @@ pub struct Visit<'request> {
     pub user_agent: Option<&'request str>,
     /// Whether the request came through a TLS tunnel that we read: the client trusts our authority.
     pub decrypted: bool,
+    /// Whether the request came by way of the proxy, and not as to a web server.
+    pub proxied: bool,
 }
 
 /// An answer of our own.

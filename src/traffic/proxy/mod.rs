@@ -16,6 +16,7 @@ mod handler;
 mod heard;
 mod metered;
 mod opening;
+mod own;
 mod refusals;
 mod serve;
 mod socks;
@@ -46,6 +47,7 @@ use self::{
     exchange::{Activity, Recorder},
     forward::Forwarder,
     handler::Handler,
+    own::Own,
     refusals::Refusals,
     serve::Tunnels,
     upstream::Connector,
@@ -114,13 +116,15 @@ impl Proxy {
         let (address, listener) = listen_on(listen)?;
         let (socks_address, socks) = socks.map(listen_on).transpose()?.unzip();
         let died = |error: &dyn fmt::Display| TrafficError::Died(error.to_string());
-        let connector = Connector::new(&upstream).map_err(|error| died(&error))?;
+        let own = Own::new([address].into_iter().chain(socks_address));
+        let connector = Connector::new(&upstream, own.clone()).map_err(|error| died(&error))?;
 
         let activity = Arc::new(Activity::default());
         let ending = Arc::new(watch::Sender::new(Ending::NotYet));
         let recorder = Arc::new(Recorder::new(clock, events, Arc::clone(&activity), Arc::clone(&ending)));
         let tunnels = Tunnels {
             gate,
+            own,
             authority,
             connector: connector.clone(),
             http: server_builder(head),

@@ -28,7 +28,7 @@ use tokio::{
 use tokio_rustls::{StartHandshake, TlsConnector, server::TlsStream};
 
 use super::{
-    connect::page,
+    connect::{Way, page},
     engine::Http,
     failure::Failure,
     fronting::Target,
@@ -37,6 +37,7 @@ use super::{
     heard::{Account, Heard},
     metered::Metered,
     opening::{Opening, Spoken, listen, patience, protocol, read_opening},
+    own::Own,
     refusals::Refusals,
     strangers::{Place, Strangers},
     tunnel::{Tunnel, outcome_of_handshake},
@@ -50,6 +51,7 @@ use crate::{
 /// What the tunnels of one proxy share.
 pub(super) struct Tunnels {
     pub(super) gate: Arc<dyn Gate>,
+    pub(super) own: Own,
     pub(super) authority: Arc<Authority>,
     pub(super) connector: Connector,
     pub(super) http: Http,
@@ -63,8 +65,17 @@ pub(super) enum Entry {
     Listen(Handler, Arc<Tunnel>, IpAddr),
     /// It is passed on to this server.
     PassOn(Arc<Tunnel>, TcpStream),
-    /// It wants a page of our own: the host's name.
-    OwnPage(Handler, IpAddr, String),
+    /// It wants a page of our own: the host's name, and whether that is one of ours.
+    OwnPage(Handler, IpAddr, String, Named),
+}
+
+/// How a client names us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// By a host that the gate owns.
+    Host,
+    /// By an address that the proxy listens at.
+    Listener,
 }
 
 /// A client's end of a tunnel.
@@ -77,8 +88,9 @@ impl Entry {
     pub(super) async fn serve(self, client: impl Client) {
         match self {
             Self::PassOn(tunnel, server) => pass(Metered::new(client, Some(tunnel)), server).await,
-            Self::OwnPage(handler, address, host) => {
-                OwnPage { tunnels: Arc::clone(&handler.tunnels), address, host: host.into() }.serve(client).await;
+            Self::OwnPage(handler, address, name, named) => {
+                let host = if named == Named::Listener { String::new() } else { name.clone() };
+                OwnPage { tunnels: Arc::clone(&handler.tunnels), address, name, host }.serve(client).await;
             }
             Self::Listen(handler, tunnel, address) => {
                 let inside = Inside { tunnels: Arc::clone(&handler.tunnels), handler, tunnel, address };
@@ -390,7 +402,10 @@ impl Drop for HalfRead<'_> {
 struct OwnPage {
     tunnels: Arc<Tunnels>,
     address: IpAddr,
-    host: Arc<str>,
+    /// What the certificate is for.
+    name: String,
+    /// What the gate is asked for.
+    host: String,
 }
 
 impl OwnPage {
@@ -414,7 +429,7 @@ impl OwnPage {
     }
 
     async fn tls(&self, client: impl Client) -> Option<TunnelOutcome> {
-        let Ok(config) = self.tunnels.authority.server_config(&self.host, HTTP) else {
+        let Ok(config) = self.tunnels.authority.server_config(&self.name, HTTP) else {
             return Some(TunnelOutcome::HandshakeFailed { why: "no certificate can be made for that name".to_owned() });
         };
         match timeout(HANDSHAKE, tokio_rustls::TlsAcceptor::from(config).accept(client)).await {
@@ -431,7 +446,7 @@ impl OwnPage {
             if decrypted {
                 self.tunnels.refusals.forget(self.address);
             }
-            let answer = page(&*self.tunnels.gate, self.address, &self.host, decrypted, &request);
+            let answer = page(&*self.tunnels.gate, self.address, &self.host, Way { decrypted, proxied: true }, &request);
             std::future::ready(Ok::<_, Infallible>(answer.unwrap_or_else(|| refusal(StatusCode::NOT_FOUND))))
         });
         let _ = self.tunnels.http.serve(Heard::new(client, Arc::default()), service).await;

@@ -32,6 +32,7 @@ use tower_service::Service;
 use super::{
     failure::{NotLocal, NotResolved, ProxyRefusal, TooSlow},
     fronting::TlsName,
+    own::Own,
     through::UpstreamProxy,
 };
 
@@ -87,7 +88,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 impl Connector {
     /// # Errors
     /// When a root certificate is not one.
-    pub(super) fn new(upstream: &Upstream) -> Result<Self, rustls::Error> {
+    pub(super) fn new(upstream: &Upstream, own: Own) -> Result<Self, rustls::Error> {
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider())).with_safe_default_protocol_versions()?;
         let (route, roots) = match upstream {
             Upstream::System => (Route::System(system()), None),
@@ -107,7 +108,7 @@ impl Connector {
                 builder.with_root_certificates(store).with_no_client_auth()
             }
         };
-        let dial = Dial { route, always_tunnel: false };
+        let dial = Dial { route, own, always_tunnel: false };
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls.clone())
             .https_or_http()
@@ -182,6 +183,8 @@ async fn in_time<T>(connecting: impl Future<Output = Result<T, BoxError>>) -> Re
 #[derive(Clone)]
 struct Dial {
     route: Route,
+    /// Where it never leads: to the proxy itself.
+    own: Own,
     /// Whether another proxy is asked for a tunnel even where absolute-form would do.
     always_tunnel: bool,
 }
@@ -197,7 +200,15 @@ impl Dial {
     async fn open(self, destination: Uri) -> Result<Line, BoxError> {
         let mut absolute = false;
         let io = match self.route {
-            Route::System(mut connector) => connector.call(destination).await?,
+            Route::System(mut connector) => {
+                let io = connector.call(destination).await?;
+                // Only now it is known where a name leads.
+                let server = io.inner().peer_addr()?;
+                if self.own.is_at(server.ip(), server.port()) {
+                    return Err(io::Error::other("that is this proxy itself").into());
+                }
+                io
+            }
             Route::Through(mut connector, proxy) => {
                 let address = proxy.uri().ok_or(ProxyRefusal::Unreachable)?;
                 let io = connector.call(address).await.map_err(|_| ProxyRefusal::Unreachable)?;
