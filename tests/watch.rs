@@ -15,7 +15,7 @@ mod terminal;
 
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
 };
 
@@ -255,6 +255,32 @@ fn what_is_outside_the_scope_is_passed_through_unread_and_counted() {
     for text in [&log, &ended.out, &ended.err, &audit.out] {
         assert!(!text.contains("bank") && !text.contains("chat"), "no host outside the scope is named: {text}");
     }
+}
+
+#[test]
+fn a_connection_that_stays_open_unread_is_a_row_at_once_and_its_bytes_are_told_when_it_ends() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = server.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for mut stream in server.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
+        }
+    });
+    let place = Place::empty();
+    let session = Session::start(&place, &[]);
+    let mut stream = TcpStream::connect(session.proxy).expect("it listens");
+    write!(stream, "CONNECT 127.0.0.1:{port} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").expect("it listens");
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    stream.write_all(&b"\x05OWNPROT".repeat(1_000)).expect("it is passed on");
+    session.wait_for("new receiver  127.0.0.1");
+    session.wait_for("blind spot    127.0.0.1  connection open, not read yet");
+    drop(stream);
+    session.wait_for("8.0 kB sent unread");
+    let ended = session.end("TERM");
+    let summary = ended.out.rsplit("receiver ").next().unwrap_or_default();
+    assert!(summary.contains("sent unread") && !summary.contains("not read yet"), "{}", ended.out);
 }
 
 #[test]

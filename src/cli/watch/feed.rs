@@ -13,10 +13,10 @@ use std::{
     time::Instant,
 };
 
-use super::live::Live;
+use super::live::{Live, PATIENCE};
 use crate::{
     decode::Observer,
-    model::{App, BlindSpotKind, Bodies, Body, BodyContent, ExchangeId, NumberedEvent, Provenance, Recording as _, RunEvent},
+    model::{App, BlindSpotKind, Bodies, Body, BodyContent, ExchangeId, NumberedEvent, Provenance, Recording as _, RunEvent, TunnelId},
     run::Watcher,
     store::CaptureReader,
 };
@@ -42,8 +42,10 @@ pub(super) struct About {
 /// What the thread is told.
 enum Item {
     Event(Box<NumberedEvent>),
-    /// An exchange is over, and nobody had the time to decode it.
-    Skipped(ExchangeId),
+    /// An exchange is over, and nobody had the time to decode it. The tunnel it came through.
+    Skipped(ExchangeId, Option<TunnelId>),
+    /// A tunnel is over, and nobody had the time to look at it.
+    SkippedTunnel(TunnelId),
 }
 
 /// The thread at work. It ends when every [`Watcher`] of it is gone.
@@ -70,9 +72,11 @@ pub(super) fn start(about: About) -> std::io::Result<(Feed, Watcher)> {
             if waiting.fetch_add(size, Ordering::Relaxed) > MOST_WAITING {
                 waiting.fetch_sub(size, Ordering::Relaxed);
                 skipped.fetch_add(1, Ordering::Relaxed);
-                if let RunEvent::Exchange(exchange) = &event.event {
-                    let _ = sender.send(Item::Skipped(exchange.id));
-                }
+                let _ = match &event.event {
+                    RunEvent::Exchange(exchange) => sender.send(Item::Skipped(exchange.id, exchange.tunnel)),
+                    RunEvent::Tunnel(tunnel) => sender.send(Item::SkippedTunnel(tunnel.id)),
+                    _ => Ok(()),
+                };
             } else {
                 // A thread that is gone is told by `Live::broken`; the capture goes on.
                 let _ = sender.send(Item::Event(Box::new(event.clone())));
@@ -116,6 +120,8 @@ pub(super) fn reread(about: About) -> Option<Live> {
         }
     });
     decoding.batch(&batch, 0);
+    // Of what was open when it broke off, no end can come.
+    decoding.settle(Instant::now() + PATIENCE);
     read.ok()?;
     let live = std::mem::take(&mut *live.lock().unwrap_or_else(PoisonError::into_inner));
     Some(live)
@@ -151,16 +157,33 @@ impl Drop for Alarm {
 impl Work {
     fn run(mut self) {
         let _alarm = Alarm(Arc::clone(&self.decoding.live));
-        while let Ok(first) = self.receiver.recv() {
+        loop {
+            // Connections of which nothing comes are to be shown all the same.
+            let is_waiting = self.decoding.live.lock().unwrap_or_else(PoisonError::into_inner).is_waiting();
+            let item = if is_waiting { self.receiver.recv_timeout(PATIENCE / 4) } else { self.receiver.recv().map_err(Into::into) };
+            let first = match item {
+                Ok(first) => first,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    self.decoding.settle(Instant::now());
+                    continue;
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            };
             let mut batch = Vec::new();
             let rest: Vec<Item> = self.receiver.try_iter().take(BATCH).collect();
             for item in std::iter::once(first).chain(rest) {
                 match item {
                     Item::Event(event) => batch.push(*event),
-                    Item::Skipped(id) => self.decoding.live.lock().unwrap_or_else(PoisonError::into_inner).ended(id),
+                    Item::Skipped(id, tunnel) => {
+                        let mut live = self.decoding.live.lock().unwrap_or_else(PoisonError::into_inner);
+                        live.ended(id);
+                        tunnel.into_iter().for_each(|tunnel| live.not_open(tunnel));
+                    }
+                    Item::SkippedTunnel(id) => self.decoding.live.lock().unwrap_or_else(PoisonError::into_inner).not_open(id),
                 }
             }
             self.decoding.batch(&batch, self.skipped.load(Ordering::Relaxed));
+            self.decoding.settle(Instant::now());
             let done = batch.iter().map(|event| size(&event.event)).sum();
             self.waiting.fetch_sub(done, Ordering::Relaxed);
         }
@@ -170,6 +193,11 @@ impl Work {
 impl Decoding {
     const fn new(about: About, live: Arc<Mutex<Live>>) -> Self {
         Self { about, live, messaged: BTreeSet::new(), reader: None }
+    }
+
+    /// Shows connections that have been open for a while, and of which nothing was read.
+    fn settle(&self, now: Instant) {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).settle(&self.about.app, now);
     }
 
     /// Takes events in. So many exchanges were left out so far.
@@ -182,7 +210,9 @@ impl Decoding {
             for event in batch {
                 match &event.event {
                     RunEvent::ExchangeBegan { id, host, .. } => live.began(&self.about.app, *id, host, now),
+                    RunEvent::TunnelBegan { id, host, .. } => live.opened(*id, host, now),
                     RunEvent::Tunnel(tunnel) => live.tunnel(&self.about.app, tunnel, now),
+                    RunEvent::Exchange(exchange) => exchange.tunnel.into_iter().for_each(|tunnel| live.not_open(tunnel)),
                     _ => {}
                 }
             }
@@ -228,7 +258,10 @@ impl Decoding {
 
 /// Whether an event changes what is shown.
 const fn matters(event: &RunEvent) -> bool {
-    matches!(event, RunEvent::ExchangeBegan { .. } | RunEvent::Exchange(_) | RunEvent::Message(_) | RunEvent::Tunnel(_))
+    matches!(
+        event,
+        RunEvent::ExchangeBegan { .. } | RunEvent::Exchange(_) | RunEvent::Message(_) | RunEvent::Tunnel(_) | RunEvent::TunnelBegan { .. }
+    )
 }
 
 /// Bytes that an event keeps in memory, roughly.

@@ -10,14 +10,18 @@ use super::words::{bytes, count};
 use crate::{
     decode::{receiver_of, shown_host},
     model::{
-        App, BlindSpotKind, Category, EndpointFacts, ExchangeId, FieldFacts, FieldName, Observations, Tunnel, TunnelOutcome,
+        App, BlindSpotKind, Category, EndpointFacts, ExchangeId, FieldFacts, FieldName, Observations, Tunnel, TunnelId, TunnelOutcome,
         text::printable,
-        tunnel::{PassReason, PassedBytes},
+        tunnel::{PassReason, PassedBytes, is_outside_host},
     },
 };
 
 /// A category or a receiver is called new for so long.
 pub(super) const NEW: Duration = Duration::from_secs(10);
+/// A connection of which nothing was read has its row after so long. Most that can be read are by then.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+/// Open connections that are kept in mind.
+const MOST_OPEN: usize = 2_000;
 /// Receivers that are listed one by one.
 const MOST_RECEIVERS: usize = 2_000;
 /// Fields of one receiver that are listed one by one.
@@ -34,6 +38,8 @@ pub(super) struct Live {
     receivers: BTreeMap<String, Receiver>,
     /// Requests that have begun and not ended, with their host.
     in_flight: BTreeMap<ExchangeId, String>,
+    /// Connections that are open, as far as anybody knows without a request that was read.
+    open: BTreeMap<TunnelId, Open>,
     /// Exchanges that have ended.
     pub(super) exchanges: u64,
     /// Messages of connections that stay open.
@@ -49,6 +55,17 @@ pub(super) struct Live {
     /// What happened, for whoever prints lines.
     news: VecDeque<News>,
     seen: u64,
+}
+
+/// A connection that is open, and of which nothing was read.
+#[derive(Debug)]
+struct Open {
+    /// Host of the CONNECT.
+    host: String,
+    /// When it was told.
+    since: Instant,
+    /// The row that shows it, once it has one.
+    row: Option<String>,
 }
 
 /// How many requests held a planted value.
@@ -130,14 +147,34 @@ pub(super) struct Receiver {
     pub(super) more_fields: u64,
     /// What was seen, and when for the first time.
     pub(super) categories: BTreeMap<Category, Instant>,
-    /// What could not be seen, in words, and how often.
-    pub(super) gaps: BTreeMap<String, u64>,
+    /// What could not be seen, by why in words.
+    pub(super) gaps: BTreeMap<String, Gap>,
     /// Connections that were closed without a request: a gap where nothing else was read, else only opened ahead of need.
     pub(super) unused: u64,
+    /// Connections that have been open for a while without a request: a gap where nothing else was read.
+    open: u64,
     /// When it was first seen.
     pub(super) since: Instant,
     /// Its place among the others, from 1.
     number: u64,
+}
+
+/// What could not be seen for one reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Gap {
+    /// How often.
+    times: u64,
+    /// Bytes that went there all the same, as far as they were counted.
+    sent: u64,
+}
+
+impl Gap {
+    /// `passed through unread (2x), 350 kB sent unread`.
+    fn in_words(self, why: &str) -> String {
+        let times = if self.times > 1 { format!(" ({}x)", self.times) } else { String::new() };
+        let sent = if self.sent > 0 { format!(", {} sent unread", bytes(self.sent)) } else { String::new() };
+        format!("{why}{times}{sent}")
+    }
 }
 
 /// One field of a receiver.
@@ -226,6 +263,9 @@ impl Live {
 
     /// A request's head was read.
     pub(super) fn began(&mut self, app: &App, id: ExchangeId, host: &str, now: Instant) {
+        // Its connection is not told; whichever of this host it is, what it carries is being read.
+        let read: Vec<TunnelId> = self.open.iter().filter(|(_, open)| open.host == host).map(|(id, _)| *id).collect();
+        read.into_iter().for_each(|tunnel| self.not_open(tunnel));
         let host = shown_host(app, host);
         if let Some(row) = self.row(app, &host, now) {
             row.in_flight += 1;
@@ -241,8 +281,45 @@ impl Live {
         }
     }
 
+    /// A connection was opened. It has no row yet: most are read or refused at once.
+    pub(super) fn opened(&mut self, id: TunnelId, host: &str, now: Instant) {
+        if !is_outside_host(host) && self.open.len() < MOST_OPEN {
+            self.open.insert(id, Open { host: host.to_owned(), since: now, row: None });
+        }
+    }
+
+    /// A connection is over, or a request of it was read.
+    pub(super) fn not_open(&mut self, id: TunnelId) {
+        let row = self.open.remove(&id).and_then(|open| open.row).and_then(|host| self.receivers.get_mut(&host));
+        if let Some(row) = row {
+            row.open = row.open.saturating_sub(1);
+        }
+    }
+
+    /// Whether there are connections that may have their row when some time has passed.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.open.values().any(|open| open.row.is_none())
+    }
+
+    /// Gives a row to connections that have been open for [`PATIENCE`] and of which nothing was read.
+    pub(super) fn settle(&mut self, app: &App, now: Instant) {
+        let is_due = |open: &&Open| open.row.is_none() && now.saturating_duration_since(open.since) >= PATIENCE;
+        let due: Vec<TunnelId> = self.open.iter().filter(|(_, open)| is_due(open)).map(|(id, _)| *id).collect();
+        for id in due {
+            let Some(open) = self.open.get_mut(&id) else { continue };
+            let host = if open.host.is_empty() { UNNAMED.to_owned() } else { shown_host(app, &open.host) };
+            open.row = Some(host.clone());
+            let Some(row) = self.row(app, &host, now) else { continue };
+            row.open += 1;
+            if row.open == 1 && row.is_unread() {
+                self.tell(News::BlindSpot { host, words: NOT_READ_YET.to_owned() });
+            }
+        }
+    }
+
     /// A tunnel is over.
     pub(super) fn tunnel(&mut self, app: &App, tunnel: &Tunnel, now: Instant) {
+        self.not_open(tunnel.id);
         if tunnel.is_outside_scope() {
             if self.outside.add(tunnel) {
                 self.tell(News::Outside { words: self.outside.in_words() });
@@ -253,7 +330,9 @@ impl Live {
         let host = tunnel.sni.as_ref().filter(|_| is_address).unwrap_or(&tunnel.host);
         let host = if host.is_empty() { UNNAMED.to_owned() } else { shown_host(app, &host.to_ascii_lowercase()) };
         let Some(words) = not_read(tunnel) else { return };
-        let is_unused = tunnel.outcome == TunnelOutcome::ClosedWithoutRequest;
+        let sent = tunnel.evidence.bytes.map_or(0, |bytes| bytes.sent);
+        // A client that said something had more in mind than to be quick later.
+        let is_unused = tunnel.outcome == TunnelOutcome::ClosedWithoutRequest && sent == 0;
         let Some(row) = self.row(app, &host, now) else { return };
         if is_unused {
             row.unused += 1;
@@ -261,16 +340,18 @@ impl Live {
                 self.tell(News::BlindSpot { host, words });
             }
         } else {
-            self.gap(app, host, words, now);
+            self.gap(app, host, words, sent, now);
         }
     }
 
-    fn gap(&mut self, app: &App, host: String, words: String, now: Instant) {
+    /// Adds one more that could not be seen, of which so many bytes went to the host.
+    fn gap(&mut self, app: &App, host: String, words: String, sent: u64, now: Instant) {
         let Some(row) = self.row(app, &host, now) else { return };
-        let times = row.gaps.entry(words.clone()).or_default();
-        *times += 1;
-        if *times == 1 {
-            self.tell(News::BlindSpot { host, words });
+        let known = row.gaps.get(&words).copied().unwrap_or_default();
+        let gap = Gap { times: known.times + 1, sent: known.sent.saturating_add(sent) };
+        row.gaps.insert(words.clone(), gap);
+        if gap.times == 1 {
+            self.tell(News::BlindSpot { host, words: gap.in_words(&words) });
         }
     }
 
@@ -285,7 +366,7 @@ impl Live {
             self.endpoint(app, &host, &place, facts, &safe, now);
         }
         for spot in observations.coverage.blind_spots.into_iter().filter(|spot| !spot.kind.hides_host() && !spot.host.is_empty()) {
-            self.gap(app, safe(spot.host), in_words(spot.kind).to_owned(), now);
+            self.gap(app, safe(spot.host), in_words(spot.kind).to_owned(), 0, now);
         }
         for (name, facts) in observations.planted {
             let hits = self.planted.get(&name).copied().unwrap_or_default();
@@ -359,6 +440,7 @@ impl Receiver {
             categories: BTreeMap::new(),
             gaps: BTreeMap::new(),
             unused: 0,
+            open: 0,
             since,
             number,
         }
@@ -366,14 +448,20 @@ impl Receiver {
 
     /// A name that turned out to hold a value has given its requests to the name without it.
     fn has_anything(&self) -> bool {
-        self.requests > 0 || self.in_flight > 0 || !self.gaps.is_empty() || self.unused > 0
+        self.requests > 0 || self.in_flight > 0 || !self.gaps.is_empty() || self.unused > 0 || self.open > 0
+    }
+
+    /// Whether no request of it was read, nor is being read.
+    const fn is_unread(&self) -> bool {
+        self.requests == 0 && self.in_flight == 0
     }
 
     /// What could not be seen, for a reader: `refused our certificate (UnknownCA) (3x)`.
     pub(super) fn blind_spots(&self) -> Vec<String> {
-        let unused = (self.unused > 0 && self.requests == 0).then(|| (UNUSED.to_owned(), self.unused));
-        let known = self.gaps.iter().map(|(words, times)| (words.clone(), *times));
-        known.chain(unused).map(|(words, times)| if times == 1 { words } else { format!("{words} ({times}x)") }).collect()
+        let unused = (self.unused > 0 && self.requests == 0).then_some((UNUSED, Gap { times: self.unused, sent: 0 }));
+        let open = (self.open > 0 && self.is_unread()).then_some((NOT_READ_YET, Gap { times: self.open, sent: 0 }));
+        let known = self.gaps.iter().map(|(words, gap)| (words.as_str(), *gap));
+        known.chain(unused).chain(open).map(|(words, gap)| gap.in_words(words)).collect()
     }
 
     /// Its categories, the new ones first, each with whether it is new.
@@ -435,6 +523,8 @@ fn not_read(tunnel: &Tunnel) -> Option<String> {
 
 /// Said of what came without a CONNECT and names no host.
 const UNNAMED: &str = "(host not named)";
+/// Said of a connection that is open without a request.
+const NOT_READ_YET: &str = "connection open, not read yet";
 /// Said of a connection on which nothing was asked for.
 const UNUSED: &str = "closed without a request";
 
@@ -521,6 +611,35 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_connection_that_stays_open_unread_has_a_row_until_it_is_known_what_it_is() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        live.opened(TunnelId(1), "own.test", now);
+        live.opened(TunnelId(2), "read.test", now);
+        live.opened(TunnelId(3), &crate::model::tunnel::outside_host(1), now);
+        live.settle(&app, now + PATIENCE / 2);
+        assert!(live.rows().is_empty() && live.is_waiting());
+        live.began(&app, ExchangeId(1), "read.test", now + PATIENCE / 2);
+        live.settle(&app, now + PATIENCE);
+        assert!(!live.is_waiting());
+        let hosts = |live: &Live| live.rows().iter().map(|(host, _)| (*host).to_owned()).collect::<Vec<_>>();
+        assert_eq!(hosts(&live), ["own.test", "read.test"]);
+        let spots = |live: &Live, host| live.receiver(host).expect("it is there").blind_spots();
+        assert_eq!(spots(&live, "own.test"), ["connection open, not read yet"]);
+        assert_eq!(spots(&live, "read.test"), [""; 0]);
+        let words = "connection open, not read yet".to_owned();
+        assert!(live.take_news().contains(&News::BlindSpot { host: "own.test".into(), words }));
+        let mut ended = tunnel("own.test", TunnelOutcome::NotTls);
+        ended.evidence.bytes = Some(PassedBytes { sent: 8_000, received: 0 });
+        live.tunnel(&app, &ended, now + NEW);
+        assert_eq!(spots(&live, "own.test"), ["neither TLS nor HTTP, 8.0 kB sent unread"]);
+        // One that turns out to be read under another name leaves nothing behind.
+        live.opened(TunnelId(4), "192.0.2.1", now);
+        live.settle(&app, now + PATIENCE);
+        live.not_open(TunnelId(4));
+        assert_eq!(hosts(&live), ["own.test", "read.test"]);
+    }
+
+    #[test]
     fn what_was_not_read_is_told_with_its_reason_and_counted() {
         let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
         live.tunnel(&app, &refused("pinned.test"), now);
@@ -531,6 +650,26 @@ pub(super) mod tests {
         assert!(live.receiver("read.test").is_none());
         let unread = |news: &News| matches!(news, News::BlindSpot { .. });
         assert_eq!(live.take_news().iter().filter(|news| unread(news)).count(), 1);
+    }
+
+    #[test]
+    fn bytes_that_went_unread_are_summed_up_beside_why() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        let passed = |host: &str, outcome, sent| {
+            let mut passed = tunnel(host, outcome);
+            passed.evidence.bytes = Some(PassedBytes { sent, received: 9_000_000 });
+            passed
+        };
+        live.tunnel(&app, &passed("one.test", TunnelOutcome::PassedThrough, 350_000), now);
+        live.tunnel(&app, &passed("one.test", TunnelOutcome::PassedThrough, 50_000), now);
+        live.tunnel(&app, &passed("two.test", TunnelOutcome::ClosedWithoutRequest, 20), now);
+        live.observed(&app, observations("two.test", &[]), now);
+        let spots = |host| live.receiver(host).expect("it is there").blind_spots();
+        assert_eq!(spots("one.test"), ["passed through unread (2x), 400 kB sent unread"]);
+        assert_eq!(spots("two.test"), ["closed without a request, 20 B sent unread"], "it was no connection ahead of need");
+        let told = live.take_news();
+        let words = || "passed through unread, 350 kB sent unread".to_owned();
+        assert!(told.contains(&News::BlindSpot { host: "one.test".into(), words: words() }), "{told:?}");
     }
 
     #[test]

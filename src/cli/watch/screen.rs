@@ -190,7 +190,7 @@ impl View {
     fn table(&mut self, frame: &mut Frame<'_>, area: Rect, live: &Live, now: Instant) {
         let [head, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(1)]).areas(area);
         let width = usize::from(area.width);
-        let columns = row_of(width, "  receiver", ["requests".into(), "sent".into(), "fields".into()]);
+        let columns = row_of(width, "  receiver", ["requests".into(), "read".into(), "fields".into()]);
         frame.render_widget(Paragraph::new(Line::styled(columns, self.bold())), head);
         let rows = live.rows();
         if rows.is_empty() {
@@ -246,7 +246,7 @@ impl View {
         let mut lines = vec![
             Line::styled(format!("  {}", printable(host)), self.bold()),
             Line::raw(format!("  {company}")),
-            Line::raw(format!("  {}, {} sent", count(row.requests, "request"), bytes(row.bytes))),
+            Line::raw(format!("  {}, {} read", count(row.requests, "request"), bytes(row.bytes))),
         ];
         for words in row.blind_spots() {
             lines.push(Line::styled(format!("  BLIND SPOT: {words}"), self.ink(Color::Red)));
@@ -335,10 +335,10 @@ impl View {
 }
 
 /// A line of the table: a name that may be cut, and numbers at fixed places.
-fn row_of(width: usize, name: &str, [requests, sent, fields]: [String; 3]) -> String {
+fn row_of(width: usize, name: &str, [requests, read, fields]: [String; 3]) -> String {
     const NUMBERS: usize = 10 + 12 + 9;
     let room = width.saturating_sub(NUMBERS).max(8);
-    format!("{}{requests:>10}{sent:>12}{fields:>9}", fitted(name, room))
+    format!("{}{requests:>10}{read:>12}{fields:>9}", fitted(name, room))
 }
 
 /// Text in exactly so many columns.
@@ -388,7 +388,7 @@ const HELP: &str = "
   What is on the screen
     receiver     a host, and the company behind it with its country
     requests     that were read; 3+1: one more has begun and is not over
-    sent         bytes of those requests that can carry data
+    read         bytes of those requests that can carry data
     fields       different fields found in them
     NEW          seen for the first time, for ten seconds
     BLIND SPOT   what could not be seen, and why. An app that refuses our

@@ -58,7 +58,7 @@ pub(super) fn summary(live: &Live, width: usize, now: Instant) -> String {
         let longest = receivers.iter().map(|(host, _)| Span::raw(*host).width()).max().unwrap_or_default();
         let room = width.saturating_sub(longest.min(LONGEST_HOST) + NUMBERS);
         let rows: Vec<_> = receivers.iter().map(|(host, row)| cells(host, row, room, now)).collect();
-        text = table(&["receiver", "requests", "bytes", "fields", "what"], &rows, &[1, 2, 3], width);
+        text = table(&["receiver", "requests", "read", "fields", "what"], &rows, &[1, 2, 3], width);
     }
     if !live.outside.is_empty() {
         text.push_str(&format!("outside the scope: {}\n", live.outside.in_words()));
@@ -148,16 +148,24 @@ mod tests {
         live.observed(&app, seen::observations("api.band.test", &[("hr", Category::HeartRate)]), now);
         live.tunnel(&app, &seen::refused("pinned.test"), now);
         live.tunnel(&app, &seen::outside(1, crate::model::TunnelOutcome::PassedThrough), now);
+        let mut passed = seen::tunnel("unread.test", crate::model::TunnelOutcome::PassedThrough);
+        passed.evidence.bytes = Some(crate::model::tunnel::PassedBytes { sent: 350_000, received: 0 });
+        live.tunnel(&app, &passed, now);
         let text = summary(&live, 100, now);
         for words in [
             "api.band.test",
             "heart-rate",
             "100",
             "blind spot: refused our certificate",
+            "blind spot: passed through unread, 350 kB sent unread",
             "outside the scope: 1 host, 1 connection, 110 B passed",
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }
+        assert!(
+            text.lines().next().is_some_and(|head| head.split_whitespace().eq(["receiver", "requests", "read", "fields", "what"])),
+            "{text}"
+        );
         let narrow = summary(&live, 80, now);
         assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
         let lines: Vec<String> = live.take_news().iter().map(line).collect();
