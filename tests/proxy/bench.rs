@@ -176,6 +176,17 @@ impl Bench {
         Self::trusting_only(&self.cloud_authority, alpn)
     }
 
+    /// A connection of such a client that was refused often enough and is passed on now. It may come back before the proxy has
+    /// counted that.
+    pub(crate) async fn passed_on(&self, host: &str) -> TlsStream<TcpStream> {
+        for _ in 0..10 {
+            if let Ok(stream) = self.tls(host, self.pinning(&[b"http/1.1"])).await {
+                return stream;
+            }
+        }
+        panic!("{host} is not passed on");
+    }
+
     fn trusting_only(authority: &Authority, alpn: &[&[u8]]) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(authority.certificate_der()).expect("a certificate");
