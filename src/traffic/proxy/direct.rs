@@ -14,6 +14,7 @@ use tokio::{
 
 use super::{
     Ending,
+    accept::clients,
     connect::{Front, bare_host},
     handler::{Handler, NamesNoServer},
     heard::{Account, Heard, Unread},
@@ -22,25 +23,13 @@ use super::{
 use crate::model::TunnelOutcome;
 
 /// Takes clients until the proxy is asked to stop. A client has `head` for its first request.
-pub(super) async fn listen(listener: TcpListener, front: Front, head: Duration, mut ending: watch::Receiver<Ending>) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = ending.wait_for(|ending| *ending != Ending::NotYet) => return,
-        };
-        match accepted {
-            Ok((client, address)) => {
-                let address = address.ip().to_canonical();
-                // Who finds no place is gone at once.
-                if let Some(place) = front.handler().tunnels.takes(address) {
-                    let direct = Direct { front: front.clone(), address, place, account: Arc::default() };
-                    tokio::spawn(direct.serve(client, head, ending.clone()));
-                }
-            }
-            // Out of descriptors, most likely: others must end first.
-            Err(_) => sleep(BREATH).await,
-        }
-    }
+pub(super) async fn listen(listener: TcpListener, front: Front, head: Duration, ending: watch::Receiver<Ending>) {
+    let (tunnels, end) = (Arc::clone(&front.handler().tunnels), ending.clone());
+    let serve = |client, address, place| {
+        let direct = Direct { front: front.clone(), address, place, account: Arc::default() };
+        direct.serve(client, head, end.clone())
+    };
+    clients(listener, tunnels, ending, serve).await;
 }
 
 /// One client's connection.
@@ -144,5 +133,3 @@ impl Handler {
 /// Why something is no request, where the engine's parser would only say that its method is invalid.
 const NOT_HTTP: &str = "it does not begin as one";
 const TLS_TO_THE_PROXY: &str = "it is TLS without a CONNECT";
-/// Between two attempts to take a client.
-const BREATH: Duration = Duration::from_millis(50);

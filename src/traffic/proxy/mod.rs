@@ -1,6 +1,7 @@
 //! The embedded proxy: reads what the app uploads and passes it on. Built on hudsucker and hyper, private details of this module:
 //! no type of theirs is seen outside. Trusting the authority is the phone's business, keeping the events is `run`'s.
 
+mod accept;
 mod blocks;
 mod casing;
 mod connect;

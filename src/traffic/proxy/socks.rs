@@ -4,6 +4,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,39 +12,28 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::watch,
-    time::{sleep, timeout},
+    time::timeout,
 };
 
 use super::{
     Ending,
+    accept::clients,
     connect::{Turned, bare_host},
     handler::Handler,
     serve::Entry,
 };
 
 /// Takes clients until the proxy is asked to stop.
-pub(super) async fn listen(listener: TcpListener, handler: Handler, mut ending: watch::Receiver<Ending>) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = ending.wait_for(|ending| *ending != Ending::NotYet) => return,
-        };
-        match accepted {
-            Ok((client, address)) => {
-                let address = address.ip().to_canonical();
-                // A stranger's place is free again when it has got its refusal: no tunnel is for strangers.
-                if let Some(place) = handler.tunnels.takes(address) {
-                    let handler = handler.clone();
-                    tokio::spawn(async move {
-                        serve(client, address, handler).await;
-                        drop(place);
-                    });
-                }
-            }
-            // Out of descriptors, most likely: others must end first.
-            Err(_) => sleep(BREATH).await,
+pub(super) async fn listen(listener: TcpListener, handler: Handler, ending: watch::Receiver<Ending>) {
+    let serve_one = |client, address, place| {
+        let handler = handler.clone();
+        async move {
+            serve(client, address, handler).await;
+            // A stranger's place is free again when it has got its refusal: no tunnel is for strangers.
+            drop(place);
         }
-    }
+    };
+    clients(listener, Arc::clone(&handler.tunnels), ending, serve_one).await;
 }
 
 async fn serve(mut client: TcpStream, address: IpAddr, handler: Handler) {
@@ -127,5 +117,3 @@ const NO_METHOD: u8 = 0xff;
 const CONNECT: u8 = 1;
 /// A client has this long to say where it wants to go, the dialling of what is passed on included.
 const NEGOTIATION: Duration = Duration::from_secs(30);
-/// Between two attempts to take a client.
-const BREATH: Duration = Duration::from_millis(50);
