@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     if misspelt {
         surroundings.warn("TATTLETALE_LOG is not understood, so nothing is logged; for example: TATTLETALE_LOG=debug");
     }
+    tattletale::link::radio::hush_known_panics();
     let exit = match Args::try_parse_from(env::args_os()) {
         Ok(args) => cli::execute(args, &mut surroundings),
         Err(problem) if problem.use_stderr() => {

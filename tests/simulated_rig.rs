@@ -11,7 +11,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use tattletale::{
-    band::mi_band_3::{BandContents, SimulatedMiBand3},
+    band::huami::{BandContents, SimulatedBand},
     clock::{Clock, Hold},
     link::simulated::SimulatedCentral,
     model::{AppVersion, ExchangeId, Position, TunnelOutcome, text::sha256_hex},
@@ -111,11 +111,11 @@ async fn rig(run: Run) -> Rig {
         }
         (sent.into_values().collect(), refused)
     });
-    let band = BandAccess { address: run.band.address, key: run.band.key };
+    let band = BandAccess { address: run.band.address, key: run.band.key.clone() };
     let mut phone = SimulatedPhone::new(SimulatedPhoneSetup {
         clock: clock.clone(),
         seed: run.seed,
-        central: Arc::new(SimulatedCentral::new(SimulatedMiBand3::new(run.band), clock.clone())),
+        central: Arc::new(SimulatedCentral::new(SimulatedBand::new(run.band), clock.clone())),
         band,
         proxy: proxy.address().expect("it listens"),
         trusted,

@@ -1,4 +1,6 @@
-//! What every link must do, as one test that each implementation calls with a device it can reach. Not part of the product.
+//! What every link must do, as one test that each implementation calls with a device it can reach: simulated, recorded and radio, the
+//! last over a stand-in for the Bluetooth service and over a real one. It panics where a link falls short. Not part of the product,
+//! and public only because the tests beside the library call it.
 
 use std::time::Duration;
 
@@ -6,50 +8,92 @@ use uuid::Uuid;
 
 use super::{Central, LinkError, WriteKind};
 
-const WAIT: Duration = Duration::from_secs(5);
-
 /// What the test may ask of the device in reach.
-pub(crate) struct Expected {
+#[derive(Clone, Debug)]
+pub struct Expected {
     /// Its address.
-    pub(crate) address: [u8; 6],
+    pub address: [u8; 6],
     /// A characteristic that can be read, and its value.
-    pub(crate) readable: (Uuid, Vec<u8>),
+    pub readable: (Uuid, Vec<u8>),
     /// A characteristic whose read is refused.
-    pub(crate) refused: Uuid,
+    pub refused: Uuid,
     /// A characteristic it does not have.
-    pub(crate) missing: Uuid,
+    pub missing: Uuid,
     /// A characteristic that notifies…
-    pub(crate) notifying: Uuid,
+    pub notifying: Uuid,
     /// …once when this is written there.
-    pub(crate) provoked_by: (Uuid, Vec<u8>),
+    pub provoked_by: (Uuid, Vec<u8>),
 }
 
 /// Checks a central and its link.
-pub(crate) async fn check(central: &dyn Central, expected: &Expected) {
-    let seen = central.scan(WAIT).await.expect("a scan works");
-    assert!(seen.iter().any(|advertisement| advertisement.address == expected.address), "a free device advertises");
-    let mut stranger = expected.address;
+///
+/// # Panics
+/// Where one of them does not do what every link must.
+pub async fn check(central: &dyn Central, expected: &Expected) {
+    check_within(central, expected, WAIT).await;
+}
+
+/// [`check`], with the time to listen for: long enough for an advertisement and for a notification.
+///
+/// # Panics
+/// As [`check`].
+pub async fn check_within(central: &dyn Central, expected: &Expected, wait: Duration) {
+    let address = expected.address;
+    let is_seen = async || {
+        let seen = central.scan(wait).await.expect("a scan works");
+        seen.iter().filter(|advertisement| advertisement.address == address).count()
+    };
+    assert_eq!(is_seen().await, 1, "a free device advertises");
+    let mut each = Vec::new();
+    central.scan_each(wait, &mut |advertisement| each.push(advertisement)).await.expect("a scan works");
+    assert!(each.iter().any(|advertisement| advertisement.address == address), "it is handed out as it is seen");
+    let mut stranger = address;
     stranger[5] ^= 1;
     assert_eq!(central.connect(stranger).await.err(), Some(LinkError::NotFound), "nobody answers at another address");
 
-    let mut link = central.connect(expected.address).await.expect("a free device takes a connection");
-    assert!(central.scan(WAIT).await.expect("a scan works").is_empty(), "a connected device is invisible");
-    assert_eq!(central.connect(expected.address).await.err(), Some(LinkError::NotFound), "one central at a time");
+    let mut link = central.connect(address).await.expect("a free device takes a connection");
+    assert_eq!(is_seen().await, 0, "a connected device is invisible");
+    let second = central.connect(address).await.err();
+    assert!(matches!(second, Some(LinkError::NotFound | LinkError::Held)), "one central at a time: {second:?}");
 
-    assert_eq!(link.read(expected.readable.0).await.as_ref(), Ok(&expected.readable.1));
+    let (readable, value) = &expected.readable;
+    for _ in 0..2 {
+        assert_eq!(link.read(*readable).await.as_ref(), Ok(value));
+    }
     assert!(matches!(link.read(expected.refused).await, Err(LinkError::Refused(_))));
-    assert_eq!(link.read(expected.missing).await, Err(LinkError::NoCharacteristic(expected.missing)));
+    let missing = expected.missing;
+    assert_eq!(link.read(missing).await, Err(LinkError::NoCharacteristic(missing)));
+    assert_eq!(link.subscribe(missing).await, Err(LinkError::NoCharacteristic(missing)));
 
+    let notifying = expected.notifying;
     let (target, value) = &expected.provoked_by;
     link.write(*target, value, WriteKind::WithoutResponse).await.expect("a write works");
-    assert_eq!(link.notification(WAIT).await, Err(LinkError::Silent(WAIT)), "nobody subscribed");
-    link.subscribe(expected.notifying).await.expect("a subscription works");
+    assert_eq!(link.notification(wait).await, Err(LinkError::Silent(wait)), "nobody subscribed");
+    for _ in 0..2 {
+        link.subscribe(notifying).await.expect("a subscription works, also when there is one");
+    }
     link.write(*target, value, WriteKind::WithResponse).await.expect("a write works");
-    assert_eq!(link.notification(WAIT).await.expect("a notification comes").characteristic, expected.notifying);
-    assert_eq!(link.notification(WAIT).await, Err(LinkError::Silent(WAIT)), "only one");
+    link.read(*readable).await.expect("a read works while a notification waits");
+    assert_eq!(link.notification(wait).await.expect("a notification comes").characteristic, notifying);
+    assert_eq!(link.notification(wait).await, Err(LinkError::Silent(wait)), "only one");
+    for _ in 0..2 {
+        link.unsubscribe(notifying).await.expect("unsubscribing works, also when there is nothing to turn off");
+    }
+    link.write(*target, value, WriteKind::WithResponse).await.expect("a write works");
+    assert_eq!(link.notification(wait).await, Err(LinkError::Silent(wait)), "nobody is subscribed any more");
+    link.subscribe(notifying).await.expect("a second subscription works");
+    link.write(*target, value, WriteKind::WithResponse).await.expect("a write works");
+    assert_eq!(link.notification(wait).await.expect("a notification comes").characteristic, notifying);
 
     link.disconnect().await.expect("a link can be let go");
-    assert_eq!(link.read(expected.readable.0).await, Err(LinkError::Lost), "nothing works afterwards");
-    drop(central.connect(expected.address).await.expect("the device is free again"));
-    assert!(central.connect(expected.address).await.is_ok(), "a dropped link frees the device too");
+    assert_eq!(link.read(*readable).await, Err(LinkError::Lost), "nothing works afterwards");
+    assert_eq!(link.notification(wait).await, Err(LinkError::Lost), "nothing comes afterwards");
+    link.disconnect().await.expect("letting go twice is no error");
+    let mut second = central.connect(address).await.expect("the device is free again");
+    assert_eq!(link.read(*readable).await, Err(LinkError::Lost), "an old link stays dead");
+    assert!(second.read(*readable).await.is_ok(), "a new one works");
+    drop(second);
+    assert!(central.connect(address).await.is_ok(), "a dropped link frees the device too");
 }
+
+const WAIT: Duration = Duration::from_secs(5);

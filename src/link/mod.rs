@@ -1,12 +1,12 @@
 //! One GATT connection to a band, and the central that opens it: over a radio, to the simulated band, or replayed from a record.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
-#[cfg(test)]
-pub(crate) mod behaviour;
+#[doc(hidden)]
+pub mod behaviour;
 pub mod radio;
 pub mod simulated;
 
@@ -31,6 +31,12 @@ pub trait GattLink: Send {
     /// As [`GattLink::read`].
     async fn subscribe(&mut self, characteristic: Uuid) -> Result<(), LinkError>;
 
+    /// Turns notifications of a characteristic off; off already is no error. What is on its way may still come.
+    ///
+    /// # Errors
+    /// As [`GattLink::read`].
+    async fn unsubscribe(&mut self, characteristic: Uuid) -> Result<(), LinkError>;
+
     /// The next notification of any subscribed characteristic, in the order received.
     ///
     /// # Errors
@@ -47,11 +53,27 @@ pub trait GattLink: Send {
 /// Finds bands and connects to them (the GAP role "central").
 #[async_trait]
 pub trait Central: Send + Sync {
-    /// Listens for advertisements.
+    /// Listens for advertisements and hands out each as it comes: a device again whenever what it says, or how strong, changed.
     ///
     /// # Errors
     /// [`LinkError::NoAdapter`] and the like.
-    async fn scan(&self, listen_for: Duration) -> Result<Vec<Advertisement>, LinkError>;
+    async fn scan_each(&self, listen_for: Duration, seen: &mut (dyn FnMut(Advertisement) + Send)) -> Result<(), LinkError>;
+
+    /// Listens for advertisements: the last of each device, by address. A crowded hall has hundreds of devices, and a hostile
+    /// neighbour makes up more: only the first [`DEVICES_MAX`] are kept.
+    ///
+    /// # Errors
+    /// As [`Central::scan_each`].
+    async fn scan(&self, listen_for: Duration) -> Result<Vec<Advertisement>, LinkError> {
+        let mut devices = BTreeMap::new();
+        self.scan_each(listen_for, &mut |advertisement| {
+            if devices.len() < DEVICES_MAX || devices.contains_key(&advertisement.address) {
+                devices.insert(advertisement.address, advertisement);
+            }
+        })
+        .await?;
+        Ok(devices.into_values().collect())
+    }
 
     /// Connects to the band with this address.
     ///
@@ -97,6 +119,15 @@ pub struct Advertisement {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {
+    /// More notifications came than anybody took.
+    #[error("keep up with the band: {0} notifications wait and nobody takes them")]
+    Flooded(usize),
+    /// This machine is connected to the band already.
+    #[error(
+        "get hold of the band: this machine is connected to it already, for another program or since a run that was killed; \
+             end that one, or switch Bluetooth off and on"
+    )]
+    Held,
     /// The band hung up, or went out of reach.
     #[error("the band ended the connection")]
     Lost,
@@ -109,6 +140,9 @@ pub enum LinkError {
     /// The band does not advertise.
     #[error("find the band: it does not advertise; a phone may hold it, or it is out of reach")]
     NotFound,
+    /// The system does not let this user use Bluetooth.
+    #[error("use Bluetooth: {0}")]
+    NoPermission(String),
     /// The band refused (ATT error code).
     #[error("get an answer: the band refused it (ATT error 0x{0:02x})")]
     Refused(u8),
@@ -118,7 +152,21 @@ pub enum LinkError {
     /// The operating system's Bluetooth stack failed.
     #[error("use the Bluetooth stack: {0}")]
     Stack(String),
+    /// The band advertises and takes no connection.
+    #[error(
+        "connect: the band advertises, and {tries} tries came to nothing ({why}); bring it nearer or charge it, and see to it that \
+             no phone takes it"
+    )]
+    Unanswered {
+        /// Tries made.
+        tries: u32,
+        /// How the last one ended.
+        why: String,
+    },
 }
+
+/// Devices that one [`Central::scan`] remembers.
+pub const DEVICES_MAX: usize = 4096;
 
 /// Long form of a 16-bit UUID of the Bluetooth SIG (base `0000xxxx-0000-1000-8000-00805f9b34fb`).
 pub const fn sig_uuid(short: u16) -> Uuid {

@@ -43,6 +43,12 @@ pub trait Peripheral: Send {
     /// As [`Peripheral::read`].
     fn subscribe(&mut self, characteristic: Uuid, now: Timestamp) -> Result<(), LinkError>;
 
+    /// Turns notifications of a characteristic off; off already is no error. What is queued stays queued.
+    ///
+    /// # Errors
+    /// As [`Peripheral::read`].
+    fn unsubscribe(&mut self, characteristic: Uuid, now: Timestamp) -> Result<(), LinkError>;
+
     /// The oldest notification not fetched yet; `None` when nothing is due at this time.
     ///
     /// # Errors
@@ -96,9 +102,16 @@ impl<P: Peripheral> SimulatedCentral<P> {
 #[async_trait]
 impl<P: Peripheral + 'static> Central for SimulatedCentral<P> {
     /// Takes no time: what advertises is known at once.
-    async fn scan(&self, _listen_for: Duration) -> Result<Vec<Advertisement>, LinkError> {
-        let air = lock(&self.air);
-        Ok(if air.connected.is_some() { Vec::new() } else { vec![air.peripheral.advertisement(self.clock.now())] })
+    async fn scan_each(&self, _listen_for: Duration, seen: &mut (dyn FnMut(Advertisement) + Send)) -> Result<(), LinkError> {
+        let advertisement = {
+            let air = lock(&self.air);
+            air.connected.is_none().then(|| air.peripheral.advertisement(self.clock.now()))
+        };
+        // The caller's code runs without the lock, so that it may ask for more.
+        if let Some(advertisement) = advertisement {
+            seen(advertisement);
+        }
+        Ok(())
     }
 
     async fn connect(&self, address: [u8; 6]) -> Result<Box<dyn GattLink>, LinkError> {
@@ -151,6 +164,10 @@ impl<P: Peripheral + 'static> GattLink for SimulatedLink<P> {
 
     async fn subscribe(&mut self, characteristic: Uuid) -> Result<(), LinkError> {
         self.ask(|peripheral, now| peripheral.subscribe(characteristic, now))
+    }
+
+    async fn unsubscribe(&mut self, characteristic: Uuid) -> Result<(), LinkError> {
+        self.ask(|peripheral, now| peripheral.unsubscribe(characteristic, now))
     }
 
     /// Answers at once, with the oldest notification or with [`LinkError::Silent`]: a simulated peripheral has queued all that it
@@ -224,6 +241,10 @@ mod tests {
         }
         fn subscribe(&mut self, _characteristic: Uuid, _now: Timestamp) -> Result<(), LinkError> {
             self.subscribed = true;
+            Ok(())
+        }
+        fn unsubscribe(&mut self, _characteristic: Uuid, _now: Timestamp) -> Result<(), LinkError> {
+            self.subscribed = false;
             Ok(())
         }
         fn notification(&mut self, _now: Timestamp) -> Result<Option<Notification>, LinkError> {

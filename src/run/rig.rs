@@ -10,7 +10,10 @@ use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 
 use super::{RunError, authority, self_check::Probe};
 use crate::{
-    band::mi_band_3::{BandContents, MiBand3, SimulatedMiBand3},
+    band::{
+        Access,
+        huami::{BandContents, MI_BAND_3, SimulatedBand},
+    },
     clock::{Clock, Hold},
     link::{Central, simulated::SimulatedCentral},
     model::{self, Planted, PlantedValue},
@@ -130,14 +133,14 @@ impl SimulatedBench {
         let source: Arc<dyn RunningSource> = Arc::from(Box::new(proxy).start(events).await?);
         let address = source.address().ok_or_else(|| RunError::Rig("the proxy has no address".to_owned()))?;
 
-        let band = BandPlan { model: &MiBand3, address: self.contents.address, key: self.contents.key };
-        let peripheral = SimulatedMiBand3::new(self.contents.clone());
+        let band = BandPlan { model: &MI_BAND_3, address: self.contents.address, access: Access::Key(self.contents.key.clone()) };
+        let peripheral = SimulatedBand::new(self.contents.clone());
         let central: Arc<dyn Central> = Arc::new(SimulatedCentral::new(peripheral, clock.clone()));
         let phone = SimulatedPhone::new(SimulatedPhoneSetup {
             clock: clock.clone(),
             seed,
             central: Arc::clone(&central),
-            band: BandAccess { address: band.address, key: band.key },
+            band: BandAccess { address: band.address, key: self.contents.key.clone() },
             // A port of this machine that nobody listens on (RFC 6335 section 6: reserved).
             proxy: if fault == Some(Fault::PhoneAstray) { SocketAddr::from((Ipv4Addr::LOCALHOST, 1)) } else { address },
             trusted: if fault == Some(Fault::PhoneDistrusts) { self.cloud.ca_der() } else { self.authority.certificate_der() },

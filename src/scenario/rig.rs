@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    band::BandModel,
+    band::{Access, BandModel},
     clock::Hold,
     link::Central,
     model::{ExchangeId, RunEvent},
@@ -36,8 +36,8 @@ pub struct BandPlan {
     pub model: &'static dyn BandModel,
     /// Its address, display order.
     pub address: [u8; 6],
-    /// Its key. Never logged.
-    pub key: [u8; 16],
+    /// What we may do on it; a key is never logged.
+    pub access: Access,
 }
 
 /// The record of a run, as a step sees it.

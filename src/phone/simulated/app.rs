@@ -20,7 +20,7 @@ use super::{
     vocabulary::Vocabulary,
 };
 use crate::{
-    band::{self, Band, BandError, DeviceInfo, mi_band_3::MiBand3},
+    band::{self, Access, Band, BandError, DeviceInfo, huami::MI_BAND_3},
     clock::Hold,
     link::Central,
     model::Position,
@@ -150,7 +150,7 @@ impl StandIn {
             let request = match (call, &band) {
                 (LaunchCall::Bind, None) => continue,
                 (LaunchCall::Bind, Some(band)) => {
-                    let key = self.band.key;
+                    let key = self.band.key.bytes();
                     self.call(|caller, noise| caller.bind(band, key, noise))
                 }
                 (LaunchCall::Profile, _) => self.call(|caller, noise| caller.profile(noise)),
@@ -240,17 +240,18 @@ impl StandIn {
             None => drop(days.drain(..days.len().saturating_sub(FIRST_SYNC_DAYS))),
         }
         let location = if self.version.passive_location { self.position() } else { None };
-        let device = uploads::device_id(info.address);
+        let address = info.address.unwrap_or(self.band.address);
+        let device = uploads::device_id(address);
         let last = days.len().saturating_sub(1);
         let days: Vec<Value> = days
             .iter()
             .enumerate()
             .map(|(n, day)| {
-                let summary = uploads::summary(day, &info.serial, location.filter(|_| n == last));
+                let summary = uploads::summary(day, info.serial.as_deref().unwrap_or_default(), location.filter(|_| n == last));
                 uploads::day_json(day, &device, summary, &self.vocabulary)
             })
             .collect();
-        let request = self.call(|caller, noise| caller.band_data(days, info.address, noise));
+        let request = self.call(|caller, noise| caller.band_data(days, address, noise));
         if self.upload(request, RETRIES, agenda).await {
             lock(&self.stored).synced_until = Some(now);
         }
@@ -289,7 +290,7 @@ impl StandIn {
     }
 
     async fn open_band(&self) -> Result<Box<dyn Band>, BandError> {
-        band::connect(&*self.central, &MiBand3, self.band.address, self.band.key).await
+        band::connect(&*self.central, &MI_BAND_3, self.band.address, &Access::Key(self.band.key.clone())).await
     }
 
     async fn device_info(&self) -> Result<DeviceInfo, BandError> {
@@ -303,7 +304,8 @@ impl StandIn {
         let mut band = self.open_band().await?;
         let info = band.device_info().await?;
         let since = now.saturating_sub(SignedDuration::from_hours(24 * 2)).unwrap_or(now);
-        let history = band.history(since).await?;
+        let mut history = band::History::default();
+        band.history(since, &mut history).await?;
         band.release().await?;
         Ok((info, history))
     }

@@ -111,15 +111,16 @@ impl Caller<'_> {
 
     /// Tells the cloud which band belongs to which account, and what phone this is.
     pub(super) fn bind(&self, band: &DeviceInfo, key: [u8; 16], noise: &mut Noise) -> Request {
-        let [a, b, c, d, e, f] = band.address;
+        let address = band.address.unwrap_or_default();
+        let [a, b, c, d, e, f] = address;
         let mac = format!("{a:02X}:{b:02X}:{c:02X}:{d:02X}:{e:02X}:{f:02X}");
         let app_time = self.now.as_second().to_string();
         let mut form = self.pairs(&[
-            ("deviceid", &hex(&band.address).to_uppercase()),
+            ("deviceid", &hex(&address).to_uppercase()),
             ("mac", &mac),
-            ("sn", &band.serial),
+            ("sn", band.serial.as_deref().unwrap_or_default()),
             ("auth_key", &hex(&key)),
-            ("fw_version", &band.firmware),
+            ("fw_version", band.firmware.as_deref().unwrap_or_default()),
             ("hardwareVersion", "V0.18.4.3"),
             ("productId", "19"),
             ("productVersion", "256"),
@@ -382,10 +383,10 @@ mod tests {
             now: "2026-03-14T09:00:00Z".parse().expect("a time"),
         };
         let band = DeviceInfo {
-            address: [0xC0, 0xFF, 0xEE, 0x12, 0x34, 0x56],
-            serial: "5b0c44d17e2a".into(),
-            firmware: "V2.3.0.2".into(),
-            battery: 80,
+            address: Some([0xC0, 0xFF, 0xEE, 0x12, 0x34, 0x56]),
+            serial: Some("5b0c44d17e2a".into()),
+            firmware: Some("V2.3.0.2".into()),
+            ..DeviceInfo::default()
         };
         let position = Position { lat: 52.374_03, lon: 4.889_69 };
         let mut calls = vec![
@@ -395,7 +396,7 @@ mod tests {
             caller.profile(&mut noise),
             caller.save_profile(&Profile::default(), &mut noise),
             caller.event("launch", &mut noise),
-            caller.band_data(vec![json!({ "date": "2026-03-14" })], band.address, &mut noise),
+            caller.band_data(vec![json!({ "date": "2026-03-14" })], band.address.unwrap_or_default(), &mut noise),
             caller.track(caller.now, &[position], &mut noise),
             caller.weather(position, &mut noise),
             caller.heartbeat(&mut noise),

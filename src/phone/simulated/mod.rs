@@ -24,6 +24,7 @@ use self::{
 };
 use super::{Action, Key, Launch, Permission, Phone, PhoneError, Probed};
 use crate::{
+    band,
     clock::Clock,
     link::Central,
     model::{AppVersion, Platform, Position},
@@ -66,12 +67,12 @@ pub struct SimulatedPhoneSetup {
 }
 
 /// A band that an app is paired with.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct BandAccess {
     /// Device address, display order.
     pub address: [u8; 6],
     /// The key they agreed on.
-    pub key: [u8; 16],
+    pub key: band::Key,
 }
 
 impl fmt::Debug for BandAccess {
@@ -185,7 +186,7 @@ impl SimulatedPhone {
             hold: self.clock.hold(),
             client,
             central: Arc::clone(&self.central),
-            band: self.band,
+            band: self.band.clone(),
             version: self.version,
             vocabulary: self.vocabulary.clone(),
             profile: self.profile.clone(),
@@ -350,7 +351,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        band::mi_band_3::{BandContents, SimulatedMiBand3},
+        band::huami::{BandContents, SimulatedBand},
         link::simulated::SimulatedCentral,
         traffic::authority::Authority,
     };
@@ -359,7 +360,7 @@ mod tests {
     fn phone() -> (SimulatedPhone, Clock) {
         let clock = Clock::simulated("2026-03-14T09:00:00Z".parse().expect("a time"));
         let contents = BandContents::invented("2026-03-14".parse().expect("a date"));
-        let band = BandAccess { address: contents.address, key: contents.key };
+        let band = BandAccess { address: contents.address, key: contents.key.clone() };
         let authority = Authority::generate("Test", jiff::Timestamp::now()).expect("a key");
         // Its port stays taken: a free one would be another test's soon.
         let nobody = Box::leak(Box::new(tokio::net::TcpSocket::new_v4().expect("a socket")));
@@ -367,7 +368,7 @@ mod tests {
         let phone = SimulatedPhone::new(SimulatedPhoneSetup {
             clock: clock.clone(),
             seed: 1,
-            central: Arc::new(SimulatedCentral::new(SimulatedMiBand3::new(contents), clock.clone())),
+            central: Arc::new(SimulatedCentral::new(SimulatedBand::new(contents), clock.clone())),
             band,
             proxy: nobody.local_addr().expect("bound"),
             trusted: authority.certificate_der(),

@@ -231,7 +231,7 @@ const fn kilocalories(steps: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{band::mi_band_3::BandContents, model::text::sha256_hex};
+    use crate::{band::huami::BandContents, model::text::sha256_hex};
 
     /// The invented day of `docs/protocols/huami-cloud.md`, section 5.
     fn fixture() -> Day {

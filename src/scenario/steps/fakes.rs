@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Step, StepError};
 use crate::{
-    band::{Band, BandError, BandModel, DeviceInfo, History},
+    band::{Access, ActivityToday, Band, BandClock, BandError, BandModel, DeviceInfo, History, Key as BandKey, Workout},
     clock::{Clock, Hold},
     link::{Advertisement, Central, GattLink, LinkError, Notification, WriteKind},
     model::{App, AppVersion, ExchangeId, Platform, Position, RunEvent},
@@ -48,7 +48,7 @@ impl Fakes {
         let mut stage = Stage {
             phone: &mut self.phone,
             central: &self.band,
-            band: (!self.no_band).then_some(BandPlan { model, address: [0; 6], key: [0; 16] }),
+            band: (!self.no_band).then_some(BandPlan { model, address: [0; 6], access: Access::Anyone }),
             acted_at: self.clock.now(),
             hold: &mut self.hold,
             log: &self.log,
@@ -170,8 +170,17 @@ impl BandModel for FakeBand {
         true
     }
 
-    async fn open(&self, _: Box<dyn GattLink>, _: [u8; 16]) -> Result<Box<dyn Band>, BandError> {
+    fn label(&self) -> &'static str {
+        "a fake band"
+    }
+
+    async fn open(&self, _: Box<dyn GattLink>, _: &Access) -> Result<Box<dyn Band>, BandError> {
         self.note("open");
+        Ok(Box::new(self.clone()))
+    }
+
+    async fn pair(&self, _: Box<dyn GattLink>, _: BandKey) -> Result<Box<dyn Band>, BandError> {
+        self.note("pair");
         Ok(Box::new(self.clone()))
     }
 }
@@ -183,9 +192,38 @@ impl Band for FakeBand {
         Ok(self.contents.clone().ok_or(LinkError::Lost)?.0)
     }
 
-    async fn history(&mut self, since: Timestamp) -> Result<History, BandError> {
+    fn is_authenticated(&self) -> bool {
+        true
+    }
+
+    async fn clock(&mut self) -> Result<BandClock, BandError> {
+        let history = self.contents.clone().ok_or(LinkError::Lost)?.1;
+        Ok(BandClock { now: history.start, utc_offset_s: history.utc_offset_s })
+    }
+
+    async fn activity_today(&mut self) -> Result<ActivityToday, BandError> {
+        Err(BandError::Unsupported("count"))
+    }
+
+    async fn measure_heart_rate(&mut self, within: std::time::Duration) -> Result<u8, BandError> {
+        self.note("measure heart rate");
+        let history = self.contents.clone().ok_or(LinkError::Lost)?.1;
+        Ok(history.samples.last().and_then(|sample| sample.beats()).ok_or(LinkError::Silent(within))?)
+    }
+
+    async fn history(&mut self, since: Timestamp, into: &mut History) -> Result<(), BandError> {
         self.note(format!("history since {since}"));
-        Ok(self.contents.clone().ok_or(LinkError::Lost)?.1)
+        *into = self.contents.clone().ok_or(LinkError::Lost)?.1;
+        Ok(())
+    }
+
+    async fn workouts(&mut self, _: Timestamp) -> Result<Vec<Workout>, BandError> {
+        Err(BandError::Unsupported("record workouts"))
+    }
+
+    async fn vibrate(&mut self) -> Result<(), BandError> {
+        self.note("vibrate");
+        Ok(())
     }
 
     async fn release(&mut self) -> Result<(), BandError> {
@@ -196,8 +234,8 @@ impl Band for FakeBand {
 
 #[async_trait]
 impl Central for FakeBand {
-    async fn scan(&self, _: std::time::Duration) -> Result<Vec<Advertisement>, LinkError> {
-        Ok(Vec::new())
+    async fn scan_each(&self, _: std::time::Duration, _: &mut (dyn FnMut(Advertisement) + Send)) -> Result<(), LinkError> {
+        Ok(())
     }
 
     async fn connect(&self, _: [u8; 6]) -> Result<Box<dyn GattLink>, LinkError> {
@@ -219,6 +257,10 @@ impl GattLink for NoLink {
     }
 
     async fn subscribe(&mut self, _: uuid::Uuid) -> Result<(), LinkError> {
+        Err(LinkError::Lost)
+    }
+
+    async fn unsubscribe(&mut self, _: uuid::Uuid) -> Result<(), LinkError> {
         Err(LinkError::Lost)
     }
 

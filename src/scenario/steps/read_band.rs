@@ -46,7 +46,7 @@ impl Step for ReadBand {
         let Some(plan) = stage.band.clone() else { return Err(StepError::NoBand) };
         let since = jiff::SignedDuration::try_from(self.since).unwrap_or_default();
         let since = stage.hold.clock().now().saturating_sub(since).unwrap_or(jiff::Timestamp::MIN);
-        let mut band = band::connect(stage.central, plan.model, plan.address, plan.key).await?;
+        let mut band = band::connect(stage.central, plan.model, plan.address, &plan.access).await?;
         let read = read(band.as_mut(), since).await;
         // The phone needs the band next, so it is let go whether or not it could be read.
         let released = band.release().await;
@@ -67,7 +67,10 @@ impl Step for ReadBand {
 }
 
 async fn read(band: &mut dyn Band, since: jiff::Timestamp) -> Result<(DeviceInfo, History), band::BandError> {
-    Ok((band.device_info().await?, band.history(since).await?))
+    let info = band.device_info().await?;
+    let mut history = History { start: since, ..History::default() };
+    band.history(since, &mut history).await?;
+    Ok((info, history))
 }
 
 /// What one day of the band's own calendar holds.
@@ -83,10 +86,9 @@ struct Day {
 /// `band.heart_rate.1_day_before`.
 fn planted(info: &DeviceInfo, history: &History) -> Vec<PlantedValue> {
     let known = |name: String, category, value| PlantedValue { name, category, value, source: PlantedSource::Band, confirmed: true };
-    let mut values = vec![
-        known("band.serial".into(), Category::BandSerial, Planted::Text(info.serial.clone())),
-        known("band.mac".into(), Category::BandMac, Planted::Mac(info.address)),
-    ];
+    let serial = info.serial.clone().map(|serial| known("band.serial".into(), Category::BandSerial, Planted::Text(serial)));
+    let address = info.address.map(|address| known("band.mac".into(), Category::BandMac, Planted::Mac(address)));
+    let mut values: Vec<PlantedValue> = serial.into_iter().chain(address).collect();
     let days = days(history);
     let last = days.keys().next_back().copied().unwrap_or_default();
     for (number, day) in days.into_iter().rev() {
@@ -144,10 +146,10 @@ mod tests {
 
     fn info() -> DeviceInfo {
         DeviceInfo {
-            address: [0xc0, 0xff, 0xee, 0x12, 0x34, 0x56],
-            serial: "0123456789ab".into(),
-            firmware: "V0.0.0.1".into(),
-            battery: 80,
+            address: Some([0xc0, 0xff, 0xee, 0x12, 0x34, 0x56]),
+            serial: Some("0123456789ab".into()),
+            firmware: Some("V0.0.0.1".into()),
+            ..DeviceInfo::default()
         }
     }
 

@@ -4,17 +4,20 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::messages::{self, AuthenticationReply, BandTime, Crc32, FetchReply};
 use crate::{
-    band::{Band, BandError, DeviceInfo, History, Sample},
-    link::{GattLink, WriteKind},
+    band::{Access, ActivityToday, Band, BandClock, BandError, Battery, DeviceInfo, History, Key, Sample, Workout},
+    link::{GattLink, LinkError, WriteKind},
 };
 
 /// How long the band may take to say the next thing.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the wearer may take to tap.
+const TAP_WITHIN: Duration = Duration::from_secs(40);
 
 /// Notifications of other characteristics that may come before the one waited for.
 const PATIENCE: usize = 256;
@@ -22,20 +25,36 @@ const PATIENCE: usize = 256;
 /// Minutes a band can hold at most: the apps ask for a hundred days on the first sync, and no band of this family holds more.
 const MINUTES_MAX: usize = 100 * 24 * 60;
 
-/// What stands where the band has no sample between two stretches: the kind that means "no data", no steps, no heart rate.
-const NO_SAMPLE: Sample = Sample { kind: 0x7e, intensity: 0, steps: 0, heart_rate: 0xff };
-
-/// An authenticated band.
+/// A connected band.
 struct ConnectedBand {
     link: Box<dyn GattLink>,
     /// True once both fetch characteristics notify.
     fetching: bool,
+    is_authenticated: bool,
 }
 
-/// Authenticates with a key that the band already knows.
-pub(super) async fn open(link: Box<dyn GattLink>, key: [u8; 16]) -> Result<Box<dyn Band>, BandError> {
-    let mut band = ConnectedBand { link, fetching: false };
-    match band.authenticate(key).await {
+/// Makes a band of a connection, and authenticates with a key that the band already knows.
+pub(super) async fn open(link: Box<dyn GattLink>, access: &Access) -> Result<Box<dyn Band>, BandError> {
+    let mut band = ConnectedBand { link, fetching: false, is_authenticated: false };
+    let authenticated = match access {
+        Access::Anyone => Ok(()),
+        Access::Key(key) => band.authenticate(key.bytes()).await,
+    };
+    opened(band, authenticated).await
+}
+
+/// Gives the band a new key and authenticates with it.
+pub(super) async fn pair(link: Box<dyn GattLink>, new_key: &Key) -> Result<Box<dyn Band>, BandError> {
+    let mut band = ConnectedBand { link, fetching: false, is_authenticated: false };
+    let authenticated = match band.give_key(new_key.bytes()).await {
+        Ok(()) => band.authenticate(new_key.bytes()).await,
+        Err(error) => Err(error),
+    };
+    opened(band, authenticated).await
+}
+
+async fn opened(mut band: ConnectedBand, authenticated: Result<(), BandError>) -> Result<Box<dyn Band>, BandError> {
+    match authenticated {
         Ok(()) => Ok(Box::new(band)),
         Err(error) => {
             // The reason is worth more than what letting go may add to it.
@@ -55,10 +74,31 @@ impl ConnectedBand {
         };
         self.send(messages::AUTHENTICATION, &messages::challenge_answer(key, nonce)).await?;
         match self.authentication_reply().await? {
-            AuthenticationReply::Accepted => Ok(()),
+            AuthenticationReply::Accepted => {
+                self.is_authenticated = true;
+                Ok(())
+            }
             AuthenticationReply::WrongKey => Err(BandError::WrongKey),
             other => Err(garbled(format!("given the answer to its challenge, it says {other:02x?}"))),
         }
+    }
+
+    async fn give_key(&mut self, key: [u8; 16]) -> Result<(), BandError> {
+        self.link.subscribe(messages::AUTHENTICATION).await?;
+        self.send(messages::AUTHENTICATION, &messages::new_key(key)).await?;
+        let (_, value) = self.next_within(&[messages::AUTHENTICATION], TAP_WITHIN).await.map_err(|error| match error {
+            BandError::Link(LinkError::Silent(_)) => BandError::NotTapped,
+            other => other,
+        })?;
+        match messages::authentication_reply(&value) {
+            Some(AuthenticationReply::KeyTaken) => Ok(()),
+            Some(AuthenticationReply::KeyRefused) => Err(BandError::NotTapped),
+            other => Err(garbled(format!("given a new key, it says {other:02x?}"))),
+        }
+    }
+
+    const fn needs_key(&self) -> Result<(), BandError> {
+        if self.is_authenticated { Ok(()) } else { Err(BandError::NeedsKey) }
     }
 
     async fn send(&mut self, characteristic: Uuid, value: &[u8]) -> Result<(), BandError> {
@@ -67,8 +107,12 @@ impl ConnectedBand {
 
     /// The next notification of one of these characteristics; others are passed over.
     async fn next(&mut self, wanted: &[Uuid]) -> Result<(Uuid, Vec<u8>), BandError> {
+        self.next_within(wanted, ANSWER_WITHIN).await
+    }
+
+    async fn next_within(&mut self, wanted: &[Uuid], within: Duration) -> Result<(Uuid, Vec<u8>), BandError> {
         for _ in 0..PATIENCE {
-            let notification = self.link.notification(ANSWER_WITHIN).await?;
+            let notification = self.link.notification(within).await?;
             if wanted.contains(&notification.characteristic) {
                 return Ok((notification.characteristic, notification.value));
             }
@@ -130,49 +174,96 @@ impl ConnectedBand {
 
 #[async_trait]
 impl Band for ConnectedBand {
+    fn is_authenticated(&self) -> bool {
+        self.is_authenticated
+    }
+
     async fn device_info(&mut self) -> Result<DeviceInfo, BandError> {
         let system_id = self.link.read(messages::SYSTEM_ID).await?;
         let address = messages::address_of_system_id(&system_id).ok_or_else(|| garbled("its system id holds no address".to_owned()))?;
         let serial = self.text(messages::SERIAL, "serial number").await?;
+        let hardware = self.text(messages::HARDWARE, "hardware revision").await?;
         let firmware = self.text(messages::FIRMWARE, "firmware version").await?;
         let battery = self.link.read(messages::BATTERY).await?;
-        let battery = messages::battery_level(&battery).ok_or_else(|| garbled("its battery value holds no level".to_owned()))?;
-        Ok(DeviceInfo { address, serial, firmware, battery })
+        let level = messages::battery_level(&battery).ok_or_else(|| garbled("its battery value holds no level".to_owned()))?;
+        let charging = battery.get(2).map(|charging| *charging == 1);
+        Ok(DeviceInfo {
+            address: Some(address),
+            serial: Some(serial),
+            hardware: Some(hardware),
+            firmware: Some(firmware),
+            battery: Some(Battery { level, charging }),
+        })
     }
 
-    async fn history(&mut self, since: Timestamp) -> Result<History, BandError> {
+    async fn clock(&mut self) -> Result<BandClock, BandError> {
+        let clock = self.link.read(messages::CURRENT_TIME).await?;
+        let clock = BandTime::from_long(&clock).ok_or_else(|| garbled("its clock shows no time".to_owned()))?;
+        let now = clock.timestamp().ok_or_else(|| garbled("its clock shows no time".to_owned()))?;
+        Ok(BandClock { now, utc_offset_s: clock.utc_offset_s() })
+    }
+
+    async fn activity_today(&mut self) -> Result<ActivityToday, BandError> {
+        self.needs_key()?;
+        let value = self.link.read(messages::STEPS).await?;
+        messages::activity_today(&value).ok_or_else(|| garbled("its steps cannot be read".to_owned()))
+    }
+
+    async fn measure_heart_rate(&mut self, within: Duration) -> Result<u8, BandError> {
+        self.needs_key()?;
+        self.link.subscribe(messages::HEART_RATE).await?;
+        self.link.write(messages::HEART_RATE_CONTROL, &[0x15, 0x02, 0x01], WriteKind::WithResponse).await?;
+        let measured = self.next_within(&[messages::HEART_RATE], within).await;
+        let stopped = self.link.write(messages::HEART_RATE_CONTROL, &[0x15, 0x02, 0x00], WriteKind::WithResponse).await;
+        let (_, value) = measured?;
+        stopped?;
+        match *value {
+            [_, beats, ..] if !matches!(beats, 0x00 | 0xfe | 0xff) => Ok(beats),
+            _ => Err(LinkError::Silent(within).into()),
+        }
+    }
+
+    async fn history(&mut self, since: Timestamp, into: &mut History) -> Result<(), BandError> {
+        self.needs_key()?;
         if !self.fetching {
             self.link.subscribe(messages::FETCH_CONTROL).await?;
             self.link.subscribe(messages::FETCH_DATA).await?;
             self.fetching = true;
         }
-        let clock = self.link.read(messages::CURRENT_TIME).await?;
-        let clock = BandTime::from_long(&clock).ok_or_else(|| garbled("its clock shows no time".to_owned()))?;
-        let utc_offset_s = clock.utc_offset_s();
-        let since = floor_to_minute(since);
-
-        let mut history = History { start: since, utc_offset_s, samples: Vec::new() };
-        let mut next = since;
+        let utc_offset_s = self.clock().await?.utc_offset_s;
+        if into.samples.is_empty() {
+            *into = History { start: floor_to_minute(since), utc_offset_s, samples: Vec::new() };
+        } else if into.utc_offset_s != utc_offset_s {
+            return Err(garbled("its clock was set to another time zone while it was read".to_owned()));
+        }
         // A batch is at least one minute, so this ends after MINUTES_MAX rounds at the latest; a real band needs a few.
-        while let Some((first, samples)) = self.batch(BandTime::at(next, utc_offset_s), MINUTES_MAX - history.samples.len()).await? {
+        while into.samples.len() < MINUTES_MAX {
+            let next = into.end().unwrap_or(into.start);
+            let Some((first, samples)) = self.batch(BandTime::at(next, utc_offset_s), MINUTES_MAX - into.samples.len()).await? else {
+                break;
+            };
             if samples.is_empty() {
                 break;
             }
-            if history.samples.is_empty() {
-                history.start = first;
+            if into.samples.is_empty() {
+                into.start = first;
             } else {
-                let gap = minutes_between(next, first).filter(|gap| history.samples.len() + gap + samples.len() <= MINUTES_MAX);
+                let gap = minutes_between(next, first).filter(|gap| into.samples.len() + gap + samples.len() <= MINUTES_MAX);
                 let gap = gap.ok_or_else(|| garbled(format!("asked for {next}, it sends a batch that starts at {first}")))?;
-                history.samples.extend(std::iter::repeat_n(NO_SAMPLE, gap));
+                into.samples.extend(std::iter::repeat_n(Sample::NONE, gap));
             }
-            history.samples.extend(samples);
-            next = minutes_after(history.start, history.samples.len())
-                .ok_or_else(|| garbled("its samples reach the end of time".to_owned()))?;
-            if history.samples.len() == MINUTES_MAX {
-                break;
-            }
+            into.samples.extend(samples);
         }
-        Ok(history)
+        Ok(())
+    }
+
+    async fn workouts(&mut self, _since: Timestamp) -> Result<Vec<Workout>, BandError> {
+        Err(BandError::Unsupported("record workouts"))
+    }
+
+    async fn vibrate(&mut self) -> Result<(), BandError> {
+        self.needs_key()?;
+        self.send(messages::ALERT_LEVEL, &[0x03]).await
     }
 
     async fn release(&mut self) -> Result<(), BandError> {
@@ -188,10 +279,6 @@ fn floor_to_minute(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second().div_euclid(60) * 60).unwrap_or(time)
 }
 
-fn minutes_after(start: Timestamp, minutes: usize) -> Option<Timestamp> {
-    start.checked_add(SignedDuration::from_mins(i64::try_from(minutes).ok()?)).ok()
-}
-
 /// Whole minutes from one time to a later or equal one.
 fn minutes_between(from: Timestamp, to: Timestamp) -> Option<usize> {
     usize::try_from((to.as_second() - from.as_second()).div_euclid(60)).ok()
@@ -203,11 +290,11 @@ mod tests {
     use crate::{
         band::{
             connect,
-            mi_band_3::{BandContents, Fault, MiBand3, SimulatedMiBand3},
+            huami::{BandContents, Fault, JournalEntry, MI_BAND_3, SimulatedBand},
         },
         clock::Clock,
         link::{
-            Advertisement, Central, LinkError, Notification,
+            Advertisement, Central, Notification,
             simulated::{Peripheral, SimulatedCentral},
         },
     };
@@ -220,24 +307,25 @@ mod tests {
         "2026-03-14T11:00:30Z".parse().expect("a time")
     }
 
-    fn rig(change: impl FnOnce(&mut SimulatedMiBand3)) -> SimulatedCentral<SimulatedMiBand3> {
-        let mut band = SimulatedMiBand3::new(contents());
+    fn rig(change: impl FnOnce(&mut SimulatedBand)) -> SimulatedCentral<SimulatedBand> {
+        let mut band = SimulatedBand::new(contents());
         change(&mut band);
         SimulatedCentral::new(band, Clock::simulated(noon()))
     }
 
-    async fn history(central: &SimulatedCentral<SimulatedMiBand3>, since: &str) -> Result<History, BandError> {
-        let mut band = connect(central, &MiBand3, contents().address, contents().key).await?;
-        band.history(since.parse().expect("a time")).await
+    async fn history(central: &SimulatedCentral<SimulatedBand>, since: &str) -> Result<History, BandError> {
+        let mut band = connect(central, &MI_BAND_3, contents().address, &Access::Key(contents().key)).await?;
+        let mut history = History::default();
+        band.history(since.parse().expect("a time"), &mut history).await.map(|()| history)
     }
 
     #[tokio::test]
     async fn the_band_says_who_it_is() {
         let central = rig(|_| {});
-        let mut band = connect(&central, &MiBand3, contents().address, contents().key).await.expect("the key is right");
+        let mut band = connect(&central, &MI_BAND_3, contents().address, &Access::Key(contents().key)).await.expect("the key is right");
         let info = band.device_info().await.expect("a good link");
-        assert_eq!((info.address, info.serial, info.firmware), (contents().address, contents().serial, contents().firmware));
-        assert!((1..=100).contains(&info.battery));
+        assert_eq!((info.address, info.serial), (Some(contents().address), Some(contents().serial)));
+        assert_eq!((info.firmware, info.battery), (Some(contents().firmware), Some(Battery { level: 87, charging: Some(false) })));
         band.release().await.expect("a good link");
         assert!(central.connect(contents().address).await.is_ok(), "released, it can be had by the phone");
     }
@@ -271,7 +359,7 @@ mod tests {
     #[tokio::test]
     async fn a_wrong_key_is_told_and_the_band_is_let_go() {
         let central = rig(|_| {});
-        let error = connect(&central, &MiBand3, contents().address, [0; 16]).await.err();
+        let error = connect(&central, &MI_BAND_3, contents().address, &Access::Key(Key::new([0; 16]))).await.err();
         assert_eq!(error, Some(BandError::WrongKey));
         assert_eq!(central.scan(ANSWER_WITHIN).await.map(|seen| seen.len()), Ok(1), "it advertises again");
     }
@@ -335,6 +423,9 @@ mod tests {
         fn subscribe(&mut self, _characteristic: Uuid, _now: Timestamp) -> Result<(), LinkError> {
             Ok(())
         }
+        fn unsubscribe(&mut self, _characteristic: Uuid, _now: Timestamp) -> Result<(), LinkError> {
+            Ok(())
+        }
         fn notification(&mut self, _now: Timestamp) -> Result<Option<Notification>, LinkError> {
             Ok((!self.1.is_empty()).then(|| self.1.remove(0)))
         }
@@ -346,12 +437,12 @@ mod tests {
             let central = SimulatedCentral::new(Babbler(fastrand::Rng::with_seed(seed), Vec::new()), Clock::simulated(noon()));
             let link = central.connect([1; 6]).await.expect("it advertises");
             // Past the door at once: nobody opens it by chance.
-            let mut band = ConnectedBand { link, fetching: false };
+            let mut band = ConnectedBand { link, fetching: false, is_authenticated: true };
             let _ = band.authenticate([0; 16]).await;
             let _ = band.device_info().await;
-            if let Ok(history) = band.history(noon()).await {
-                assert!(history.samples.len() <= MINUTES_MAX);
-            }
+            let mut history = History::default();
+            let _ = band.history(noon(), &mut history).await;
+            assert!(history.samples.len() <= MINUTES_MAX);
         }
     }
 
@@ -361,7 +452,7 @@ mod tests {
         history(&central, "2026-03-14T04:00:00Z").await.expect("a good link");
         central.with_peripheral(|band| {
             for entry in &band.journal {
-                if let super::super::JournalEntry::Written { characteristic, value, .. } = entry {
+                if let JournalEntry::Written { characteristic, value, .. } = entry {
                     let harmless = match *characteristic {
                         messages::AUTHENTICATION => matches!(value[0], 0x02 | 0x03),
                         messages::FETCH_CONTROL => matches!(value[0], 0x01 | 0x02),

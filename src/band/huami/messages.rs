@@ -8,8 +8,10 @@ use aes::{
 use jiff::{Timestamp, civil, tz::Offset};
 use uuid::Uuid;
 
-use super::super::Sample;
-use crate::link::sig_uuid;
+use crate::{
+    band::{ActivityToday, Sample},
+    link::sig_uuid,
+};
 
 /// Authentication, write without response and notify (section 1).
 pub const AUTHENTICATION: Uuid = huami_uuid(0x0009);
@@ -65,6 +67,14 @@ pub const ASK_CHALLENGE: [u8; 2] = [0x02, 0x00];
 /// "Send the data that the accepted request is about."
 pub const SEND_DATA: [u8; 1] = [0x02];
 
+/// A new key for the band (`01 00` and the key), which it takes when the wearer taps.
+pub fn new_key(key: [u8; 16]) -> [u8; 18] {
+    let mut value = [0; 18];
+    value[0] = 0x01;
+    value[2..].copy_from_slice(&key);
+    value
+}
+
 /// The answer to a challenge: `03 00` and the nonce encrypted with the key, one AES-128 block.
 pub fn challenge_answer(key: [u8; 16], nonce: [u8; 16]) -> [u8; 18] {
     let mut answer = [0; 18];
@@ -87,6 +97,10 @@ pub enum AuthenticationReply {
     Challenge([u8; 16]),
     /// `10 03 01`.
     Accepted,
+    /// `10 01 01`: the wearer tapped.
+    KeyTaken,
+    /// `10 01` and another code: the wearer did not tap.
+    KeyRefused,
     /// `10 03` and another code: the key is not the band's (`04`; `08` was seen on newer models).
     WrongKey,
     /// Anything else, by its first three bytes.
@@ -98,6 +112,8 @@ pub fn authentication_reply(value: &[u8]) -> Option<AuthenticationReply> {
     let (head, rest) = value.split_first_chunk::<3>()?;
     Some(match (*head, rest.first_chunk::<16>()) {
         ([0x10, 0x02, 0x01], Some(nonce)) => AuthenticationReply::Challenge(*nonce),
+        ([0x10, 0x01, 0x01], _) => AuthenticationReply::KeyTaken,
+        ([0x10, 0x01, _], _) => AuthenticationReply::KeyRefused,
         ([0x10, 0x03, 0x01], _) => AuthenticationReply::Accepted,
         ([0x10, 0x03, _], _) => AuthenticationReply::WrongKey,
         (other, _) => AuthenticationReply::Other(other),
@@ -122,6 +138,18 @@ pub const fn address_of_system_id(value: &[u8]) -> Option<[u8; 6]> {
 pub const fn battery_level(value: &[u8]) -> Option<u8> {
     match *value {
         [0x0f, level, ..] if level <= 100 => Some(level),
+        _ => None,
+    }
+}
+
+/// Reads a value of [`STEPS`]: `0C`, steps, metres, kilocalories, each u32; old firmware `00`, steps u16, two zeros.
+pub fn activity_today(value: &[u8]) -> Option<ActivityToday> {
+    let word = |at: usize| value.get(at..at + 4)?.first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes));
+    match *value {
+        [0x00, low, high, _, _] => {
+            Some(ActivityToday { steps: u32::from(u16::from_le_bytes([low, high])), metres: None, kilocalories: None })
+        }
+        [0x0c, ..] if value.len() == 13 => Some(ActivityToday { steps: word(1)?, metres: Some(word(5)?), kilocalories: Some(word(9)?) }),
         _ => None,
     }
 }

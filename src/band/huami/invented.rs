@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, civil::Date, tz::Offset};
 
 use super::BandContents;
-use crate::band::Sample;
+use crate::band::{Key, Sample};
 
 /// Kinds of a minute (`docs/protocols/huami-ble.md`, section 6).
 const STILL: u8 = 0x50;
@@ -23,7 +23,7 @@ impl BandContents {
         let start = offset.to_timestamp(midnight).unwrap_or_default().saturating_sub(SignedDuration::from_hours(24)).unwrap_or_default();
         Self {
             address: [0xC0, 0xFF, 0xEE, 0x12, 0x34, 0x56],
-            key: [0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf],
+            key: Key::new([0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf]),
             serial: "5b0c44d17e2a".to_owned(),
             firmware: "V2.3.0.2".to_owned(),
             utc_offset_s,

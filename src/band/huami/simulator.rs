@@ -1,4 +1,4 @@
-//! A Mi Band 3 in software: the GATT server with its authentication, its memory and its faults on request. It holds what it is
+//! A band of the family in software: the GATT server with its authentication, its memory and its faults on request. It holds what it is
 //! told to hold and forgets nothing unless asked to, so that what was stored can be compared with what was uploaded.
 
 use std::{
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::messages::{self, BandTime, Crc32, SAMPLES_PER_PACKET};
 use crate::{
-    band::Sample,
+    band::{Key, Sample},
     link::{Advertisement, LinkError, Notification, simulated::Peripheral},
 };
 
@@ -22,7 +22,7 @@ pub struct BandContents {
     /// Device address, display order.
     pub address: [u8; 6],
     /// The key it was paired with.
-    pub key: [u8; 16],
+    pub key: Key,
     /// Serial number, text.
     pub serial: String,
     /// Firmware version, text.
@@ -35,9 +35,9 @@ pub struct BandContents {
     pub samples: Vec<Sample>,
 }
 
-/// A Mi Band 3. The public fields are switches and may be changed at any time.
+/// A band. The public fields are switches and may be changed at any time.
 #[derive(Clone, Debug)]
-pub struct SimulatedMiBand3 {
+pub struct SimulatedBand {
     /// What it is and holds.
     pub contents: BandContents,
     /// What the wearer does when it asks to be tapped.
@@ -153,7 +153,7 @@ const WRITE_MAX: usize = 20;
 const READ_NOT_PERMITTED: u8 = 0x02;
 const INVALID_LENGTH: u8 = 0x0d;
 
-impl SimulatedMiBand3 {
+impl SimulatedBand {
     /// A band with these contents: batches of up to 240 minutes with checksums, no faults, nobody taps.
     pub fn new(contents: BandContents) -> Self {
         Self {
@@ -216,7 +216,8 @@ impl SimulatedMiBand3 {
     fn authenticate(&mut self, value: &[u8], now: Timestamp) {
         let (state, reply) = match *value {
             [0x01, _, ref key @ ..] if key.len() == 16 && self.tap == Tap::AtOnce => {
-                self.contents.key.copy_from_slice(key);
+                let Ok(key) = key.try_into() else { return };
+                self.contents.key = Key::new(key);
                 (State::Connected, vec![0x10, 0x01, 0x01])
             }
             // A probe, or a new key that nobody tapped for.
@@ -229,7 +230,7 @@ impl SimulatedMiBand3 {
                 (State::Challenged(nonce), [&[0x10, 0x02, 0x01][..], &nonce].concat())
             }
             [0x03, _, ref answer @ ..] => match self.session.as_ref().map(|session| session.state) {
-                Some(State::Challenged(nonce)) if answer == messages::encrypted(self.contents.key, nonce) => {
+                Some(State::Challenged(nonce)) if answer == messages::encrypted(self.contents.key.bytes(), nonce) => {
                     (State::Authenticated, vec![0x10, 0x03, 0x01])
                 }
                 _ => (State::Connected, vec![0x10, 0x03, 0x04]),
@@ -320,7 +321,7 @@ impl SimulatedMiBand3 {
     }
 }
 
-impl Peripheral for SimulatedMiBand3 {
+impl Peripheral for SimulatedBand {
     fn advertisement(&self, now: Timestamp) -> Advertisement {
         Advertisement {
             address: self.contents.address,
@@ -406,6 +407,15 @@ impl Peripheral for SimulatedMiBand3 {
         Ok(())
     }
 
+    fn unsubscribe(&mut self, characteristic: Uuid, now: Timestamp) -> Result<(), LinkError> {
+        let session = self.session(now)?;
+        if !NOTIFYING.contains(&characteristic) {
+            return Err(LinkError::NoCharacteristic(characteristic));
+        }
+        session.subscribed.remove(&characteristic);
+        Ok(())
+    }
+
     fn notification(&mut self, now: Timestamp) -> Result<Option<Notification>, LinkError> {
         let session = self.session(now)?;
         if now >= session.next_tick {
@@ -450,8 +460,8 @@ mod tests {
         "2026-03-14T09:00:00Z".parse().expect("a time")
     }
 
-    fn central(clock: Clock) -> SimulatedCentral<SimulatedMiBand3> {
-        SimulatedCentral::new(SimulatedMiBand3::new(contents()), clock)
+    fn central(clock: Clock) -> SimulatedCentral<SimulatedBand> {
+        SimulatedCentral::new(SimulatedBand::new(contents()), clock)
     }
 
     async fn say(link: &mut dyn GattLink, value: &[u8]) -> Vec<u8> {
@@ -487,11 +497,11 @@ mod tests {
         let second = say(link, &[0x02, 0x00, 0x02]).await;
         assert_eq!((&first[..3], first.len()), (&[0x10, 0x02, 0x01][..], 19));
         assert_ne!(first, second, "a new nonce each time");
-        let stale = messages::challenge_answer(contents().key, first[3..].try_into().expect("16 bytes"));
+        let stale = messages::challenge_answer(contents().key.bytes(), first[3..].try_into().expect("16 bytes"));
         assert_eq!(say(link, &stale).await, [0x10, 0x03, 0x04], "the nonce of the question before");
         assert_eq!(link.read(messages::STEPS).await, Err(LinkError::Refused(2)));
         let third = say(link, &[0x02, 0x00]).await;
-        let answer = messages::challenge_answer(contents().key, third[3..].try_into().expect("16 bytes"));
+        let answer = messages::challenge_answer(contents().key.bytes(), third[3..].try_into().expect("16 bytes"));
         assert_eq!(say(link, &answer).await, [0x10, 0x03, 0x01]);
         assert_eq!(link.read(messages::STEPS).await.map(|value| value.len()), Ok(13));
     }
@@ -505,7 +515,7 @@ mod tests {
         assert_eq!(say(&mut *link, &pairing).await, [0x10, 0x01, 0x04]);
         central.with_peripheral(|band| band.tap = Tap::AtOnce);
         assert_eq!(say(&mut *link, &pairing).await, [0x10, 0x01, 0x01]);
-        assert_eq!(central.with_peripheral(|band| band.contents.key), [7; 16]);
+        assert_eq!(central.with_peripheral(|band| band.contents.key.bytes()), [7; 16]);
     }
 
     #[tokio::test]
@@ -533,7 +543,7 @@ mod tests {
             let link = &mut *link;
             link.subscribe(messages::AUTHENTICATION).await.expect("it notifies");
             let challenge = say(link, &[0x02, 0x00]).await;
-            let answer = messages::challenge_answer(contents().key, challenge[3..].try_into().expect("16 bytes"));
+            let answer = messages::challenge_answer(contents().key.bytes(), challenge[3..].try_into().expect("16 bytes"));
             say(link, &answer).await;
             link.subscribe(messages::FETCH_CONTROL).await.expect("it notifies");
             let request = messages::fetch_request(BandTime::at(contents().start, 3600));
@@ -553,7 +563,7 @@ mod tests {
 
     #[test]
     fn strangers_hear_the_heart_rate_and_the_steps() {
-        let band = SimulatedMiBand3::new(contents());
+        let band = SimulatedBand::new(contents());
         let advertisement = band.advertisement(start());
         assert_eq!(advertisement.manufacturer_data[0].1[3], band.last_heart_rate(start()));
         assert_eq!(advertisement.manufacturer_data[0].1[18..], contents().address);

@@ -1,0 +1,208 @@
+//! Scans: what is heard, what is only remembered, what stops a scan, and what one costs.
+
+use std::time::Duration;
+
+use tattletale::link::{Central as _, DEVICES_MAX, LinkError, radio::Radio};
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::{
+    LIMITS,
+    echo::{ADDRESS, echo},
+    fake::{Device, Ending, World, map, v},
+    harness::{Machine, alone},
+    one_device, radio,
+};
+
+const SOON: Duration = Duration::from_millis(500);
+
+fn address(last: u16) -> [u8; 6] {
+    let [high, low] = last.to_be_bytes();
+    [0xC0, 0xFF, 0xEE, 0, high, low]
+}
+
+#[test]
+fn edge_7_what_the_stack_only_remembers_is_not_heard() {
+    let machine = || {
+        let remembered = Device { advertises: false, known: true, ..echo(address(1)) };
+        Machine::Whole(World::with_devices(vec![remembered, echo(ADDRESS)]))
+    };
+    alone(machine, async |_fake| {
+        let seen = radio().scan(SOON).await.expect("a scan works");
+        assert_eq!(seen.iter().map(|seen| seen.address).collect::<Vec<_>>(), [ADDRESS]);
+        let radio = Radio::new(None).with_limits(tattletale::link::radio::Limits { find: SOON, ..LIMITS });
+        assert_eq!(radio.connect(address(1)).await.err(), Some(LinkError::NotFound), "it is not in reach");
+        let again = radio.scan(SOON).await.expect("a second scan works");
+        assert_eq!(again.len(), 1, "what was heard before is heard again");
+    });
+}
+
+#[test]
+fn edge_8_an_alias_is_no_name_and_an_unknown_strength_is_none() {
+    let machine = || {
+        let nameless = Device { name: None, rssi: 127, ..echo(ADDRESS) };
+        Machine::Whole(World::with_devices(vec![nameless]))
+    };
+    alone(machine, async |_fake| {
+        let seen = radio().scan(SOON).await.expect("a scan works");
+        assert_eq!((seen[0].name.as_deref(), seen[0].rssi), (None, None));
+    });
+}
+
+#[test]
+fn each_change_of_an_advertisement_is_handed_out_once() {
+    alone(one_device, async |fake| {
+        let (send, mut heard) = mpsc::unbounded_channel();
+        let listening =
+            tokio::spawn(
+                async move { radio().scan_each(Duration::from_secs(3), &mut |advertisement| drop(send.send(advertisement))).await },
+            );
+        let first = heard.recv().await.expect("it is heard");
+        assert_eq!((first.rssi, first.name.as_deref(), first.manufacturer_data.len()), (Some(-60), Some("Echo"), 0));
+        fake.with(|world| world.device(ADDRESS).rssi = -61);
+        for _ in 0..3 {
+            fake.with(|world| world.advertise(ADDRESS));
+        }
+        assert_eq!(heard.recv().await.expect("it is heard").rssi, Some(-61));
+        fake.with(|world| {
+            world.device(ADDRESS).manufacturer_data = vec![(0x0157, vec![1, 2, 3]), (0x0001, vec![4])];
+            world.advertise(ADDRESS);
+        });
+        assert_eq!(heard.recv().await.expect("it is heard").manufacturer_data, [(0x0001, vec![4]), (0x0157, vec![1, 2, 3])]);
+        assert_eq!(listening.await.expect("no panic"), Ok(()));
+        assert!(heard.recv().await.is_none(), "what did not change is not handed out again");
+    });
+}
+
+#[test]
+fn a_name_that_comes_later_is_told() {
+    let machine = || Machine::Whole(World::with_devices(vec![Device { name: None, ..echo(ADDRESS) }]));
+    alone(machine, async |fake| {
+        let (send, mut heard) = mpsc::unbounded_channel();
+        let listening =
+            tokio::spawn(
+                async move { radio().scan_each(Duration::from_secs(60), &mut |advertisement| drop(send.send(advertisement))).await },
+            );
+        assert_eq!(heard.recv().await.expect("it is heard").name, None);
+        let began = Instant::now();
+        loop {
+            fake.with(|world| {
+                let device = world.device(ADDRESS);
+                device.name = Some("Echo".to_owned());
+                device.rssi -= 1;
+                world.advertise(ADDRESS);
+            });
+            if heard.recv().await.expect("it is heard").name.is_some() {
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_secs(30));
+        }
+        listening.abort();
+    });
+}
+
+#[test]
+fn garbage_in_an_advertisement_is_left_out() {
+    alone(one_device, async |fake| {
+        let (send, mut heard) = mpsc::unbounded_channel();
+        let listening =
+            tokio::spawn(
+                async move { radio().scan_each(Duration::from_secs(60), &mut |advertisement| drop(send.send(advertisement))).await },
+            );
+        heard.recv().await.expect("it is heard");
+        let path = "/org/bluez/hci0/dev_C0_FF_EE_12_34_56";
+        fake.with(|world| {
+            for (property, value) in [
+                ("ManufacturerData", v("text".to_owned())),
+                ("ServiceData", v(map([("no uuid", v(vec![1u8])), ("0000fee0-0000-1000-8000-00805f9b34fb", v(true))]))),
+                ("RSSI", v("loud".to_owned())),
+                ("Connected", v(7u32)),
+                ("UUIDs", v(vec!["no uuid".to_owned()])),
+            ] {
+                world.changed(path, "org.bluez.Device1", map([(property, value)]));
+            }
+            world.changed("/org/bluez/hci0/dev_garbage", "org.bluez.Device1", map([("RSSI", v(-1i16))]));
+            world.device(ADDRESS).rssi = -42;
+            world.advertise(ADDRESS);
+        });
+        let next = heard.recv().await.expect("it is heard");
+        assert_eq!((next.rssi, next.manufacturer_data.len(), next.service_data.len()), (Some(-42), 0, 0));
+        listening.abort();
+    });
+}
+
+#[test]
+fn a_crowded_hall_is_heard_up_to_the_limit_and_in_time() {
+    const CROWD: u16 = 5000;
+    let machine = || {
+        let crowd = (0..CROWD).map(|last| Device { name: None, services: Vec::new(), ..echo(address(last)) }).collect();
+        Machine::Whole(World::with_devices(crowd))
+    };
+    alone(machine, async |fake| {
+        let began = Instant::now();
+        let listen_for = Duration::from_secs(2);
+        let seen = radio().scan(listen_for).await.expect("a scan works");
+        assert!(!seen.is_empty() && seen.len() <= DEVICES_MAX, "{}", seen.len());
+        assert!(began.elapsed() < listen_for + Duration::from_secs(20), "{:?}", began.elapsed());
+        assert_eq!(fake.calls("StopDiscovery"), 1);
+    });
+}
+
+#[test]
+fn a_scan_that_nobody_waits_for_is_stopped() {
+    alone(one_device, async |fake| {
+        let (send, mut heard) = mpsc::unbounded_channel();
+        let listening =
+            tokio::spawn(
+                async move { radio().scan_each(Duration::from_secs(60), &mut |advertisement| drop(send.send(advertisement))).await },
+            );
+        heard.recv().await.expect("it is heard");
+        listening.abort();
+        fake.until("the end of the scan", |world| !world.adapters["hci0"].discovering).await;
+    });
+}
+
+#[test]
+fn two_scans_at_once_take_turns() {
+    alone(one_device, async |fake| {
+        let radio = radio();
+        let (one, other) = tokio::join!(radio.scan(SOON), radio.scan(SOON));
+        assert_eq!((one.expect("a scan works").len(), other.expect("a scan works").len()), (1, 1));
+        assert_eq!((fake.calls("StartDiscovery"), fake.calls("StopDiscovery")), (2, 2));
+    });
+}
+
+#[test]
+fn a_scan_that_something_else_ended_is_no_scan() {
+    alone(one_device, async |fake| {
+        fake.with(|world| world.fail("StopDiscovery", 1, Ending::Error("Failed", "No discovery started")));
+        let error = radio().scan(SOON).await.expect_err("it did not listen to the end");
+        assert!(error.to_string().contains("before its time"), "{error}");
+    });
+}
+
+#[test]
+fn an_adapter_that_goes_off_ends_a_scan_at_once() {
+    alone(one_device, async |fake| {
+        let (send, mut heard) = mpsc::unbounded_channel();
+        let listening =
+            tokio::spawn(
+                async move { radio().scan_each(Duration::from_secs(600), &mut |advertisement| drop(send.send(advertisement))).await },
+            );
+        heard.recv().await.expect("it is heard");
+        fake.with(|world| world.switch_off("hci0"));
+        let error = listening.await.expect("no panic").expect_err("it did not listen to the end");
+        assert!(matches!(&error, LinkError::NoAdapter(why) if why.contains("hci0 went off")), "{error}");
+    });
+}
+
+#[test]
+fn an_adapter_that_is_taken_out_is_missed_by_the_end_of_the_scan() {
+    alone(one_device, async |fake| {
+        let (send, mut heard) = mpsc::unbounded_channel();
+        let listening = tokio::spawn(async move { radio().scan_each(SOON, &mut |advertisement| drop(send.send(advertisement))).await });
+        heard.recv().await.expect("it is heard");
+        fake.with(|world| world.take_out("hci0"));
+        let error = listening.await.expect("no panic").expect_err("it did not listen to the end");
+        assert!(matches!(&error, LinkError::NoAdapter(why) if why.contains("hci0 was taken out")), "{error}");
+    });
+}
