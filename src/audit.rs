@@ -151,7 +151,7 @@ pub fn audit(input: &AuditInput<'_>) -> Audit {
         captures: subject.captures.clone(),
         coverage: observations.coverage.clone(),
         endpoints: endpoint_rows(observations),
-        planted: planted_rows(observations),
+        planted: planted(observations),
         positions: positions(observations),
         late_positions: detect::late_positions(&case),
         baseline: baseline.map(|(old, place)| Baseline {
@@ -166,6 +166,23 @@ pub fn audit(input: &AuditInput<'_>) -> Audit {
         doubts,
     };
     Audit { report, snapshot, pending }
+}
+
+/// What became of each planted value: its name, and words for a person. Not confirmed is "not checked", never "not seen" (R10); nor
+/// is anything checked where no request was read.
+pub fn planted(observations: &Observations) -> Vec<(String, String)> {
+    let exchanges = |count: u64| if count == 1 { "1 exchange".to_owned() } else { format!("{count} exchanges") };
+    let nothing_read = observations.endpoints.is_empty() && observations.coverage.hosts.values().all(|host| host.exchanges == 0);
+    let words = |facts: &PlantedFacts| match (facts.confirmed, facts.found_in) {
+        (_, found) if found > 0 => format!("found in {}", exchanges(found)),
+        _ if facts.probably_in > 0 => format!("probably found in {}", exchanges(facts.probably_in)),
+        _ if nothing_read => "not checked: nothing was read".to_owned(),
+        (true, _) if facts.too_short => decode::TOO_SHORT.to_owned(),
+        (true, _) if facts.needs_a_name => decode::NEEDS_A_NAME.to_owned(),
+        (true, _) => "not seen in what could be read".to_owned(),
+        (false, _) => "not checked: nobody confirmed it".to_owned(),
+    };
+    observations.planted.iter().map(|(name, facts)| (name.clone(), words(facts))).collect()
 }
 
 /// What an audit of fewer runs than planned, or than R7 needs, cannot tell.
@@ -272,23 +289,6 @@ fn endpoint_rows(observations: &Observations) -> Vec<EndpointRow> {
         .collect();
     rows.sort_by(|a, b| b.uploaded_bytes.cmp(&a.uploaded_bytes).then_with(|| (&a.endpoint, &a.phase).cmp(&(&b.endpoint, &b.phase))));
     rows
-}
-
-/// What became of each planted value. Not confirmed is "not checked", never "not seen" (R10); nor is anything checked where no
-/// request was read.
-fn planted_rows(observations: &Observations) -> Vec<(String, String)> {
-    let exchanges = |count: u64| if count == 1 { "1 exchange".to_owned() } else { format!("{count} exchanges") };
-    let nothing_read = observations.endpoints.is_empty() && observations.coverage.hosts.values().all(|host| host.exchanges == 0);
-    let words = |facts: &PlantedFacts| match (facts.confirmed, facts.found_in) {
-        (_, found) if found > 0 => format!("found in {}", exchanges(found)),
-        _ if facts.probably_in > 0 => format!("probably found in {}", exchanges(facts.probably_in)),
-        _ if nothing_read => "not checked: nothing was read".to_owned(),
-        (true, _) if facts.too_short => decode::TOO_SHORT.to_owned(),
-        (true, _) if facts.needs_a_name => decode::NEEDS_A_NAME.to_owned(),
-        (true, _) => "not seen in what could be read".to_owned(),
-        (false, _) => "not checked".to_owned(),
-    };
-    observations.planted.iter().map(|(name, facts)| (name.clone(), words(facts))).collect()
 }
 
 /// Positions near a planted one, in uploads of the app or of unknown origin, the nearest first.

@@ -124,7 +124,7 @@ fn what_comes_is_told_in_lines_and_ends_in_a_capture_that_every_command_takes() 
     for words in ["the phone was used by hand", "7.1 on android: unscripted (claimed)", "unscripted", "api.band.test"] {
         assert!(audit.out.contains(words), "{words}: {}", audit.out);
     }
-    assert!(place.run(&["fields", &capture]).out.contains("planted profile.nickname: found in 1 request"));
+    assert!(place.run(&["fields", &capture]).out.contains("planted profile.nickname: found in 1 exchange"));
     assert_eq!(place.run(&["diff", &capture, &capture]).code, Some(0));
     assert_eq!(place.run(&["report", &capture]).code, Some(0));
     assert_eq!(place.run(&["export", &capture]).code, Some(0));

@@ -287,8 +287,8 @@ fn planted_values_are_never_called_not_sent() {
     observations.planted =
         BTreeMap::from([("a".to_owned(), facts(true, 2)), ("b".to_owned(), facts(true, 0)), ("c".to_owned(), facts(false, 0))]);
     let words: Vec<String> = judged(&observations, None).report.planted.into_iter().map(|(_, words)| words).collect();
-    assert_eq!(words, ["found in 2 exchanges", "not seen in what could be read", "not checked"]);
-    let of = |facts| planted_rows(&Observations { planted: [("one".to_owned(), facts)].into(), ..quiet() })[0].1.clone();
+    assert_eq!(words, ["found in 2 exchanges", "not seen in what could be read", "not checked: nobody confirmed it"]);
+    let of = |facts| planted(&Observations { planted: [("one".to_owned(), facts)].into(), ..quiet() })[0].1.clone();
     assert_eq!(of(PlantedFacts { needs_a_name: true, ..facts(true, 0) }), decode::NEEDS_A_NAME);
     assert_eq!(of(PlantedFacts { needs_a_name: true, too_short: true, ..facts(true, 0) }), decode::TOO_SHORT);
 }

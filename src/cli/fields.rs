@@ -15,7 +15,7 @@ use super::{
     plant::Plant,
 };
 use crate::{
-    decode,
+    audit, decode,
     model::{
         App, Body, CaptureSource, Captured, Exchange, ExchangeId, Header, NoBodies, Observations, Part, Provenance, Request, Response, Rig,
         RunEnding, RunEvent, Target, Url, capture::CAPTURE_FORMAT, text::printable,
@@ -106,7 +106,7 @@ fn body(typed: &Path, arguments: &Arguments, surroundings: &mut Surroundings) ->
     match arguments.format {
         Format::Json => surroundings.print(&report::fields_json(&[seen]))?,
         Format::Table => {
-            print(&seen, surroundings)?;
+            print(&seen, &observations, surroundings)?;
             for sentence in &seen.not_seen {
                 surroundings.print(&format!("not decoded: {}\n", printable(sentence)))?;
             }
@@ -196,7 +196,7 @@ fn recorded(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Ex
         check(&seen, &observations)?;
         match arguments.format {
             Format::Json => all.push(seen),
-            Format::Table => tell(&seen, &target, surroundings)?,
+            Format::Table => tell(&seen, &observations, &target, surroundings)?,
         }
     }
     if arguments.format == Format::Json {
@@ -206,7 +206,7 @@ fn recorded(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Ex
 }
 
 /// Prints what was seen in recordings as a table.
-fn tell(seen: &Seen, target: &Target, surroundings: &mut Surroundings) -> Result<(), Failure> {
+fn tell(seen: &Seen, observations: &Observations, target: &Target, surroundings: &mut Surroundings) -> Result<(), Failure> {
     let claimed = if target.claimed { " (claimed)" } else { "" };
     let mut head = printable(&format!("{} {} on {}{claimed}, {}", target.app, target.version, target.platform, target.scenario));
     if let Some(disclaimer) = &seen.disclaimer {
@@ -216,7 +216,7 @@ fn tell(seen: &Seen, target: &Target, surroundings: &mut Surroundings) -> Result
         head.push_str(&format!("\n{read} of {all} hosts read"));
     }
     surroundings.print(&format!("{head}\n\n"))?;
-    print(seen, surroundings)?;
+    print(seen, observations, surroundings)?;
     for sentence in &seen.not_seen {
         surroundings.print(&format!("not seen: {}\n", printable(sentence)))?;
     }
@@ -232,23 +232,14 @@ fn check(seen: &Seen, observations: &Observations) -> Result<(), Failure> {
     auditing::check_texts(&observations.gate, &serde_json::Value::from(texts.collect::<Vec<_>>()), "fields")
 }
 
-fn print(seen: &Seen, surroundings: &mut Surroundings) -> Result<(), Failure> {
+fn print(seen: &Seen, observations: &Observations, surroundings: &mut Surroundings) -> Result<(), Failure> {
     let options = report::Options { width: surroundings.width, colour: surroundings.colour };
     let rows: Vec<FieldRow> = seen.fields.iter().map(row).collect();
     surroundings.print(&report::fields_table(&rows, options))?;
     let rows: Vec<LedgerRow> = seen.ledger.iter().map(ledger_row).collect();
     surroundings.print(&format!("\n{}\n", report::ledger_table(&rows, options)))?;
-    let requests = |count: u64| if count == 1 { "1 request".to_owned() } else { format!("{count} requests") };
-    for (name, planted) in &seen.planted {
-        let words = match (planted.found_in, planted.confirmed) {
-            (0, _) if planted.probably_in > 0 => format!("probably found in {}", requests(planted.probably_in)),
-            (0, false) => "not checked: nobody confirmed it".to_owned(),
-            (0, true) if planted.too_short => decode::TOO_SHORT.to_owned(),
-            (0, true) if planted.needs_a_name => decode::NEEDS_A_NAME.to_owned(),
-            (0, true) => "not seen in what could be read".to_owned(),
-            (count, _) => format!("found in {}", requests(count)),
-        };
-        surroundings.print(&format!("planted {}: {words}\n", printable(name)))?;
+    for (name, words) in audit::planted(observations) {
+        surroundings.print(&format!("planted {}: {words}\n", printable(&name)))?;
     }
     for position in &seen.positions {
         surroundings.print(&format!("position: {}\n", printable(&position.sentence)))?;

@@ -190,10 +190,13 @@ mod tests {
             assert!(!run(line).1.contains("profile.nickname"), "{line:?}");
         }
         let (_, out, _) = run(&["fields", "a.har", "--plant", "p.yaml"]);
-        assert!(out.contains("planted profile.nickname: found in 2 requests"), "{out}");
+        assert!(out.contains("planted profile.nickname: found in 2 exchanges"), "{out}");
         assert!(out.contains("planted profile.birth: not checked"), "{out}");
         fs::write(folder.path().join("p.yaml"), "confirmed: true\nprofile: { nickname: Quillon, birth: 1984-03-07 }").expect("written");
         assert!(run(&["fields", "a.har", "--plant", "p.yaml"]).1.contains("planted profile.birth: not seen"));
+        fs::write(folder.path().join("none.har"), har().split("[{").next().expect("a beginning").to_owned() + "[]}}").expect("written");
+        let (_, out, err) = run(&["fields", "none.har", "--plant", "p.yaml"]);
+        assert!(out.contains("planted profile.birth: not checked: nothing was read"), "{out}{err}");
         let (exit, out, err) = run(&["diff", "a.har", "a.har", "--old-version", "1", "--new-version", "2", "--plant", "p.yaml"]);
         assert_eq!((exit, out.contains("No difference")), (Exit::Clean, true), "{out}{err}");
     }
@@ -203,10 +206,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("a.har"), har()).expect("written");
         for (held, found, note) in [
-            ("", "2 requests", ""),
-            (", from: \"2026-03-01T12:00:00Z\"", "1 request", ""),
+            ("", "2 exchanges", ""),
+            (", from: \"2026-03-01T12:00:00Z\"", "1 exchange", ""),
             (", from: 2026-03-02", "", ""),
-            (", until: 2026-03-01", "2 requests", ""),
+            (", until: 2026-03-01", "2 exchanges", ""),
             (", until: 2026-02-28", "", "not searched for 1 of the planted values"),
         ] {
             let text = format!("values: [{{ name: nickname, kind: text, value: Quillon{held} }}]");
@@ -230,7 +233,7 @@ mod tests {
             command(folder.path(), line, |_| ())
         };
         let (exit, out, err) = run(0o600, &["fields", "a.har"]);
-        assert!(exit == Exit::Clean && out.contains("found in 2 requests"), "{out}{err}");
+        assert!(exit == Exit::Clean && out.contains("found in 2 exchanges"), "{out}{err}");
         assert!(err.contains("searched for 1 planted values of planted.local.yaml"), "{err}");
         for line in [&["fields", "a.har"][..], &["fields", "a.har", "--plant", super::LOCAL], &["check", super::LOCAL]] {
             let (exit, out, err) = run(0o640, line);

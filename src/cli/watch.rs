@@ -208,13 +208,16 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
             None => surroundings.warn(format_args!("not everything was recorded: {why}. Not all that is counted is in the capture")),
         }
     }
-    surroundings.print(&format!("\n{}\n", words::summary(&live, surroundings.width, Instant::now())))?;
-    tell_what_next(&session, surroundings)?;
+    let told = surroundings
+        .print(&format!("\n{}\n", words::summary(&live, surroundings.width, Instant::now())))
+        .and_then(|()| tell_what_next(&session, surroundings));
     match (shown?, closed) {
         (End::Failed(why), _) | (End::Asked, Err(why)) => {
             Err(Failure::instrument(format!("watch to the end: {why}"), "what came until then is in the capture"))
         }
-        (End::Asked, Ok(())) => Ok(Exit::Clean),
+        // Whoever closed the terminal ended the session, and left before there was anything to read. No instrument failed.
+        (End::Asked, Ok(())) if told.is_err() && surroundings.terminal => Ok(Exit::Interrupted),
+        (End::Asked, Ok(())) => told.map(|()| Exit::Clean),
     }
 }
 
@@ -297,6 +300,7 @@ fn prepare(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Pre
     let _ = gate.facts.set(Facts {
         proxy: (session.host.clone(), address.port()),
         is_loopback: session.is_loopback(),
+        is_on_the_cable: session.is_on_the_cable(),
         direct_url: session.direct_url(),
         name: session.name.clone(),
         fingerprint: session.fingerprint.clone(),
@@ -394,7 +398,11 @@ fn show(arguments: &Arguments, watched: &Watched<'_>, surroundings: &mut Surroun
         let (width, height) = terminal::LEAST;
         surroundings.note(format_args!("lines instead of a table: this terminal has fewer than {width} columns or {height} lines"));
     }
-    show_lines(watched, &is_over, surroundings)
+    match show_lines(watched, &is_over, surroundings) {
+        // A terminal that went away ends the session, and not the capture's good order.
+        Err(_) if surroundings.terminal => Ok(End::Asked),
+        shown => shown,
+    }
 }
 
 fn show_table(watched: &Watched<'_>, is_over: &dyn Fn() -> Option<End>, surroundings: &mut Surroundings) -> Result<End, Failure> {

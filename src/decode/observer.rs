@@ -167,6 +167,11 @@ impl<'a> Observer<'a> {
         }
     }
 
+    /// Messages of the connection that this exchange became were seen elsewhere: that it has none here hides nothing.
+    pub fn has_messages(&mut self, exchange: ExchangeId) {
+        self.messaged.insert(exchange);
+    }
+
     /// What was observed. A run that did not end complete counts for no field: its `runs` are 0.
     pub fn finish(mut self) -> Observations {
         for (id, host) in std::mem::take(&mut self.in_flight) {

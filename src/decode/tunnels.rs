@@ -43,7 +43,8 @@ struct Outside {
 struct HostTunnels {
     /// Of the tunnels that were read, what the clients offered by ALPN: it tells one kind of client from another.
     read: BTreeSet<Vec<String>>,
-    unread: BTreeMap<BlindSpotKind, Gap>,
+    /// By kind, and by what is said of them: what was counted for one reason says nothing of another.
+    unread: BTreeMap<BlindSpotKind, BTreeMap<String, Gap>>,
     /// Tunnels that were passed on because their clients had refused our certificate.
     given_up: Gap,
     /// Tunnels without a request that are no gap where the host was read otherwise, by what is said of them.
@@ -117,22 +118,28 @@ impl Tunnels {
         if !is_address(&tunnel.host) && tunnel.sni.as_ref().is_some_and(|sni| !sni.eq_ignore_ascii_case(connected)) {
             host.fronted.add(tunnel, FRONTED.to_owned(), None);
         }
+        let bytes = tunnel.evidence.bytes;
+        if let Some(rest) = &tunnel.evidence.afterwards {
+            let before = match &tunnel.outcome {
+                TunnelOutcome::Read { .. } => "besides what was read",
+                _ => "besides what was passed on",
+            };
+            host.gap(kind(rest), tunnel, format!("{before}, {}", sentence(tunnel, rest)), bytes);
+        }
+        // What was counted is what followed, where something did.
+        let bytes = bytes.filter(|_| tunnel.evidence.afterwards.is_none() && !was_silent(tunnel));
+        let sentence = sentence(tunnel, &tunnel.outcome);
         let gap = match &tunnel.outcome {
-            TunnelOutcome::Read { requests } => {
+            TunnelOutcome::Read { .. } => {
                 host.read.insert(tunnel.alpn.clone());
-                if let Some(rest) = &tunnel.evidence.afterwards {
-                    let before =
-                        if *requests == 1 { "1 request that was read".to_owned() } else { format!("{requests} requests that were read") };
-                    let sentence = format!("besides {before}, {}", sentence(tunnel, rest));
-                    host.unread.entry(kind(rest)).or_default().add(tunnel, sentence, tunnel.evidence.bytes);
-                }
                 if tunnel.evidence.passed_because == Some(PassReason::NamesOutside) {
-                    let sentence = format!("besides what was read, {CARRIED_OUTSIDE}");
-                    host.unread.entry(BlindSpotKind::PassedThrough).or_default().add(tunnel, sentence, None);
+                    host.gap(BlindSpotKind::PassedThrough, tunnel, format!("besides what was read, {CARRIED_OUTSIDE}"), None);
                 }
                 return;
             }
-            outcome @ TunnelOutcome::ClosedWithoutRequest if has_begun(tunnel, outcome) => host.unread.entry(kind(outcome)).or_default(),
+            outcome @ TunnelOutcome::ClosedWithoutRequest if has_begun(tunnel, outcome) => {
+                return host.gap(kind(outcome), tunnel, sentence, bytes);
+            }
             TunnelOutcome::ClosedWithoutRequest => match tunnel.evidence.leaving {
                 Some(leaving) if leaving.looks_like_pinning() && !has_greeted(tunnel) => {
                     host.pinned.entry(tunnel.alpn.clone()).or_default()
@@ -140,9 +147,9 @@ impl Tunnels {
                 leaving => host.unused.entry(unused(tunnel, leaving)).or_default(),
             },
             TunnelOutcome::PassedThrough if tunnel.evidence.passed_because == Some(PassReason::Refused) => &mut host.given_up,
-            outcome => host.unread.entry(kind(outcome)).or_default(),
+            outcome => return host.gap(kind(outcome), tunnel, sentence, bytes),
         };
-        gap.add(tunnel, sentence(tunnel, &tunnel.outcome), tunnel.evidence.bytes.filter(|_| !was_silent(tunnel)));
+        gap.add(tunnel, sentence, bytes);
     }
 
     /// Writes hosts and blind spots. `exchanges` says how many were read of a host, `origin_of` whose a host is,
@@ -193,9 +200,11 @@ impl Tunnels {
                 coverage.unread_tunnels += still_open.unread;
                 tell(&host, BlindSpotKind::StillOpen, coverage.origin, still_open.told(), still_open.phases);
             }
-            for (kind, gap) in tunnels.gaps(coverage.exchanges > 0) {
-                coverage.unread_tunnels += gap.count;
-                tell(&host, kind, coverage.origin, gap.told(), gap.phases);
+            for (kind, gaps) in tunnels.gaps(coverage.exchanges > 0) {
+                coverage.unread_tunnels += gaps.iter().map(|gap| gap.count).sum::<u64>();
+                let told: Vec<String> = gaps.iter().map(Gap::told).collect();
+                let phases = gaps.into_iter().flat_map(|gap| gap.phases).collect();
+                tell(&host, kind, coverage.origin, told.join("; "), phases);
             }
         }
     }
@@ -254,9 +263,19 @@ impl Outside {
 }
 
 impl HostTunnels {
+    /// Adds a tunnel of which something stayed unread.
+    fn gap(&mut self, kind: BlindSpotKind, tunnel: &Tunnel, sentence: String, bytes: Option<PassedBytes>) {
+        let gaps = self.unread.entry(kind).or_default();
+        // An import may have no end of reasons.
+        let sentence = if gaps.len() < MOST_SENTENCES || gaps.contains_key(&sentence) { sentence } else { OTHERWISE.to_owned() };
+        gaps.entry(sentence.clone()).or_default().add(tunnel, sentence, bytes);
+    }
+
     /// What of all this hides something.
-    fn gaps(self, exchanges_read: bool) -> BTreeMap<BlindSpotKind, Gap> {
-        let Self { read, mut unread, given_up, unused, pinned, fronted: _, still_open: _ } = self;
+    fn gaps(self, exchanges_read: bool) -> BTreeMap<BlindSpotKind, Vec<Gap>> {
+        let Self { read, unread, given_up, unused, pinned, fronted: _, still_open: _ } = self;
+        let mut unread: BTreeMap<BlindSpotKind, Vec<Gap>> =
+            unread.into_iter().map(|(kind, gaps)| (kind, gaps.into_values().collect())).collect();
         let mut without_request = Gap::default();
         for (offers, gap) in pinned {
             // A client of the same kind was read, so it does not check certificates itself: what it left was not needed.
@@ -268,7 +287,7 @@ impl HostTunnels {
             unused.into_values().for_each(|gap| without_request.join(gap));
         }
         if without_request.count > 0 {
-            unread.insert(BlindSpotKind::ClosedWithoutRequest, without_request);
+            unread.entry(BlindSpotKind::ClosedWithoutRequest).or_default().push(without_request);
         }
         if given_up.count > 0 {
             // What was refused and what was passed on after it is one gap, told with the refusal.
@@ -279,7 +298,10 @@ impl HostTunnels {
                 BlindSpotKind::HandshakeFailed,
             ];
             let kind = refusals.into_iter().find(|kind| unread.contains_key(kind)).unwrap_or(BlindSpotKind::PassedThrough);
-            unread.entry(kind).or_default().join(given_up);
+            match unread.entry(kind).or_default().last_mut() {
+                Some(refused) => refused.join(given_up),
+                None => unread.entry(kind).or_default().push(given_up),
+            }
         }
         unread
     }
@@ -411,7 +433,7 @@ fn sentence(tunnel: &Tunnel, outcome: &TunnelOutcome) -> String {
             format!("the client and the proxy could not speak TLS with each other: {}", printable(why))
         }
         TunnelOutcome::Malformed { why } => {
-            format!("a request broke the rules of HTTP ({}), so it was not read, and went to no server", printable(why))
+            format!("a request could not be read as HTTP ({}), and went to no server", printable(why))
         }
         TunnelOutcome::NotTls => format!("what came through the tunnel was neither TLS nor HTTP{protocol}"),
         TunnelOutcome::OwnProtocol => format!("what came inside TLS was not HTTP{protocol}"),
@@ -439,6 +461,10 @@ fn sentence(tunnel: &Tunnel, outcome: &TunnelOutcome) -> String {
     }
 }
 
+/// So many reasons for one kind of blind spot at one host are told apart.
+const MOST_SENTENCES: usize = 8;
+/// Said of all others.
+const OTHERWISE: &str = "more could not be read, for other reasons";
 /// Said of a request that goes to a host in the scope and names one outside.
 const CARRIED_OUTSIDE: &str = "a request in it named a host outside the scope, so that request was passed on without being read";
 
@@ -541,8 +567,8 @@ mod tests {
             1 byte sent, 2 received";
         check(&[mqtt], &[(PassedThrough, sentence)]);
         let malformed = TunnelOutcome::Malformed { why: "invalid content-length parsed".to_owned() };
-        let sentence = "a request broke the rules of HTTP (invalid content-length parsed), so it was not read, and went to no server: \
-            7 bytes sent, 9 received";
+        let sentence = "a request could not be read as HTTP (invalid content-length parsed), and went to no server: 7 bytes sent, \
+            9 received";
         check(&[counted(malformed, None)], &[(Malformed, sentence)]);
     }
 
@@ -560,7 +586,8 @@ mod tests {
         let said = "the client said nothing, and its server could not be asked whether it speaks first: the server refused the connection";
         check(std::slice::from_ref(&silent), &[told(said)]);
         // Bytes are told with the sentence that says what they are.
-        check(&[silent, counted(unreachable(), Some("mqtt"))], &[told(not_http)]);
+        let both = format!("{said}; {not_http}");
+        check(&[silent, counted(unreachable(), Some("mqtt"))], &[told(&both)]);
     }
 
     #[test]
@@ -571,14 +598,37 @@ mod tests {
             Tunnel { evidence, ..tunnel(TunnelOutcome::Read { requests }) }
         };
         let malformed = TunnelOutcome::Malformed { why: "invalid URI".to_owned() };
-        let sentence = "besides 1 request that was read, a request broke the rules of HTTP (invalid URI), so it was not read, and went to no \
-            server: 30 bytes sent, 0 received";
-        check(&[after(1, malformed, 30)], &[(BlindSpotKind::Malformed, sentence)]);
-        let sentence = "besides 2 requests that were read, what came inside TLS was not HTTP: 9 bytes sent, 0 received";
-        check(&[after(2, TunnelOutcome::OwnProtocol, 9)], &[(BlindSpotKind::OwnProtocol, sentence)]);
-        let sentence = "besides 2 requests that were read, the client began a request, and the connection ended before its head was complete: 9 bytes sent, \
+        let sentence = "besides what was read, a request could not be read as HTTP (invalid URI), and went to no server: 30 bytes sent, \
             0 received";
+        check(&[after(1, malformed, 30)], &[(BlindSpotKind::Malformed, sentence)]);
+        let sentence = "besides what was read, what came inside TLS was not HTTP: 9 bytes sent, 0 received";
+        check(&[after(2, TunnelOutcome::OwnProtocol, 9)], &[(BlindSpotKind::OwnProtocol, sentence)]);
+        let sentence = "besides what was read, the client began a request, and the connection ended before its head was complete: 9 bytes \
+            sent, 0 received";
         check(&[after(2, TunnelOutcome::ClosedWithoutRequest, 9)], &[(BlindSpotKind::ClosedWithoutRequest, sentence)]);
+        // After a request that went on for a host outside the scope, too.
+        let malformed = TunnelOutcome::Malformed { why: "invalid URI".to_owned() };
+        let mut carried = after(1, malformed, 30);
+        carried.outcome = TunnelOutcome::PassedThrough;
+        carried.evidence.passed_because = Some(PassReason::NamesOutside);
+        let named = "the client named a host outside the scope in it, so the connection was passed on without being read";
+        let sentence = "besides what was passed on, a request could not be read as HTTP (invalid URI), and went to no server: 30 bytes \
+            sent, 0 received";
+        check(&[carried], &[(BlindSpotKind::Malformed, sentence), (BlindSpotKind::PassedThrough, named)]);
+    }
+
+    #[test]
+    fn what_was_counted_for_one_reason_says_nothing_of_another() {
+        let malformed = |why: &str| counted(TunnelOutcome::Malformed { why: why.to_owned() }, None);
+        let told = |why: &str, sent: u32, received: u32| {
+            format!("a request could not be read as HTTP ({why}), and went to no server: {sent} bytes sent, {received} received")
+        };
+        let two = format!("{}; {}", told("invalid URI", 14, 18), told("two lengths", 7, 9));
+        check(&[malformed("two lengths"), malformed("invalid URI"), malformed("invalid URI")], &[(BlindSpotKind::Malformed, &two)]);
+        let many: Vec<Tunnel> = (10..30).map(|number| malformed(&format!("reason {number}"))).collect();
+        let mut expected: Vec<String> = (10..18).map(|number| told(&format!("reason {number}"), 7, 9)).collect();
+        expected.push(format!("{OTHERWISE}: 84 bytes sent, 108 received"));
+        check(&many, &[(BlindSpotKind::Malformed, &expected.join("; "))]);
     }
 
     #[test]

@@ -82,9 +82,10 @@ pub enum TunnelOutcome {
         /// The reason, as a fragment of a sentence: `they have no cipher suite in common`.
         why: String,
     },
-    /// HTTP came that breaks its rules. It was answered with an error, and went to no server.
+    /// What came could not be read as HTTP: it breaks its rules, is longer than the proxy takes, or is none. It was answered with an
+    /// error, and went to no server.
     Malformed {
-        /// Which rule, as a fragment of a sentence: `invalid content-length parsed`.
+        /// Why, as a fragment of a sentence: `invalid content-length parsed`.
         why: String,
     },
     /// What came was not TLS.
@@ -117,7 +118,7 @@ pub struct TunnelEvidence {
     /// answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<PassedBytes>,
-    /// What became of the rest, where requests were read and what followed them could not be.
+    /// What became of the rest, where requests were read or passed on, and what followed them could not be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub afterwards: Option<TunnelOutcome>,
     /// The address of the client, where nothing else says whose it was: it named no host.

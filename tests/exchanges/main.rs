@@ -510,6 +510,8 @@ async fn failures_are_told_apart() {
         ("plain.test", tcp_server(async |mut wire| drop(wire.write_all(b"220 hello, this is not TLS\r\n").await)).await),
         ("closing.test", tcp_server(async |mut wire| drop(wire.read(&mut [0; 10_000]).await)).await),
         ("reset.test", tcp_server(reset).await),
+        ("garbage.test", tls_server(leaf(&cloud.authority, "garbage.test"), |wire| says(wire, "garbage\r\n\r\n".to_owned())).await),
+        ("long.test", tls_server(leaf(&cloud.authority, "long.test"), |wire| says(wire, many_fields(300))).await),
     ]);
     let roots = [&*cloud.authority, &last_year, &next_year].map(Authority::certificate_der);
     let expected = [
@@ -524,6 +526,8 @@ async fn failures_are_told_apart() {
         ("plain.test", "tls_protocol_error", "the server does not speak TLS as it should"),
         ("closing.test", "tls_protocol_error", "the server closed the connection during the TLS handshake"),
         ("reset.test", "connection_terminated", "the server reset the connection"),
+        ("garbage.test", "http_protocol_error", "what the server answered is no HTTP as it should be"),
+        ("long.test", "http_response_header_section_size", "the head of the server's response is longer than the proxy takes"),
     ];
     let upstream = LocalUpstream::new(move |host, _| servers.get(host).copied(), roots);
     let bench = Bench::start(Upstream::Local(upstream), Clock::real()).await;
@@ -540,6 +544,35 @@ async fn failures_are_told_apart() {
     for (told, (host, _, error)) in record.exchanges.values().zip(expected) {
         assert_eq!((told.error.as_deref(), told.request.as_deref()), (Some(error), Some(&b"hi"[..])), "{host}");
     }
+}
+
+/// Says something, and hears the client out.
+async fn says(mut wire: Wire, text: String) {
+    wire.write_all(text.as_bytes()).await.expect("sent");
+    wire.shutdown().await.expect("closed");
+    read_to_end(&mut wire).await;
+}
+
+/// A response with so many header fields.
+fn many_fields(count: usize) -> String {
+    let fields: String = (2..count).map(|number| format!("X-{number}: y\r\n")).collect();
+    format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n{fields}\r\n")
+}
+
+#[tokio::test]
+async fn a_response_with_many_header_fields_passes() {
+    let cloud = Cloud::new();
+    let server = cloud.server(true, async |mut wire: Wire| {
+        read_head(&mut wire).await;
+        says(wire, many_fields(250)).await;
+    });
+    let bench = Bench::local(&cloud, server.await).await;
+    let mut client = bench.tls("api.test", &[b"http/1.1"]).await;
+    client.write_all(b"GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").await.expect("sent");
+    let head = read_head(&mut client).await;
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("X-249: y"), "{head}");
+    drop(client);
+    assert_eq!(bench.finish().await.only().answer.len(), 250);
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ use tattletale::{
     },
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::Notify,
     task::JoinHandle,
@@ -471,6 +471,17 @@ pub(crate) fn client_hello(bench: &Bench, host: &str) -> Vec<u8> {
     let mut hello = Vec::new();
     client.write_tls(&mut hello).expect("memory");
     hello
+}
+
+/// Reads one whole answer, so that what is sent next is sent after it.
+pub(crate) async fn read_answer(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.expect("an answer"));
+    }
+    let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().expect("a number"));
+    stream.read_exact(&mut vec![0; length]).await.expect("a body");
 }
 
 pub(crate) async fn read_all(stream: &mut TcpStream) -> String {

@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::bench::{Bench, body, digest, http1_over, text};
+use super::bench::{Bench, body, digest, http1_over, read_answer, text};
 
 /// Reads one host only, or all.
 #[derive(Debug)]
@@ -220,9 +220,19 @@ async fn a_request_inside_the_scope_that_names_a_host_outside_is_passed_on_and_n
     // Of two names, nobody knows which one the server takes: it is not passed on.
     let answer = bench.ask("GET http://api.test/ HTTP/1.1\r\nHost: api.test\r\nHost: bank.test\r\nConnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    // 7: after one that was passed on, in the same tunnel; 8 counts that.
+    let mut tunnel = bench.tunnel("api.test:80").await;
+    tunnel.write_all(b"GET /account HTTP/1.1\r\nHost: bank.test\r\n\r\n").await.expect("sent");
+    read_answer(&mut tunnel).await;
+    tunnel.write_all(b"GET /\xff\xff HTTP/9.9\r\n\r\n").await.expect("sent");
+    tunnel.read_to_end(&mut Vec::new()).await.expect("it is closed");
     let mut record = bench.finish().await;
+    let (_, after) = (record.tunnels.pop_last().expect("counted"), record.tunnels.pop_last().expect("told").1);
+    assert_eq!(after.outcome, Some(TunnelOutcome::PassedThrough));
+    assert!(matches!(after.evidence.afterwards, Some(TunnelOutcome::Malformed { .. })), "{:?}", after.evidence);
+    assert_eq!(after.evidence.bytes.map(|bytes| bytes.sent), Some(20));
     let refused = record.tunnels.pop_last().expect("told").1;
-    let why = "it names no server, or several".to_owned();
+    let why = "it names no server of HTTP, or several".to_owned();
     assert_eq!((refused.host.as_str(), refused.outcome), ("api.test", Some(TunnelOutcome::Malformed { why })));
 
     assert_eq!(record.only_exchange().url, "https://api.test/read");
@@ -274,8 +284,12 @@ async fn what_was_refused_before_the_certificate_was_installed_is_read_once_it_i
         for _ in 0..3 {
             assert!(bench.tls("late.test", bench.pinning(&[b"http/1.1"])).await.is_err(), "our certificate is not installed");
         }
-        // After three times it is passed on, so that the app works.
+        // After three times it is passed on, so that the app works. What needs no certificate is read all the same.
         drop(bench.passed_on("late.test").await);
+        let mut plain = bench.tunnel("late.test:80").await;
+        plain.write_all(b"GET /plain HTTP/1.1\r\nHost: late.test\r\n\r\n").await.expect("sent");
+        read_answer(&mut plain).await;
+        drop((plain, bench.passed_on("late.test").await));
         bench.http1(trust_is_shown_by).await.send_request(get("/check")).await.expect("a response");
         let response = bench.http1("late.test").await.send_request(get("/")).await.expect("our certificate, once it is installed");
         assert_eq!(response.status(), StatusCode::OK);
@@ -288,6 +302,7 @@ async fn what_was_refused_before_the_certificate_was_installed_is_read_once_it_i
         let record = bench.finish().await;
         let read = |host: &str| record.exchanges.values().filter(|exchange| exchange.url == format!("https://{host}/")).count();
         assert_eq!((read("late.test"), read("pinned.test")), (1, 0), "{trust_is_shown_by}");
+        assert!(record.exchanges.values().any(|exchange| exchange.url == "http://late.test/plain"), "{trust_is_shown_by}");
     }
 }
 

@@ -4,6 +4,7 @@
 mod bench;
 mod fronting;
 mod gate;
+mod half_close;
 mod socks;
 mod tunnels;
 mod unread;

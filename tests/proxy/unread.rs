@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::bench::{Bench, Record, ToldTunnel, read_all};
+use super::bench::{Bench, Record, ToldTunnel, read_all, read_answer};
 use crate::gate::{Scope, door};
 
 /// A request that is read and answered, and leaves its connection open.
@@ -21,17 +21,6 @@ const TWO_LENGTHS: &str = "POST http://plain.test/up HTTP/1.1\r\nHost: plain.tes
 
 /// A head without its end.
 const HALF: &str = "GET /half HTTP/1.1\r\nHo";
-
-/// Reads one whole answer, so that what is sent next is sent after it.
-async fn answer(stream: &mut (impl AsyncRead + Unpin)) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.expect("an answer"));
-    }
-    let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().expect("a number"));
-    stream.read_exact(&mut vec![0; length]).await.expect("a body");
-}
 
 fn only(record: &Record) -> &ToldTunnel {
     assert_eq!(record.tunnels.len(), 1);
@@ -61,7 +50,7 @@ async fn check_direct(request: &[u8], host: &str, words: &str) {
         let mut stream = TcpStream::connect(bench.address()).await.expect("the proxy listens");
         for _ in 0..before {
             stream.write_all(GOOD.as_bytes()).await.expect("sent");
-            answer(&mut stream).await;
+            read_answer(&mut stream).await;
         }
         // The proxy may answer before it has taken all of it.
         let _ = stream.write_all(request).await;
@@ -98,7 +87,9 @@ async fn http_that_breaks_its_rules_is_told_without_a_tunnel() {
 
 #[tokio::test]
 async fn a_request_to_the_proxy_that_names_no_server_is_told() {
-    for (line, host) in [("POST /up", "named.test"), ("CONNECT :443", "named.test"), ("OPTIONS *", "named.test")] {
+    for (line, host) in
+        [("POST /up", "named.test"), ("CONNECT :443", "named.test"), ("OPTIONS *", "named.test"), ("GET ftp://named.test/", "named.test")]
+    {
         let bench = Bench::start().await;
         let reply = bench.ask(&format!("{line} HTTP/1.1\r\nHost: named.test\r\nConnection: close\r\n\r\n")).await;
         assert!(reply.starts_with("HTTP/1.1 400"), "{line}: {reply}");
@@ -132,7 +123,7 @@ async fn http_that_breaks_its_rules_is_told_inside_a_tunnel() {
                 for _ in 0..before {
                     stream.write_all(GOOD_INSIDE.as_bytes()).await.expect("sent");
                     stream.flush().await.expect("sent");
-                    answer(&mut stream).await;
+                    read_answer(&mut stream).await;
                 }
                 stream.write_all(broken.as_bytes()).await.expect("sent");
                 stream.flush().await.expect("sent");
@@ -164,7 +155,7 @@ async fn what_is_no_http_is_told_after_requests_too() {
     let bench = Bench::start().await;
     let mut tunnel = bench.tunnel("plain.test:80").await;
     tunnel.write_all(GOOD_INSIDE.as_bytes()).await.expect("sent");
-    answer(&mut tunnel).await;
+    read_answer(&mut tunnel).await;
     tunnel.write_all(b"\x00\x01\x02bytes").await.expect("sent");
     let _ = read_all(&mut tunnel).await;
     let record = bench.finish().await;
@@ -181,6 +172,30 @@ async fn what_is_no_http_is_told_after_requests_too() {
     let _ = stream.read_to_end(&mut reply).await;
     let record = bench.finish().await;
     assert_eq!((only(&record).outcome.as_ref(), sent(only(&record))), (Some(&TunnelOutcome::OwnProtocol), Some(8)));
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_the_rules_is_told_by_its_exchange_alone() {
+    let bench = Bench::start().await;
+    let mut tunnel = bench.tunnel("plain.test:80").await;
+    let request = "POST /up HTTP/1.1\r\nHost: plain.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nZZ\r\n";
+    tunnel.write_all(request.as_bytes()).await.expect("sent");
+    let reply = read_all(&mut tunnel).await;
+    assert!(reply.contains("the body of the request did not come whole") || reply.is_empty(), "no server is at fault: {reply}");
+    let record = bench.finish().await;
+    assert_eq!(record.only_exchange().error.as_deref(), Some("the body of the request broke the rules of HTTP"));
+    assert_eq!((only(&record).outcome.as_ref(), &only(&record).evidence.afterwards), (Some(&TunnelOutcome::Read { requests: 1 }), &None));
+}
+
+#[tokio::test]
+async fn a_client_that_greets_over_http_2_without_tls_and_asks_for_nothing_speaks_http() {
+    let bench = Bench::start().await;
+    let mut tunnel = bench.tunnel("plain.test:80").await;
+    tunnel.write_all(GREETING).await.expect("sent");
+    tunnel.shutdown().await.expect("half closed");
+    let _ = read_all(&mut tunnel).await;
+    let record = bench.finish().await;
+    assert_eq!((only(&record).outcome.as_ref(), sent(only(&record))), (Some(&TunnelOutcome::ClosedWithoutRequest), None));
 }
 
 #[tokio::test]
@@ -314,7 +329,7 @@ async fn tls_that_breaks_after_a_request_is_told() {
     let mut stream = bench.tls("plain.test", bench.trusting(&[b"http/1.1"])).await.expect("a handshake");
     stream.write_all(GOOD_INSIDE.as_bytes()).await.expect("sent");
     stream.flush().await.expect("sent");
-    answer(&mut stream).await;
+    read_answer(&mut stream).await;
     stream.get_mut().0.write_all(b"no record of TLS").await.expect("sent");
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest).await;
@@ -333,7 +348,7 @@ async fn half_a_head_is_told_and_half_a_body_is_none() {
         };
         if before {
             stream.write_all(if port == 0 { GOOD } else { GOOD_INSIDE }.as_bytes()).await.expect("sent");
-            answer(&mut stream).await;
+            read_answer(&mut stream).await;
         }
         stream.write_all(rest.as_bytes()).await.expect("sent");
         stream.shutdown().await.expect("half closed");
@@ -347,7 +362,7 @@ async fn half_a_head_is_told_and_half_a_body_is_none() {
     // One that was not begun is none.
     let mut stream = TcpStream::connect(bench.address()).await.expect("the proxy listens");
     stream.write_all(GOOD.as_bytes()).await.expect("sent");
-    answer(&mut stream).await;
+    read_answer(&mut stream).await;
     stream.write_all(b"\r\n").await.expect("sent");
     stream.shutdown().await.expect("half closed");
     let _ = read_all(&mut stream).await;
@@ -384,7 +399,7 @@ async fn half_a_head_is_told_after_an_upgrade_that_was_declined() {
              HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nContent-Length: 2\r\n\r\nok"
         );
         stream.write_all(request.as_bytes()).await.expect("sent");
-        answer(&mut stream).await;
+        read_answer(&mut stream).await;
         stream.write_all(HALF.as_bytes()).await.expect("sent");
         stream.shutdown().await.expect("half closed");
         let _ = read_all(&mut stream).await;
@@ -404,7 +419,7 @@ async fn check_together(fields: &str, body: &str, rest: &str, direct: &TunnelOut
         };
         let request = format!("POST {target} HTTP/1.1\r\nHost: plain.test\r\n{fields}\r\n\r\n{body}{rest}");
         stream.write_all(request.as_bytes()).await.expect("sent");
-        answer(&mut stream).await;
+        read_answer(&mut stream).await;
         let _ = stream.shutdown().await;
         let _ = stream.read_to_end(&mut Vec::new()).await;
         let record = bench.finish().await;

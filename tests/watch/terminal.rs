@@ -71,7 +71,8 @@ impl Terminal {
 
     fn proxy(&self) -> SocketAddr {
         let text = self.text();
-        let port = text.split("proxy 127.0.0.1:").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        let after = text.split("proxy ").nth(1).and_then(|rest| rest.trim_start().strip_prefix("127.0.0.1:"));
+        let port = after.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
         SocketAddr::from((Ipv4Addr::LOCALHOST, port.expect("the first line names the proxy")))
     }
 
@@ -182,19 +183,20 @@ fn the_terminal_is_given_back_on_every_way_out() {
 
 #[test]
 fn closing_the_window_ends_the_session_and_its_proxy() {
-    let place = Place::empty();
-    let Some(terminal) = open(&place, (24, 80), &[]) else { return };
-    terminal.wait_for("Waiting for the first upload");
-    let proxy = terminal.proxy();
-    upload(proxy, "one.test");
-    terminal.wait_for("one.test");
-    send(terminal.helper.id(), "USR1");
-    let (told, _) = terminal.end();
-    assert!(told.contains("exit "), "{told}");
-    assert!(!told.contains("exit 101"), "{told}");
-    assert!(TcpStream::connect(proxy).is_err(), "nothing listens any more");
-    let list = place.run(&["captures", "list"]).out;
-    assert!(list.contains("complete") && !list.contains("incomplete"), "what came until then is kept: {list}");
+    for (args, begun) in [(&[][..], "Waiting for the first upload"), (&["--lines"], "capture ")] {
+        let place = Place::empty();
+        let Some(terminal) = open(&place, (24, 80), args) else { return };
+        terminal.wait_for(begun);
+        let proxy = terminal.proxy();
+        upload(proxy, "one.test");
+        terminal.wait_for("one.test");
+        send(terminal.helper.id(), "USR1");
+        let (told, _) = terminal.end();
+        assert!(told.contains("exit 130"), "it was interrupted, and no instrument failed: {told}");
+        assert!(TcpStream::connect(proxy).is_err(), "nothing listens any more");
+        let list = place.run(&["captures", "list"]).out;
+        assert!(list.contains("complete") && !list.contains("incomplete"), "what came until then is kept: {list}");
+    }
 }
 
 #[test]

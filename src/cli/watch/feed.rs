@@ -16,7 +16,7 @@ use std::{
 use super::live::{Live, PATIENCE};
 use crate::{
     decode::Observer,
-    model::{App, BlindSpotKind, Bodies, Body, BodyContent, ExchangeId, NumberedEvent, Provenance, Recording as _, RunEvent, TunnelId},
+    model::{App, Bodies, Body, BodyContent, ExchangeId, NumberedEvent, Provenance, Recording as _, RunEvent, TunnelId},
     run::Watcher,
     store::CaptureReader,
 };
@@ -71,7 +71,9 @@ pub(super) fn start(about: About) -> std::io::Result<(Feed, Watcher)> {
             let size = size(&event.event);
             if waiting.fetch_add(size, Ordering::Relaxed) > MOST_WAITING {
                 waiting.fetch_sub(size, Ordering::Relaxed);
-                skipped.fetch_add(1, Ordering::Relaxed);
+                // That something began is no loss: its end tells all of it.
+                let is_loss = !matches!(event.event, RunEvent::ExchangeBegan { .. } | RunEvent::TunnelBegan { .. });
+                skipped.fetch_add(u64::from(is_loss), Ordering::Relaxed);
                 let _ = match &event.event {
                     RunEvent::Exchange(exchange) => sender.send(Item::Skipped(exchange.id, exchange.tunnel)),
                     RunEvent::Tunnel(tunnel) => sender.send(Item::SkippedTunnel(tunnel.id)),
@@ -224,6 +226,7 @@ impl Decoding {
         let none = crate::model::NoBodies;
         let bodies: &dyn Bodies = self.reader.as_ref().map_or(&none, |reader| reader);
         let mut observer = Observer::new(&self.about.app, &self.about.provenance);
+        self.messaged.iter().for_each(|exchange| observer.has_messages(*exchange));
         for event in batch {
             match &event.event {
                 RunEvent::Exchange(_) => observer.absorb(&event.event, bodies),
@@ -234,13 +237,7 @@ impl Decoding {
                 _ => {}
             }
         }
-        let mut observations = observer.finish();
-        // Of a connection whose messages came in an earlier batch, none is missing.
-        let messaged = &self.messaged;
-        observations.coverage.blind_spots.retain(|spot| {
-            let exchange = spot.evidence.as_ref().and_then(|evidence| evidence.exchange);
-            spot.kind != BlindSpotKind::BodyMissing || !exchange.is_some_and(|exchange| messaged.contains(&exchange))
-        });
+        let observations = observer.finish();
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         for event in batch {
             match &event.event {

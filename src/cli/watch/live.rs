@@ -10,7 +10,8 @@ use super::words::{bytes, count};
 use crate::{
     decode::{receiver_of, shown_host},
     model::{
-        App, BlindSpotKind, Category, EndpointFacts, ExchangeId, FieldFacts, FieldName, Observations, Tunnel, TunnelId, TunnelOutcome,
+        App, BlindSpotKind, Category, EndpointFacts, ExchangeId, FieldFacts, FieldName, Observations, Tunnel, TunnelEvidence, TunnelId,
+        TunnelOutcome,
         text::printable,
         tunnel::{PassReason, PassedBytes, is_outside_host},
     },
@@ -48,7 +49,7 @@ pub(super) struct Live {
     pub(super) outside: Outside,
     /// Planted values that were found, each with how many requests held it.
     pub(super) planted: BTreeMap<String, PlantedHits>,
-    /// Exchanges that came faster than they could be decoded. They are in the capture.
+    /// Exchanges, messages and connections that came faster than they could be decoded. They are in the capture.
     pub(super) skipped: u64,
     /// Whether decoding has stopped, which it never should.
     pub(super) broken: bool,
@@ -329,18 +330,23 @@ impl Live {
         let is_address = tunnel.host.parse::<std::net::IpAddr>().is_ok();
         let host = tunnel.sni.as_ref().filter(|_| is_address).unwrap_or(&tunnel.host);
         let host = if host.is_empty() { UNNAMED.to_owned() } else { shown_host(app, &host.to_ascii_lowercase()) };
-        let Some(words) = not_read(tunnel) else { return };
-        let sent = tunnel.evidence.bytes.map_or(0, |bytes| bytes.sent);
-        // A client that said something had more in mind than to be quick later.
-        let is_unused = tunnel.outcome == TunnelOutcome::ClosedWithoutRequest && sent == 0;
-        let Some(row) = self.row(app, &host, now) else { return };
-        if is_unused {
+        let evidence = &tunnel.evidence;
+        // What was counted is what followed, where something did.
+        let last = evidence.afterwards.as_ref().unwrap_or(&tunnel.outcome);
+        for outcome in [Some(&tunnel.outcome), evidence.afterwards.as_ref()].into_iter().flatten() {
+            let Some(words) = not_read(evidence, outcome) else { continue };
+            let sent = evidence.bytes.filter(|_| std::ptr::eq(outcome, last)).map_or(0, |bytes| bytes.sent);
+            // A client that said something had more in mind than to be quick later.
+            let is_unused = *outcome == TunnelOutcome::ClosedWithoutRequest && sent == 0;
+            let Some(row) = self.row(app, &host, now) else { return };
+            if !is_unused {
+                self.gap(app, host.clone(), words, sent, now);
+                continue;
+            }
             row.unused += 1;
             if row.unused == 1 && row.requests == 0 {
-                self.tell(News::BlindSpot { host, words });
+                self.tell(News::BlindSpot { host: host.clone(), words });
             }
-        } else {
-            self.gap(app, host, words, sent, now);
         }
     }
 
@@ -493,21 +499,16 @@ fn weight(category: Category) -> u8 {
     }
 }
 
-/// Why nothing of a tunnel was read; `None` where it was.
-fn not_read(tunnel: &Tunnel) -> Option<String> {
-    let evidence = &tunnel.evidence;
-    let outcome = match &tunnel.outcome {
-        TunnelOutcome::Read { .. } => evidence.afterwards.as_ref()?,
-        outcome => outcome,
-    };
+/// Why nothing of a tunnel was read, by what became of it or of what followed; `None` where it was.
+fn not_read(evidence: &TunnelEvidence, outcome: &TunnelOutcome) -> Option<String> {
     Some(match outcome {
         TunnelOutcome::Read { .. } => return None,
         TunnelOutcome::CertificateRefused { alert } => format!("refused our certificate ({})", printable(alert)),
         TunnelOutcome::ClosedDuringHandshake => "closed when it had our certificate".to_owned(),
         TunnelOutcome::ClosedWithoutRequest => UNUSED.to_owned(),
         TunnelOutcome::HandshakeFailed { why } => format!("no TLS with us: {}", printable(why)),
-        TunnelOutcome::Malformed { why } => format!("broke the rules of HTTP: {}", printable(why)),
-        TunnelOutcome::NotTls | TunnelOutcome::OwnProtocol => match (&evidence.protocol, &tunnel.outcome) {
+        TunnelOutcome::Malformed { why } => format!("could not be read as HTTP: {}", printable(why)),
+        TunnelOutcome::NotTls | TunnelOutcome::OwnProtocol => match (&evidence.protocol, outcome) {
             (Some(protocol), _) => format!("not HTTP but {}", printable(protocol)),
             (None, TunnelOutcome::NotTls) => "neither TLS nor HTTP".to_owned(),
             (None, _) => "TLS, but not HTTP in it".to_owned(),
@@ -650,6 +651,24 @@ pub(super) mod tests {
         assert!(live.receiver("read.test").is_none());
         let unread = |news: &News| matches!(news, News::BlindSpot { .. });
         assert_eq!(live.take_news().iter().filter(|news| unread(news)).count(), 1);
+    }
+
+    #[test]
+    fn what_followed_what_was_read_or_passed_on_is_told_by_what_it_was() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        let mut after = |host: &str, outcome, afterwards| {
+            let mut after = tunnel(host, outcome);
+            after.evidence.bytes = Some(PassedBytes { sent: 17, received: 0 });
+            after.evidence.afterwards = Some(afterwards);
+            live.tunnel(&app, &after, now);
+            live.receiver(host).expect("it is there").blind_spots()
+        };
+        let read = || TunnelOutcome::Read { requests: 1 };
+        assert_eq!(after("plain.test", read(), TunnelOutcome::NotTls), ["neither TLS nor HTTP, 17 B sent unread"]);
+        assert_eq!(after("inside.test", read(), TunnelOutcome::OwnProtocol), ["TLS, but not HTTP in it, 17 B sent unread"]);
+        let malformed = TunnelOutcome::Malformed { why: "invalid URI".into() };
+        let both = after("both.test", TunnelOutcome::PassedThrough, malformed);
+        assert_eq!(both, ["could not be read as HTTP: invalid URI, 17 B sent unread", "passed through unread"]);
     }
 
     #[test]

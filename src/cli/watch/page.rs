@@ -53,6 +53,8 @@ pub(super) struct Facts {
     pub(super) proxy: (String, u16),
     /// Whether only this machine reaches the proxy.
     pub(super) is_loopback: bool,
+    /// Whether a phone on a cable does, by `adb reverse`.
+    pub(super) is_on_the_cable: bool,
     /// The page's address without the proxy, which a QR code can hold before anything is set.
     pub(super) direct_url: String,
     /// The certificate's name.
@@ -90,10 +92,11 @@ pub(super) enum Sight {
 pub(super) fn render(sight: &Sight, facts: &Facts, nonce: &str) -> (String, String) {
     // A template named .html is escaped, whatever is put into it; what is undefined prints nothing.
     let environment = Environment::new();
-    let Facts { proxy: (proxy_host, proxy_port), is_loopback: loopback, direct_url, name, fingerprint, scope } = facts;
+    let Facts { proxy: (proxy_host, proxy_port), is_loopback: loopback, is_on_the_cable: cable, direct_url, name, fingerprint, scope } =
+        facts;
     let code = Qr::new(direct_url);
     let common = context! {
-        nonce, check => CHECK, home => "/", name, fingerprint, scope, proxy_host, proxy_port, loopback,
+        nonce, check => CHECK, home => "/", name, fingerprint, scope, proxy_host, proxy_port, loopback, cable,
         qr => code.as_ref().map(Qr::path), qr_side => code.as_ref().map(Qr::side), qr_url => direct_url,
     };
     let own = match sight {
@@ -127,6 +130,7 @@ pub(super) mod tests {
         Facts {
             proxy: ("192.0.2.20".into(), 8080),
             is_loopback: false,
+            is_on_the_cable: false,
             direct_url: "http://192.0.2.20:8080/".into(),
             name: "tattletale audit 2026-03-02".into(),
             fingerprint: "AB:CD".into(),

@@ -39,14 +39,22 @@ impl Session {
         self.address.ip().is_loopback()
     }
 
+    /// Whether a phone on a cable reaches it: what `adb reverse` leads to this computer arrives at this address, and at no other.
+    pub(super) fn is_on_the_cable(&self) -> bool {
+        self.address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST)
+    }
+
     /// How to connect a phone, in lines. `pairs` is how many pairs of the fingerprint stand in one: 16, or 8 where there is less room.
     pub(super) fn steps(&self, pairs: usize) -> Vec<String> {
         let port = self.address.port();
         let mut lines = vec![format!("proxy        {}", self.proxy())];
-        if self.is_loopback() {
+        if self.is_on_the_cable() {
             lines.push(format!("on a cable   adb reverse tcp:{port} tcp:{port}"));
             lines.push(format!("             adb shell settings put global http_proxy 127.0.0.1:{port}"));
             lines.push("over Wi-Fi   start it with --listen".to_owned());
+        } else if self.is_loopback() {
+            lines.push("on a cable   start it without --listen: adb leads to 127.0.0.1 only".to_owned());
+            lines.push("over Wi-Fi   start it with --listen alone: only this computer is here".to_owned());
         } else {
             lines.push(format!("phone opens  {}", self.direct_url()));
         }
@@ -66,9 +74,9 @@ impl Session {
 }
 
 impl Session {
-    /// How to set a phone on a cable back, in lines; none for a phone on the network, whose settings a person has changed.
+    /// How to set a phone on a cable back, in lines; none where there is none: on the network a person has changed its settings.
     pub(super) fn undo(&self) -> String {
-        if !self.is_loopback() {
+        if !self.is_on_the_cable() {
             return String::new();
         }
         format!("  on a cable   adb shell settings put global http_proxy :0; adb reverse --remove tcp:{}", self.address.port())
@@ -121,6 +129,16 @@ pub(super) mod tests {
         let wireless = session("192.0.2.20:8080").steps(16).join("\n");
         assert!(wireless.contains("http://192.0.2.20:8080/") && wireless.contains("code         042 137"), "{wireless}");
         assert!(!wireless.contains("adb"), "{wireless}");
+        // Only this computer is there, and adb does not lead to it.
+        for address in ["127.0.0.2:8080", "[::1]:8080"] {
+            let nobody = session(address);
+            let steps = nobody.steps(16).join("\n");
+            assert!(!steps.contains("adb reverse") && !steps.contains("adb shell") && !steps.contains("phone opens"), "{steps}");
+            assert!(steps.contains("start it without --listen") && steps.contains("start it with --listen"), "{steps}");
+            assert!(steps.lines().all(|line| line.chars().count() <= 78), "{steps}");
+            assert_eq!(nobody.undo(), "", "what was not set needs not be set back");
+        }
+        assert!(session("127.0.0.1:40001").undo().contains("adb reverse --remove tcp:40001"));
         assert_eq!(session("[2001:db8::1]:80").direct_url(), "http://[2001:db8::1]:80/");
         for text in [cable, wireless] {
             assert!(text.lines().all(|line| line.chars().count() <= 78), "{text}");

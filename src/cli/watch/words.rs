@@ -67,7 +67,8 @@ pub(super) fn summary(live: &Live, width: usize, now: Instant) -> String {
         text.push_str(&format!("planted {}: {}\n", printable(name), hits.in_words()));
     }
     if live.skipped > 0 {
-        text.push_str(&format!("{} came too fast for this table; the capture holds them\n", count(live.skipped, "exchange")));
+        let what = if live.skipped == 1 { "exchange, message or connection" } else { "exchanges, messages and connections" };
+        text.push_str(&format!("{} {what} came too fast for this table; the capture holds them\n", live.skipped));
     }
     if live.broken {
         text.push_str("this table broke off in the middle, which is a defect; the capture holds everything\n");

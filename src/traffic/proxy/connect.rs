@@ -124,7 +124,7 @@ impl Handler {
             (false, true) => self.recorder.begin_undecided(host, port).await,
         };
         let tunnel = begun.map_err(|_| Turned::Unrecorded)?;
-        let Some(reason) = tunnels.reason_to_pass(client, &tunnel) else {
+        let Some(reason) = tunnels.reason_to_pass(&tunnel) else {
             let mut handler = self.clone();
             handler.tunnel = Some(Arc::clone(&tunnel));
             return Ok(Entry::Listen(handler, tunnel, client));

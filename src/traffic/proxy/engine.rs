@@ -5,6 +5,7 @@ use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -24,6 +25,8 @@ use super::{heard::Heard, serve::Client};
 pub(super) struct Http {
     pub(super) http1: http1::Builder,
     pub(super) http2: http2::Builder<TokioExecutor>,
+    /// How long a client that sends nothing more is waited for: see [`Heard::with_patience`].
+    pub(super) patience: Duration,
 }
 
 /// What answers requests.
@@ -53,7 +56,7 @@ enum State<S: Client, F: Answers> {
 impl Http {
     /// Serves a connection until it ends, or becomes something else.
     pub(super) fn serve<S: Client, F: Answers>(&self, client: Heard<S>, service: F) -> Engine<'_, S, F> {
-        Engine { http: self, state: State::Opening(client, service) }
+        Engine { http: self, state: State::Opening(client.with_patience(self.patience), service) }
     }
 }
 
@@ -71,7 +74,10 @@ impl<S: Client, F: Answers> Engine<'_, S, F> {
     /// What came over HTTP/1 and was not used when the connection ended.
     pub(super) fn left_over(self) -> Bytes {
         match self.state {
-            State::One(connection) => connection.into_parts().map(|parts| parts.read_buf).unwrap_or_default(),
+            State::One(connection) => match connection.into_parts() {
+                Some(parts) => [parts.read_buf, parts.io.into_inner().left_over()].concat().into(),
+                None => Bytes::new(),
+            },
             State::Opening(..) | State::Two(_) | State::Ended => Bytes::new(),
         }
     }

@@ -38,8 +38,14 @@ pub(super) enum Failure {
     Unprocessed,
     /// The server reset the stream (HTTP/2), and said why.
     StreamReset(h2::Reason),
-    /// The answer was not HTTP, or broke off.
+    /// The answer broke off.
     NoResponse,
+    /// The answer is no HTTP as it should be.
+    NotHttp,
+    /// The head of the answer is longer than we take.
+    TooLong,
+    /// The request's body did not come whole, so that no answer could be waited for.
+    TornUpload,
     /// The upstream proxy did not let the connection through.
     Through(ProxyRefusal),
 }
@@ -151,8 +157,13 @@ impl Failure {
                 None => None,
             };
         }
-        if !connecting && cause.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_incomplete_message() || error.is_closed()) {
-            return Some(Self::Closed);
+        if let Some(error) = cause.downcast_ref::<hyper::Error>().filter(|_| !connecting) {
+            if error.is_incomplete_message() || error.is_closed() {
+                return Some(Self::Closed);
+            }
+            if error.is_parse() {
+                return Some(if error.is_parse_too_large() { Self::TooLong } else { Self::NotHttp });
+            }
         }
         match cause.downcast_ref::<io::Error>()?.kind() {
             io::ErrorKind::ConnectionRefused => Some(Self::Refused),
@@ -188,6 +199,9 @@ impl Failure {
             Self::Unprocessed => "the server did not take the request",
             Self::StreamReset(reason) => return format!("the server reset the request's stream ({reason:?})"),
             Self::NoResponse => "the server gave no complete response",
+            Self::NotHttp => "what the server answered is no HTTP as it should be",
+            Self::TooLong => "the head of the server's response is longer than the proxy takes",
+            Self::TornUpload => "the body of the request did not come whole",
             Self::Through(ProxyRefusal::Answered(code)) => return format!("{} (it answered {code})", ProxyRefusal::Answered(code)),
             Self::Through(refusal) => return refusal.to_string(),
         };
@@ -207,7 +221,9 @@ impl Failure {
             Self::Alert(_) => "tls_alert_received",
             Self::NotTls | Self::ClosedInHandshake => "tls_protocol_error",
             Self::Reset | Self::Closed | Self::LeftUnanswered | Self::Unprocessed => "connection_terminated",
-            Self::NoResponse | Self::StreamReset(_) => "http_protocol_error",
+            Self::NoResponse | Self::NotHttp | Self::StreamReset(_) => "http_protocol_error",
+            Self::TooLong => "http_response_header_section_size",
+            Self::TornUpload => "http_request_error",
             Self::Through(_) => "proxy_internal_error",
         }
     }
@@ -289,12 +305,16 @@ mod tests {
             Failure::Closed,
             Failure::LeftUnanswered,
             Failure::Unprocessed,
+            Failure::NoResponse,
+            Failure::NotHttp,
+            Failure::TooLong,
+            Failure::TornUpload,
             Failure::StreamReset(h2::Reason::INTERNAL_ERROR),
             Failure::StreamReset(h2::Reason::CANCEL),
         ]
         .map(Failure::in_words)
         .into();
-        assert_eq!(words.len(), 14);
+        assert_eq!(words.len(), 18);
         assert_eq!(
             Failure::Through(ProxyRefusal::Answered(403)).to_string(),
             "the upstream proxy did not reach the server (it answered 403)"

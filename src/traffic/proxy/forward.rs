@@ -33,6 +33,7 @@ use hyper_util::{
 use tokio::runtime::Handle;
 
 use super::{
+    MOST_HEADERS,
     casing::headers_as_written,
     exchange::{Exchange, told_version},
     failure::Failure,
@@ -104,12 +105,14 @@ impl Forwarder {
         if let Err(Some(error)) = &sent
             && let Some(why) = reason_to_repeat(&parts.method, error)
             && ahead.is_whole()
+            && !ahead.is_torn()
         {
             exchange.note(format!("a second attempt was made to send it: {why}"));
             sent = attempt(&clients.fresh, &parts, exchange, &ahead).await;
         }
         match sent {
             Ok(response) => answer(exchange, &ahead, response).await,
+            Err(_) if ahead.is_torn() => give_up(exchange, &ahead, Failure::TornUpload).await,
             Err(error) => give_up(exchange, &ahead, error.map_or(Failure::NoResponse, |error| failure(&error))).await,
         }
     }
@@ -338,6 +341,7 @@ fn client_builder() -> legacy::Builder {
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_UPSTREAM)
+        .http1_max_headers(MOST_HEADERS)
         .http1_title_case_headers(true)
         .http1_preserve_header_case(true);
     builder

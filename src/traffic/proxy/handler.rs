@@ -124,13 +124,16 @@ impl NamesNoServer {
 
     /// What is told of it.
     pub(super) fn unread(self) -> Unread {
-        Unread { outcome: TunnelOutcome::Malformed { why: "it names no server, or several".to_owned() }, bytes: None }
+        Unread { outcome: TunnelOutcome::Malformed { why: "it names no server of HTTP, or several".to_owned() }, bytes: None }
     }
 }
 
-/// An absolute URI as it is told; `None` for anything else.
+/// An absolute URI of HTTP as it is told; `None` for anything else.
 fn told_url(uri: &Uri) -> Option<Url> {
     let scheme = uri.scheme_str()?.to_ascii_lowercase();
+    if !matches!(scheme.as_str(), "http" | "https" | "ws" | "wss") {
+        return None;
+    }
     let default = if scheme == "https" { 443 } else { 80 };
     Some(Url {
         port: uri.port_u16().unwrap_or(default),
@@ -181,5 +184,6 @@ mod tests {
         check("http://api.test:8080", Some(("http", "api.test", 8080, "/")));
         check("https://[2001:DB8::1]:8443/", Some(("https", "2001:db8::1", 8443, "/")));
         check("/path-only", None);
+        check("ftp://api.test/", None);
     }
 }

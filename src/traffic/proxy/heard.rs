@@ -1,5 +1,6 @@
 //! What has come on a connection of HTTP since its last answer: how much, and how it begins. The engine refuses what breaks the
-//! rules before anyone is asked, so that this is all that is known of it.
+//! rules before anyone is asked, so that this is all that is known of it. While a request is answered the engine does not read, and
+//! whether the client is still there is heard here.
 
 use std::{
     error::Error as StdError,
@@ -7,6 +8,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
@@ -15,7 +17,10 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
 use hudsucker::Body;
 use hyper::body::Incoming;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
 
 use super::{
     blocks::Blocks,
@@ -34,6 +39,12 @@ pub(super) struct Heard<S> {
     held_back: Option<(u64, u64)>,
     /// The end that is held back.
     end: Option<io::Result<()>>,
+    /// What came while a request was answered, and is no part of the account before it is asked for.
+    next: Bytes,
+    /// How long a client that sends nothing more is waited for that takes nothing either.
+    patience: Duration,
+    /// When that is over.
+    gone: Option<Pin<Box<Sleep>>>,
 }
 
 /// The account of one connection.
@@ -63,7 +74,7 @@ enum Stage {
     Head,
     /// The rest of a request, and its answer: whether there was some of each.
     Request { complete: bool, answered: bool },
-    /// No HTTP any more.
+    /// No HTTP any more, or none that could be told from what came before.
     Left,
 }
 
@@ -77,7 +88,19 @@ pub(super) struct Unread {
 
 impl<S> Heard<S> {
     pub(super) const fn new(inner: S, account: Arc<Account>) -> Self {
-        Self { inner, account, ahead: Bytes::new(), held_back: None, end: None }
+        Self { inner, account, ahead: Bytes::new(), held_back: None, end: None, next: Bytes::new(), patience: Duration::MAX, gone: None }
+    }
+
+    /// The same, waiting for so long for a client that has said that it sends nothing more, while its request is answered and
+    /// nothing can be written to it.
+    pub(super) const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// What came and was not asked for.
+    pub(super) fn left_over(self) -> Bytes {
+        self.next
     }
 }
 
@@ -98,6 +121,37 @@ impl<S: AsyncRead + Unpin> Heard<S> {
             self.account.read(room.filled());
             self.ahead = [&self.ahead[..], room.filled()].concat().into();
         }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Heard<S> {
+    /// Hears whether the client is there while its request is answered. One that says that it sends nothing more gets its answer:
+    /// many programs close one half of a connection when they have asked. It cannot be told from one that has left, so its patience
+    /// ends some time.
+    ///
+    /// # Errors
+    /// When it has left: it reset the connection, or its time is over.
+    fn listen_on(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if !self.account.is_being_answered() {
+            return Ok(());
+        }
+        if self.end.is_none() && self.next.is_empty() && self.ahead.is_empty() {
+            let mut room = [0; LISTENED];
+            let mut room = ReadBuf::new(&mut room);
+            if let Poll::Ready(read) = Pin::new(&mut self.inner).poll_read(context, &mut room) {
+                read?;
+                if room.filled().is_empty() {
+                    self.end = Some(Ok(()));
+                }
+                self.next = Bytes::copy_from_slice(room.filled());
+                // The engine may be done with the answer, and be waiting for just this.
+                context.waker().wake_by_ref();
+            }
+        }
+        if self.end.is_some() && self.gone.get_or_insert_with(|| Box::pin(sleep(self.patience))).as_mut().poll(context).is_ready() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(())
     }
 }
 
@@ -179,6 +233,12 @@ impl Account {
         self.since().blocks.is_http2()
     }
 
+    /// Whether a request of HTTP/1 is whole, and nothing came after it yet.
+    fn is_being_answered(&self) -> bool {
+        let since = self.since();
+        matches!(since.stage, Stage::Request { complete: true, .. }) && !since.blocks.is_http2()
+    }
+
     /// Heads and requests of HTTP/2, when there are fewer of these. When the connection ends, the engine forgets requests that it
     /// has not handed over.
     fn waits(&self) -> Option<(u64, u64)> {
@@ -193,6 +253,9 @@ impl Account {
             return Some(Unread { outcome: TunnelOutcome::Malformed { why: broken }, bytes: None });
         }
         let since = self.since();
+        if since.stage == Stage::Left {
+            return None;
+        }
         // What belongs to a body that was not asked for is its exchange's matter.
         let left_over = match since.stage {
             Stage::Head | Stage::Request { complete: true, .. } => left_over,
@@ -203,6 +266,7 @@ impl Account {
         let bytes = since.bytes.max(left_over.len() as u64);
         let first = if left_over.len() > since.first.len() { left_over } else { &since.first };
         let why = match error {
+            Some(error) if error.is_parse_too_large() => format!("{error}: the proxy takes no longer one"),
             // The words of the engine's parser, which hold nothing of what came.
             Some(error) if error.is_parse() => error.to_string(),
             None if says_something && since.stage != Stage::Head => AFTER_THE_LAST.to_owned(),
@@ -252,6 +316,11 @@ impl Account {
         }
     }
 
+    /// A body could not be read on, which is its exchange's matter; what follows it is nobody's.
+    fn body_broke(&self) {
+        self.since().stage = Stage::Left;
+    }
+
     fn body_ended(&self) {
         if let Stage::Request { complete, .. } = &mut self.since().stage {
             *complete = true;
@@ -271,6 +340,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
             self.ahead.advance(length);
             return Poll::Ready(Ok(()));
         }
+        if !self.next.is_empty() {
+            let length = self.next.len().min(buffer.remaining());
+            let now = self.next.split_to(length);
+            self.account.read(&now);
+            buffer.put_slice(&now);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         if buffer.remaining() > 0
             && let Some(end) = self.end.take()
@@ -285,14 +361,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Heard<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.account.wrote();
+        self.gone = None;
         Pin::new(&mut self.inner).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         self.account.wrote();
+        self.gone = None;
         Pin::new(&mut self.inner).poll_write_vectored(context, bytes)
     }
 
@@ -300,7 +378,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
         self.inner.is_write_vectored()
     }
 
+    /// The engine flushes whenever something happens, and when it waits for something to happen.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.listen_on(context)?;
         Pin::new(&mut self.inner).poll_flush(context)
     }
 
@@ -321,8 +401,11 @@ impl HttpBody for Watched {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        if frame.is_none() || self.inner.is_end_stream() {
-            self.account.body_ended();
+        match &frame {
+            Some(Err(_)) => self.account.body_broke(),
+            None => self.account.body_ended(),
+            Some(Ok(_)) if self.inner.is_end_stream() => self.account.body_ended(),
+            Some(Ok(_)) => {}
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Self::Error::from)))
     }
@@ -388,6 +471,8 @@ fn host_and_port(text: &[u8], default: u16) -> Option<(String, u16)> {
     is_name.then(|| (bare_host(host), port))
 }
 
+/// So much is read while a request is answered, to hear whether the client is there.
+const LISTENED: usize = 512;
 /// What is kept of what came: enough for its request line and its first fields.
 const MOST_HEARD: usize = 8 * 1024;
 /// Why a request is none that comes after one by which its connection ends.

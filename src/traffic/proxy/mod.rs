@@ -99,7 +99,8 @@ impl Proxy {
         self
     }
 
-    /// The same, giving a client this long for the head of a request that it has begun, instead of a minute.
+    /// The same, giving a client this long for the head of a request that it has begun, instead of a minute, and as long for an answer
+    /// when it has said that it sends nothing more.
     #[must_use]
     pub const fn with_head_limit(mut self, limit: Duration) -> Self {
         self.head = limit;
@@ -308,17 +309,20 @@ fn socket_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 fn server_builder(head: Duration) -> Http {
     let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
     http1.timer(TokioTimer::new()).header_read_timeout(head).title_case_headers(true).preserve_header_case(true).max_headers(MOST_HEADERS);
+    // Whether a client that has said its last word is still there is heard by us.
+    http1.half_close(true);
     http2.timer(TokioTimer::new()).max_header_list_size(LONGEST_HEAD);
-    Http { http1, http2 }
+    Http { http1, http2, patience: head }
 }
 
 /// What is in flight when a proxy is asked to stop gets this long.
 const GRACE: Duration = Duration::from_secs(2);
 /// Dropping every connection takes this long at most.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
-/// Most servers take fewer. Each request costs the room for so many, so a thousand would cost more than TLS does.
+/// Header fields of a request or a response over HTTP/1. Most servers take fewer. Each costs the room for so many, so a thousand would
+/// cost more than TLS does.
 const MOST_HEADERS: usize = 256;
 /// Bytes of all headers of an HTTP/2 request.
 const LONGEST_HEAD: u32 = 1024 * 1024;
-/// A client that begins a request has this long for its head.
+/// A client that begins a request has this long for its head, and one that sends nothing more is waited for as long.
 const HEADER_READ: Duration = Duration::from_secs(60);

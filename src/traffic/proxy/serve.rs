@@ -239,11 +239,10 @@ impl Inside {
                 if began.extensions().get::<NamesNoServer>().is_some() {
                     tunnel.unread(NamesNoServer.unread());
                 }
-                if tunnel.was_read() && !read.swap(true, Ordering::Relaxed) {
+                // What came without TLS says nothing of whether our certificate is trusted.
+                if secure && tunnel.was_read() && !read.swap(true, Ordering::Relaxed) {
                     tunnels.refusals.read(address, &tunnel.name());
-                    if secure {
-                        tunnels.refusals.trusts(address);
-                    }
+                    tunnels.refusals.trusts(address);
                 }
                 Ok(began)
             }
@@ -351,16 +350,11 @@ impl Tunnels {
         if self.gate.admits(client) { Some(None) } else { self.strangers.enter(client).map(Some) }
     }
 
-    /// Why a client's tunnel to a host is passed on before anything came through it.
-    pub(super) fn reason_to_pass(&self, client: IpAddr, tunnel: &Tunnel) -> Option<PassReason> {
-        if tunnel.is_to_an_address() {
-            // The name that counts is in the ClientHello.
-            return None;
-        }
-        if !self.gate.reads(&tunnel.host) {
-            return Some(PassReason::OutsideScope);
-        }
-        self.refusals.gave_up(client, &tunnel.host).then_some(PassReason::Refused)
+    /// Why a tunnel is passed on before anything came through it.
+    pub(super) fn reason_to_pass(&self, tunnel: &Tunnel) -> Option<PassReason> {
+        // Of an address, the name that counts is in the ClientHello.
+        let is_outside = !tunnel.is_to_an_address() && !self.gate.reads(&tunnel.host);
+        is_outside.then_some(PassReason::OutsideScope)
     }
 
     /// Opens a connection to a tunnel's server.

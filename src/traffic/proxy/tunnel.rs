@@ -345,13 +345,15 @@ impl Drop for Tunnel {
         let requests = self.requests.load(Ordering::SeqCst);
         let bytes = PassedBytes { sent: self.sent.load(Ordering::Relaxed), received: self.received.load(Ordering::Relaxed) };
         let outcome = if requests > 0 { TunnelOutcome::Read { requests } } else { facts.end() };
-        let unread = facts.unread.take().filter(|unread| requests > 0 || unread.outcome == outcome);
+        // A request that was passed on for a host outside the scope is no end of what a tunnel carries, as one that was read is none.
+        let unread = facts.unread.take().filter(|unread| requests > 0 || facts.carried_outside || unread.outcome == outcome);
         // What the client got of HTTP that could not be read was not its server's.
         let of_unread = unread.as_ref().map(|unread| unread.bytes.map(|sent| PassedBytes { sent, received: 0 }));
         let counted =
             matches!(outcome, TunnelOutcome::NotTls | TunnelOutcome::OwnProtocol | TunnelOutcome::PassedThrough) && !facts.carried_outside;
         // An HTTP/2 client greets the server without asking for anything; an HTTP/1 client that says something has begun a request.
-        let begun = outcome == TunnelOutcome::ClosedWithoutRequest && bytes.sent > 0 && !facts.alpn.iter().any(|offer| offer == "h2");
+        let greeted = facts.protocol.as_deref() == Some("h2") || facts.alpn.iter().any(|offer| offer == "h2");
+        let begun = outcome == TunnelOutcome::ClosedWithoutRequest && bytes.sent > 0 && !greeted;
         let nothing_unread = outcome == TunnelOutcome::ClosedWithoutRequest && !begun && unread.is_none();
         let leaving = if nothing_unread { facts.leaving() } else { None };
         let evidence = TunnelEvidence {
@@ -361,7 +363,7 @@ impl Drop for Tunnel {
                 None if begun => Some(PassedBytes { received: 0, ..bytes }),
                 None => counted.then_some(bytes),
             },
-            afterwards: unread.map(|unread| unread.outcome).filter(|_| requests > 0),
+            afterwards: unread.map(|unread| unread.outcome).filter(|rest| requests > 0 || *rest != outcome),
             client: facts.client,
             leaving,
             protocol: facts.protocol,
@@ -393,7 +395,7 @@ impl Facts {
     fn end(&self) -> TunnelOutcome {
         match (&self.outcome, self.stage) {
             (Some(outcome), _) => outcome.clone(),
-            (None, Stage::Silent | Stage::Finished(_)) => TunnelOutcome::ClosedWithoutRequest,
+            (None, Stage::Silent | Stage::Plain | Stage::Finished(_)) => TunnelOutcome::ClosedWithoutRequest,
             (None, Stage::Greeted | Stage::Offered) if self.left.is_none() => {
                 TunnelOutcome::HandshakeFailed { why: "it was not finished when its time was over".to_owned() }
             }
@@ -401,7 +403,6 @@ impl Facts {
                 TunnelOutcome::HandshakeFailed { why: "the client left before its first message was complete".to_owned() }
             }
             (None, Stage::Offered) => TunnelOutcome::ClosedDuringHandshake,
-            (None, Stage::Plain) => TunnelOutcome::NotTls,
         }
     }
 
@@ -501,7 +502,7 @@ mod tests {
         check(at(Stage::Silent), TunnelOutcome::ClosedWithoutRequest);
         check(gone(Stage::Offered), TunnelOutcome::ClosedDuringHandshake);
         check(at(Stage::Finished(Instant::now())), TunnelOutcome::ClosedWithoutRequest);
-        check(at(Stage::Plain), TunnelOutcome::NotTls);
+        check(at(Stage::Plain), TunnelOutcome::ClosedWithoutRequest);
         let why = "the client left before its first message was complete".to_owned();
         check(gone(Stage::Greeted), TunnelOutcome::HandshakeFailed { why });
         // The proxy stopped: of the client, nothing is claimed.

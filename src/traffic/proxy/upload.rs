@@ -213,6 +213,11 @@ impl ReadAhead {
         self.drop_it();
     }
 
+    /// Whether it broke off, or broke the rules, before its end.
+    pub(super) fn is_torn(&self) -> bool {
+        matches!(lock(&self.0).end, Some(End::Torn))
+    }
+
     /// Whether it was read to its end, or will not be read any more.
     pub(super) fn has_ended(&self) -> bool {
         lock(&self.0).end.is_some()

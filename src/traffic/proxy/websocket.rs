@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tower_service::Service;
 
 use super::{
+    MOST_HEADERS,
     casing::headers_as_written,
     exchange::{Exchange, told_version},
     failure::Failure,
@@ -65,8 +66,9 @@ pub(super) async fn take_over(connector: &Connector, exchange: &Arc<Exchange>, m
         Err(error) => return give_up(exchange, &ahead, Failure::of(&*error, true)).await,
     };
     let lost = async |error: hyper::Error| give_up(exchange, &ahead, Failure::of(&error, false)).await;
-    let handshake = http1::Builder::new().preserve_header_case(true).title_case_headers(true).handshake::<_, Upload>(stream).await;
-    let (mut sender, connection) = match handshake {
+    let mut builder = http1::Builder::new();
+    builder.preserve_header_case(true).title_case_headers(true).max_headers(MOST_HEADERS);
+    let (mut sender, connection) = match builder.handshake::<_, Upload>(stream).await {
         Ok(made) => made,
         Err(error) => return lost(error).await,
     };
