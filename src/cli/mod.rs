@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 
 mod audit;
 mod auditing;
+mod band;
 mod ca;
 mod captures;
 mod check;
@@ -74,6 +75,8 @@ enum Command {
     Ca(ca::Arguments),
     /// Set up a folder of your own: scenarios, policy, what git ignores
     Init(init::Arguments),
+    /// Your own fitness band: find it, read it, find its key
+    Band(band::Arguments),
     /// Print the JSON Schema of a format
     Schema(schema::Arguments),
     /// Use a phone by hand and see, live, what leaves it; ends in a capture
@@ -112,6 +115,7 @@ pub fn execute(args: Args, surroundings: &mut Surroundings) -> Exit {
         Command::Captures(arguments) => captures::execute(&arguments, surroundings),
         Command::Ca(arguments) => ca::execute(&arguments, surroundings),
         Command::Init(arguments) => init::execute(&arguments, surroundings),
+        Command::Band(arguments) => band::execute(&arguments, surroundings),
         Command::Schema(arguments) => schema::execute(&arguments, surroundings),
         Command::Watch(arguments) => watch::execute(&arguments, surroundings),
     };

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use crate::model::{Bodies, Exchange, Header, Part};
 
 use super::{
-    body::{Declared, walk_body},
+    body::{Declared, content_decoded, walk_body},
     leaf::{Expectation, RawLeaf, Sink, Standings, Value},
     name,
     planted::Search,
@@ -42,6 +42,20 @@ pub(super) fn note_keys(exchange: &Exchange, bodies: &dyn Bodies, search: &mut S
             search.note_more_of_answer();
         }
     }
+}
+
+/// What a server answered, as text, its content encodings undone; `None` when there was no answer, or it is no text, or is longer than
+/// a mebibyte before or after they are undone.
+pub fn answer_text(exchange: &Exchange, bodies: &dyn Bodies) -> Option<String> {
+    let response = exchange.response.as_ref()?;
+    let mut body = Vec::new();
+    response.body.open(bodies).ok()??.take(MOST_BODY + 1).read_to_end(&mut body).ok()?;
+    if body.is_empty() || body.len() as u64 > MOST_BODY {
+        return None;
+    }
+    let is = |header: &&Header| header.name.eq_ignore_ascii_case("content-encoding");
+    let encoding = response.headers.iter().find(is).map(|header| header.value.expose().as_str());
+    String::from_utf8(content_decoded(body, encoding, MOST_BODY as usize)?).ok()
 }
 
 /// Notes the pieces of a URL, a cookie or a list; a piece like `salt=…` has a name of its own.

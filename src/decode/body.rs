@@ -94,6 +94,25 @@ fn encoded(bytes: &[u8], declared: Declared<'_>, place: Place, walker: &mut Walk
     whole(bytes, Declared { content_encoding: None, ..declared }, place, walker)
 }
 
+/// A body with the encodings that its header lists undone, the last one first; `None` when one is unknown, broken, or gives more
+/// than `limit` bytes. One that does not fit was undone before, by an import.
+pub(super) fn content_decoded(bytes: Vec<u8>, content_encoding: Option<&str>, limit: usize) -> Option<Vec<u8>> {
+    let mut bytes = bytes;
+    for coding in content_encoding.unwrap_or_default().rsplit(',').map(str::trim) {
+        for (_, inflate) in decoders(coding) {
+            match inflate(&bytes, limit) {
+                Ok((inner, 0)) => {
+                    bytes = inner;
+                    break;
+                }
+                Ok(_) => return None,
+                Err(_) => {}
+            }
+        }
+    }
+    Some(bytes)
+}
+
 fn decoders(content_coding: &str) -> &'static [(Encoding, Inflate)] {
     match content_coding.to_ascii_lowercase().as_str() {
         "gzip" | "x-gzip" => &[(Encoding::Gzip, format::gunzip)],

@@ -33,6 +33,7 @@ mod tunnels;
 mod walker;
 
 pub use self::{
+    answer::answer_text,
     descriptors::check_protobuf,
     leaf::Leaf,
     merge::merge,
