@@ -274,3 +274,72 @@ fn a_control_run_that_is_kept_with_a_rig_is_what_its_schema_says() {
     let problems = Schema::printed(&place, "control").problems(&value);
     assert!(problems.is_empty(), "{problems:?}");
 }
+
+#[test]
+fn every_line_of_a_transcript_is_what_its_schema_says() {
+    use tattletale::link::recorded::Transcript;
+    let id = "00002a19-0000-1000-8000-00805f9b34fb";
+    let heard = json!({ "after_ms": 3, "address": "C0:FF:EE:12:34:56", "name": "Echo", "manufacturer_data": [[343, "01ff"]],
+        "service_data": [[id, ""]], "rssi": -60 });
+    let questions = [
+        json!({ "scan": { "for_ms": 5000 } }),
+        json!({ "connect": { "address": "C0:FF:EE:12:34:56" } }),
+        json!({ "read": { "characteristic": id } }),
+        json!({ "write": { "characteristic": id, "value": "00ff", "with_response": true } }),
+        json!({ "subscribe": { "characteristic": id } }),
+        json!({ "unsubscribe": { "characteristic": id } }),
+        json!({ "notification": { "within_ms": 10 } }),
+        json!("disconnect"),
+        json!("drop"),
+    ];
+    let errors = [
+        json!({ "departed": "why" }),
+        json!({ "flooded": 4096 }),
+        json!("held"),
+        json!("lost"),
+        json!({ "no_adapter": "why" }),
+        json!({ "no_characteristic": id }),
+        json!({ "no_permission": "why" }),
+        json!("not_found"),
+        json!({ "refused": 2 }),
+        json!({ "silent": { "ms": 10 } }),
+        json!({ "stack": "why" }),
+        json!({ "unanswered": { "tries": 3, "why": "why" } }),
+    ];
+    let mut answers = vec![
+        json!("done"),
+        json!({ "value": "57" }),
+        json!({ "notification": { "characteristic": id, "value": "" } }),
+        json!({ "heard": [heard, { "after_ms": 0, "address": "C0:FF:EE:12:34:56" }] }),
+        json!({ "link": 1 }),
+    ];
+    answers.extend(errors.map(|error| json!({ "error": error })));
+    let entry = |link: u64, asked: &Value, answered: &Value| {
+        let mut entry = json!({ "at_ms": 1, "took_ms": 2, "link": link, "asked": asked, "answered": answered });
+        if link == 0 {
+            entry.as_object_mut().expect("an object").shift_remove("link");
+        }
+        entry
+    };
+    let mut lines = vec![json!({ "format": 1, "record": "gatt", "started": "2026-03-14T11:00:00Z" })];
+    for asked in &questions {
+        lines.extend(answers.iter().map(|answered| entry(1, asked, answered)));
+    }
+    lines.push(entry(0, &questions[0], &answers[0]));
+    lines.push(json!({ "end": lines.len() - 1 }));
+
+    // What the schema is asked about is what the program reads; that it writes the same is told beside the code.
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    assert_eq!(Transcript::read(text.as_bytes()).expect("every line is understood").torn(), None);
+    let place = Place::empty();
+    let schema = Schema::printed(&place, "transcript");
+    for line in &lines {
+        schema.accepts(line, "a line of a transcript");
+        schema.is_strict_about(line, &["link"]);
+    }
+    for wrong in
+        [json!({}), json!({ "end": -1 }), entry(1, &json!("read"), &answers[0]), entry(1, &questions[0], &json!({ "error": "tired" }))]
+    {
+        assert!(!schema.problems(&wrong).is_empty(), "{wrong}");
+    }
+}

@@ -9,7 +9,7 @@ use tattletale::{
     decode,
     diff::Counting,
     model::{
-        App, AppVersion, Bodies, Confidence, ControlRun, Exchange, FieldName, NumberedEvent, Observations, Part, Policy, Recording,
+        App, AppVersion, Bodies, Confidence, ControlRun, Exchange, FieldName, NumberedEvent, Observations, Origin, Part, Policy, Recording,
         RunEnding, RunEvent, Severity, Snapshot, Verdict,
     },
     phone::simulated::Vocabulary,
@@ -223,6 +223,72 @@ async fn the_probe_is_in_no_capture_and_reaches_no_server() {
     let log = std::fs::read_to_string(recorded.folder.join("events.jsonl")).expect("text");
     assert!(!log.contains("probe.tattletale"), "the probe is recorded");
     assert!(lab.bench.cloud().journal().iter().all(|arrival| arrival.host != run::self_check::PROBE_HOST));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_opened_before_a_run_and_lives_on_into_it_is_in_its_capture_and_in_what_the_control_run_knows() {
+    let mut lab = Lab::new().await;
+    let rig = lab.bench.rig(1, &[], None).await.expect("a rig");
+    let address = rig.source.address().expect("it listens");
+    // Before the self-check, and to the end: what it sends is of no protocol that can be read.
+    let early = std::thread::spawn(move || {
+        let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+        std::io::Write::write_all(&mut stream, b"CONNECT early.test:5228 HTTP/1.1\r\nHost: early.test:5228\r\n\r\n").expect("taken");
+        let mut answer = [0; 12];
+        std::io::Read::read_exact(&mut stream, &mut answer).expect("an answer");
+        let _ = std::io::Write::write_all(&mut stream, &[0; 1000]);
+        (stream, answer)
+    });
+    let (stream, answer) = early.join().expect("no panic");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    let version = AppVersion::named("sim-1.0");
+    let order = Order {
+        app: &lab.app.name,
+        version: Some(&version),
+        run: 1,
+        runs: 1,
+        control: None,
+        captures: lab.folder.path(),
+        watchers: Vec::new(),
+    };
+    let (outcome, control) = run::control_run(rig, &order, std::future::pending()).await.expect("a control run");
+    drop(stream);
+    assert_eq!(outcome.ending, RunEnding::Complete);
+    assert!(control.hosts.iter().any(|host| host == "early.test"), "what cannot be read is the phone's all the same: {control:?}");
+    let (mut began, mut ended) = (None, None);
+    let reader = CaptureReader::open(&outcome.capture).expect("readable");
+    let mut look = |event: &NumberedEvent, _: &dyn Bodies| match &event.event {
+        RunEvent::TunnelBegan { id, host, .. } if host == "early.test" => began = Some(*id),
+        RunEvent::Tunnel(tunnel) if tunnel.host == "early.test" => ended = Some(tunnel.id),
+        _ => {}
+    };
+    reader.replay(&mut look).expect("as written");
+    assert!(began.is_some() && began == ended, "it is told, and so is what became of it: {began:?} {ended:?}");
+    let observations = audit::observe(&reader, &lab.app).expect("readable");
+    let spots = &observations.coverage.blind_spots;
+    assert!(spots.iter().any(|spot| spot.host == "early.test"), "{spots:?}");
+
+    // In a run that knows of it, it is the phone's and not the app's.
+    lab.control = Some(control);
+    let scenario = lab.scenario("passive-sync", as_shipped);
+    let version = AppVersion::named("sim-1.0");
+    let order = Order {
+        app: &lab.app.name,
+        version: Some(&version),
+        run: 1,
+        runs: 1,
+        control: lab.control.as_ref(),
+        captures: lab.folder.path(),
+        watchers: Vec::new(),
+    };
+    let rig = lab.bench.rig(2, &scenario.plant, None).await.expect("a rig");
+    let mut stream = std::net::TcpStream::connect(rig.source.address().expect("it listens")).expect("it listens");
+    std::io::Write::write_all(&mut stream, b"CONNECT early.test:5228 HTTP/1.1\r\nHost: early.test:5228\r\n\r\n").expect("taken");
+    let outcome = run::run(rig, &scenario, &order, std::future::pending()).await.expect("a run");
+    drop(stream);
+    let reader = CaptureReader::open(&outcome.capture).expect("readable");
+    let coverage = audit::observe(&reader, &lab.app).expect("readable").coverage;
+    assert_eq!(coverage.hosts.get("early.test").map(|host| host.origin), Some(Origin::Phone), "{:?}", coverage.hosts);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -340,6 +340,35 @@ fn the_authority_of_a_session_that_runs_is_neither_replaced_nor_removed() {
 }
 
 #[test]
+fn the_capture_that_a_session_writes_is_not_removed_and_one_that_is_gone_is_told() {
+    let (place, server) = (Place::empty(), server());
+    let session = Session::start(&place, &[]);
+    let url = format!("http://{server}/v1/data");
+    assert_eq!(session.ask("POST", &url, JSON, UPLOAD).status, 200);
+    session.wait_for("new receiver  127.0.0.1");
+    let out = session.out();
+    let capture = out.lines().find_map(|line| line.strip_prefix("capture ")).expect("it names its capture").trim().to_owned();
+    for what in ["rm", "purge"] {
+        let refused = place.run(&["captures", what, &capture]);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.err.contains("a run or a session is writing it"), "{}", refused.err);
+    }
+    assert!(place.run(&["captures", "list"]).out.contains("being written"));
+    // By other means than ours.
+    std::fs::remove_dir_all(place.path().join(&capture)).expect("it is there");
+    assert_eq!(session.ask("POST", &url, JSON, UPLOAD).status, 200, "the phone still has its network");
+    let ended = session.end("TERM");
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(!ended.out.contains("capture: ") && !ended.err.contains("is in the capture"), "there is none: {ended:?}");
+    assert!(
+        ended.err.contains("nothing of it is kept") && ended.err.contains("was removed or changed by another program"),
+        "{}",
+        ended.err
+    );
+    assert!(ended.err.contains("Remove the certificate from the phone"), "{}", ended.err);
+}
+
+#[test]
 fn everything_goes_by_way_of_the_upstream_proxy_and_its_password_is_kept_nowhere() {
     let (place, (upstream, asked)) = (Place::empty(), another_proxy());
     let url = format!("http://sam:s3cretword@{upstream}");
@@ -369,6 +398,15 @@ fn everything_goes_by_way_of_the_upstream_proxy_and_its_password_is_kept_nowhere
     for text in [log, ended.out, ended.err] {
         assert!(!text.contains("s3cretword") && !text.to_ascii_lowercase().contains("proxy-authorization"), "{text}");
     }
-    let refused = place.run(&["watch", "--upstream-proxy", "ftp://there"]);
-    assert!(refused.code == Some(2) && refused.err.contains("http and socks5 are"), "{refused:?}");
+    for (wrong, words) in [
+        ("ftp://sam:s3cretword@there", "http and socks5 are"),
+        ("http://sam:s3cretword@there/path", "it is written http://host:port"),
+        ("sam:s3cretword@there:3128", "it is written http://host:port"),
+        ("http://sam:s3cretword@there:99999", "it is written http://host:port"),
+        ("", "it is written http://host:port"),
+    ] {
+        let refused = place.run(&["watch", "--upstream-proxy", wrong]);
+        assert!(refused.code == Some(2) && refused.err.contains(words), "{wrong}: {refused:?}");
+        assert!(!refused.err.contains("sam") && !refused.err.contains("s3cret"), "{wrong}: {}", refused.err);
+    }
 }

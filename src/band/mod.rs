@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::link::{Central, GattLink, LinkError};
 
 mod access;
+pub mod generic;
 mod history;
 pub mod huami;
 mod reading;
@@ -22,7 +23,16 @@ pub use shouts::{Shouted, shouts};
 pub use workout::{TrackPoint, Workout, WorkoutKind};
 
 /// Every band model, sorted by name. To add one: one file (or one row of a family's table), one entry.
-pub const MODELS: &[&dyn BandModel] = &[&huami::MI_BAND_3];
+pub const MODELS: &[&dyn BandModel] = &[
+    &huami::AMAZFIT_BIP,
+    &generic::Generic,
+    &huami::MI_BAND_2,
+    &huami::MI_BAND_3,
+    &huami::MI_BAND_4,
+    &huami::MI_BAND_5,
+    &huami::MI_BAND_6,
+    &huami::MI_BAND_7,
+];
 
 /// A model: how to know one by its advertisement and how to talk to it.
 #[async_trait]
@@ -163,12 +173,18 @@ pub enum BandError {
     /// The link failed.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// Its battery is so low that it goes off instead of answering.
+    #[error("read the band: its battery is at {0} %, and it went off; charge it")]
+    Flat(u8),
     /// What was asked for needs the band's key.
     #[error("read what only the owner may: this needs the band's key")]
     NeedsKey,
     /// The wearer did not tap in time, or refused.
     #[error("pair with the band: nobody tapped on it in time")]
     NotTapped,
+    /// The band refuses a request, with this code of its own.
+    #[error("read the band: it refuses the request (code 0x{0:02x}); another phone may be reading it")]
+    Refused(u8),
     /// The model cannot do this.
     #[error("do this with this model of band: it does not {0}")]
     Unsupported(&'static str),

@@ -57,6 +57,9 @@ pub const CONNECTIONS_MAX: u32 = 20;
 /// Connections in a row that may bring nothing new.
 const FRUITLESS_MAX: u32 = 3;
 
+/// At this level, in percent, a band that goes off does so because of its battery.
+const FLAT: u8 = 5;
+
 /// What was read so far, and stays when a link breaks.
 #[derive(Default)]
 struct Progress {
@@ -88,6 +91,9 @@ impl Progress {
     /// The reading, if all but the workouts was read; else the error that stands where they should.
     fn finish(self, workouts: Result<Vec<Workout>, BandError>) -> Result<Reading, BandError> {
         match (self.info, self.clock, self.minutes, workouts) {
+            (Some(DeviceInfo { battery: Some(battery), .. }), _, Minutes::Torn, Err(BandError::Link(_))) if battery.level <= FLAT => {
+                Err(BandError::Flat(battery.level))
+            }
             (_, _, Minutes::Torn, Err(error)) | (None, _, _, Err(error)) | (_, None, _, Err(error)) => Err(error),
             (Some(info), Some(clock), minutes, workouts) if minutes != Minutes::Torn => {
                 let history = (minutes == Minutes::Whole).then_some(self.history);

@@ -1,9 +1,11 @@
 //! Workouts that a band recorded, with their tracks where it has them.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// One workout.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Workout {
     /// What was done.
     pub kind: WorkoutKind,
@@ -26,7 +28,8 @@ pub struct Workout {
 }
 
 /// What was done in a workout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WorkoutKind {
     /// Running outdoors.
@@ -54,7 +57,8 @@ pub enum WorkoutKind {
 }
 
 /// One position of a track.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrackPoint {
     /// When.
     pub at: Timestamp,

@@ -8,7 +8,7 @@ use std::{
 use super::{Exit, Failure, Surroundings, table::table};
 use crate::{
     model::{Platform, RunEnding, text::printable},
-    store::{CaptureReader, StoredCapture, capture},
+    store::{CaptureReader, StoreError, StoredCapture, capture},
 };
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
@@ -54,7 +54,12 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         Command::List => list(surroundings),
         Command::Verify { captures } => verify(captures, surroundings),
         Command::Rm { captures } => {
-            for folder in all_named(captures, surroundings)? {
+            let folders = all_named(captures, surroundings)?;
+            // Said before anything is removed: what a session is recording has no second copy.
+            if let Some(path) = folders.iter().find(|folder| capture::is_in_use(folder)) {
+                return Err(StoreError::InUse { path: path.clone() }.into());
+            }
+            for folder in folders {
                 capture::remove(&folder)?;
                 let shown = surroundings.shown(&folder);
                 surroundings.note(format_args!("removed {shown}"));
@@ -80,7 +85,7 @@ fn list(surroundings: &mut Surroundings) -> Result<Exit, Failure> {
             capture.name.clone(),
             format!("{}{claimed}", about.target.platform),
             format!("{} of {}", about.run, about.runs),
-            ending(capture.ending.as_ref()).to_owned(),
+            if capture::is_in_use(&capture.folder) { "being written" } else { ending(capture.ending.as_ref()) }.to_owned(),
             capture.bytes.to_string(),
         ]
     };
@@ -135,8 +140,15 @@ fn purge(captures: &[PathBuf], older_than: Option<SignedDuration>, surroundings:
     let before = older_than.map_or(Timestamp::MAX, |age| surroundings.now.saturating_sub(age).unwrap_or(Timestamp::MIN));
     let (mut count, mut freed) = (0, 0);
     for capture in candidates.iter().filter(|capture| capture.made < before) {
-        freed += capture::purge(&capture.folder)?;
-        count += 1;
+        match capture::purge(&capture.folder) {
+            Ok(bytes) => (freed, count) = (freed + bytes, count + 1),
+            // Nobody asked for this one.
+            Err(StoreError::InUse { path }) if captures.is_empty() => {
+                let shown = surroundings.shown(&path);
+                surroundings.warn(format_args!("left alone: {shown}, which a run or a session is writing"));
+            }
+            Err(problem) => return Err(problem.into()),
+        }
     }
     surroundings.note(format_args!("took the bodies out of {count} captures: {freed} bytes freed"));
     if count > 0 {
@@ -186,7 +198,7 @@ mod tests {
     use super::*;
     use crate::{
         cli::surroundings::testing::command,
-        model::{AppVersion, CaptureSource, Platform, Provenance, Rig, RunEvent, Target, capture::CAPTURE_FORMAT},
+        model::{AppVersion, CaptureSource, Platform, Provenance, Recording as _, Rig, RunEvent, Target, capture::CAPTURE_FORMAT},
         store::CaptureWriter,
     };
 
@@ -242,6 +254,39 @@ mod tests {
         let (exit, _, err) = command(folder, &["captures", "rm", "nothing"], |_| ());
         assert_eq!(exit, Exit::Usage);
         assert!(err.starts_with("error: failed to find a capture called nothing"), "{err}");
+    }
+
+    #[test]
+    fn a_capture_that_is_being_written_is_neither_removed_nor_emptied() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        let done = record(folder, "2026-01-01T00:00:00Z");
+        let runs = folder.join("runs");
+        let provenance = CaptureReader::open(&done).expect("a capture").provenance().clone();
+        let at: Timestamp = "2026-02-01T00:00:00Z".parse().expect("a time");
+        let mut writer = CaptureWriter::create(&runs, &provenance, at).expect("a capture");
+        let (names, open) = ([&done, writer.folder()].map(|path| path.to_string_lossy().into_owned()), writer.folder().to_owned());
+        for line in [&["captures", "rm", &names[0], &names[1]][..], &["captures", "purge", &names[1]]] {
+            let (exit, _, err) = command(folder, line, |_| ());
+            assert_eq!(exit, Exit::Usage, "{err}");
+            assert!(
+                err.contains(&format!("change {}: a run or a session is writing it", names[1])) && err.contains("hint: end it"),
+                "{err}"
+            );
+        }
+        assert!(done.exists() && open.exists(), "nothing was removed");
+        let (exit, out, _) = command(folder, &["captures", "list"], |_| ());
+        assert!(exit == Exit::Clean && out.contains("being written") && !out.contains("incomplete"), "{out}");
+        let (exit, _, err) = command(folder, &["captures", "purge", "--older-than", "0h"], |surroundings| {
+            surroundings.now = surroundings.now.saturating_add(SignedDuration::from_hours(24 * 365 * 100)).expect("a time");
+        });
+        assert_eq!(exit, Exit::Clean, "{err}");
+        assert!(err.contains("left alone: ") && err.contains("out of 1 captures"), "{err}");
+
+        writer.append(at, &RunEvent::RunEnded { ending: RunEnding::Complete }).expect("there is room");
+        writer.finish().expect("there is room, and it is where it was");
+        let (exit, _, err) = command(folder, &["captures", "rm", &names[1]], |_| ());
+        assert_eq!((exit, open.exists()), (Exit::Clean, false), "{err}");
     }
 
     #[test]

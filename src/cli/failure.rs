@@ -88,6 +88,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let hint = match &error {
             StoreError::Full { .. } => "free some space: `tattletale captures purge --older-than 30d` takes the bodies out of old captures",
+            StoreError::InUse { .. } => "end it first (`q` or Ctrl-C in its terminal), then try again",
             StoreError::Exposed { .. } => {
                 "take the key as known to others: `tattletale ca rotate` makes a new one, and says how to remove the old certificate from \
                  the phone"

@@ -132,14 +132,12 @@ pub(crate) mod testing {
         }
     }
 
-    /// Runs a command line in a folder, and gives exit, standard output and standard error.
-    pub(crate) fn command(folder: &Path, line: &[&str], change: impl FnOnce(&mut Surroundings)) -> (super::super::Exit, String, String) {
-        use clap::Parser as _;
-        let (stdout, stderr) = (Kept::default(), Kept::default());
+    /// Surroundings in a folder, in which nothing that is printed is kept.
+    pub(crate) fn surroundings(folder: &Path) -> Surroundings {
         let now: Timestamp = "2026-03-02T08:00:00Z".parse().expect("a time");
-        let mut surroundings = Surroundings {
-            stdout: Box::new(stdout.clone()),
-            stderr: Box::new(stderr.clone()),
+        Surroundings {
+            stdout: Box::new(io::sink()),
+            stderr: Box::new(io::sink()),
             stdin: Box::new(io::empty()),
             workers: 2,
             width: 100,
@@ -154,7 +152,15 @@ pub(crate) mod testing {
             working_directory: folder.to_owned(),
             environment: Box::new(|_| None),
             end_at_once: |code| panic!("ended at once with {code}"),
-        };
+        }
+    }
+
+    /// Runs a command line in a folder, and gives exit, standard output and standard error.
+    pub(crate) fn command(folder: &Path, line: &[&str], change: impl FnOnce(&mut Surroundings)) -> (super::super::Exit, String, String) {
+        use clap::Parser as _;
+        let (stdout, stderr) = (Kept::default(), Kept::default());
+        let mut surroundings = surroundings(folder);
+        (surroundings.stdout, surroundings.stderr) = (Box::new(stdout.clone()), Box::new(stderr.clone()));
         change(&mut surroundings);
         let args = super::super::Args::try_parse_from(std::iter::once("tattletale").chain(line.iter().copied())).expect("a command line");
         let exit = super::super::execute(args, &mut surroundings);

@@ -2,6 +2,7 @@
 //! and ends in a capture like any other. Passes no verdict: that is `audit`'s.
 
 use std::{
+    convert::Infallible,
     fs, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -21,6 +22,7 @@ use self::{
     admission::{Admission, Code},
     feed::{About, Feed},
     gate::WatchGate,
+    outlet::Outlets,
     page::Facts,
     scope::Scope,
     screen::{Around, Asked, View},
@@ -35,18 +37,18 @@ use super::{
 use crate::{
     clock::Clock,
     model::{
-        App, AppVersion, CaptureSource, PlantedValue, Platform, Provenance, Rig, RunEnding, RunEvent, Target, capture::CAPTURE_FORMAT,
-        text::printable,
+        App, AppVersion, CaptureSource, Captured, PlantedValue, Platform, Provenance, Rig, RunEnding, RunEvent, Target,
+        capture::CAPTURE_FORMAT, text::printable,
     },
     run::{RunError, authority, recorder},
     scenario::{forms, rig::StageLog as _},
     store::{
-        RigFolder,
+        RigFolder, capture,
         rig::{DEFAULT_RIG, RigInUse},
     },
     traffic::{
         RunningSource, TrafficError,
-        proxy::{Gate, Proxy, ProxySetup, RunningProxy, Upstream, UpstreamProxy},
+        proxy::{Gate, Proxy, ProxySetup, RunningProxy, Upstream, UpstreamProxy, UpstreamProxyError},
         queue::{self, TrafficReceiver},
     },
 };
@@ -55,6 +57,7 @@ mod admission;
 mod feed;
 mod gate;
 mod live;
+mod outlet;
 mod page;
 mod qr;
 mod scope;
@@ -86,8 +89,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     plant: Plant,
     /// Reach servers by way of this proxy: http://host:port or socks5://host:port, with name:password@ before the host if it asks
-    #[arg(long, value_name = "URL")]
-    upstream_proxy: Option<UpstreamProxy>,
+    #[arg(long, value_name = "URL", value_parser = secret)]
+    upstream_proxy: Option<Captured<String>>,
     /// Folder for the capture, instead of runs
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -119,6 +122,19 @@ fn listen(text: &str) -> Result<Listen, String> {
     Ok(Listen { address, port: None })
 }
 
+/// Takes a value as it is, to be read later: what is refused here is repeated on the terminal, and may hold a password.
+fn secret(text: &str) -> Result<Captured<String>, Infallible> {
+    Ok(Captured::new(text.to_owned()))
+}
+
+/// Where requests go. What is wrong with the proxy that was named is told without naming it.
+fn upstream(arguments: &Arguments) -> Result<Upstream, Failure> {
+    let Some(url) = &arguments.upstream_proxy else { return Ok(Upstream::System) };
+    // Exposed to be read into a type that shows no password.
+    let proxy: Result<UpstreamProxy, UpstreamProxyError> = url.expose().parse();
+    proxy.map(Upstream::Through).map_err(|problem| Failure::usage(problem.to_string(), ""))
+}
+
 /// Reads the platform of a phone that a person holds.
 fn of_a_phone(word: &str) -> Result<Platform, String> {
     let phone = platform(word).ok().filter(|platform| matches!(platform, Platform::Android | Platform::Ios));
@@ -136,6 +152,8 @@ enum End {
 
 /// Does it.
 pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
+    // Before anything else: nothing of the session may wait for whoever reads what is printed.
+    let outlets = Outlets::between(surroundings).map_err(|problem| Failure::instrument(format!("print what comes: {problem}"), ""))?;
     let prepared = prepare(arguments, surroundings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -151,7 +169,8 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         feed::start(about.clone()).map_err(|problem| Failure::instrument(format!("start decoding what is captured: {problem}"), ""))?;
     let source: Arc<dyn RunningSource> = Arc::new(proxy);
     let (recorder, writing) = recorder::start(&parent, provenance, Clock::real(), traffic, Arc::clone(&source), vec![watcher])?;
-    folder.lock().unwrap_or_else(PoisonError::into_inner).replace(writing.folder().to_owned());
+    let written_to = writing.folder().to_owned();
+    folder.lock().unwrap_or_else(PoisonError::into_inner).replace(written_to.clone());
     let session = Session { capture: surroundings.shown(writing.folder()), ..session };
 
     let (ending, ended) = mpsc::channel();
@@ -173,7 +192,8 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
             let _ = ending.send(End::Failed(error.to_string()));
         })
     };
-    let watched = Watched { feed: &feed, session: &session, gate: &gate, ended: &ended, unrecorded: &unrecorded };
+    let watched = Watched { feed: &feed, session: &session, gate: &gate, ended: &ended, unrecorded: &unrecorded, outlets: &outlets };
+    outlets.hurry();
     let shown = show(arguments, &watched, surroundings);
     // Whatever became of the table: from here on the capture is closed in good order.
     signals.closing();
@@ -197,7 +217,10 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         stopped.and(written)
     });
     drop((inside, in_use));
+    // The proxy is gone and the capture closed: from here on only who reads this may be waited for.
+    outlets.take_time();
     let mut live = feed.finish();
+    let is_there = capture::is_capture(&written_to);
     if let Err(why) = &closed {
         // What was shown may have been on its way to the disk: the summary counts what is there.
         match feed::reread(about) {
@@ -205,16 +228,16 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
                 surroundings.warn(format_args!("not everything was recorded: {why}. Counted is what is in the capture"));
                 live = written;
             }
+            None if !is_there => surroundings.warn(format_args!("nothing of it is kept: failed to {why}")),
             None => surroundings.warn(format_args!("not everything was recorded: {why}. Not all that is counted is in the capture")),
         }
     }
-    let told = surroundings
-        .print(&format!("\n{}\n", words::summary(&live, surroundings.width, Instant::now())))
-        .and_then(|()| tell_what_next(&session, surroundings));
+    let told = surroundings.print(&format!("\n{}\n", words::summary(&live, surroundings.width, Instant::now())));
+    // Whatever became of the summary: how to leave the phone as it was is for another stream.
+    let told = told.and(tell_what_next(&session, is_there, surroundings));
+    let kept = if is_there { "what came until then is in the capture" } else { "" };
     match (shown?, closed) {
-        (End::Failed(why), _) | (End::Asked, Err(why)) => {
-            Err(Failure::instrument(format!("watch to the end: {why}"), "what came until then is in the capture"))
-        }
+        (End::Failed(why), _) | (End::Asked, Err(why)) => Err(Failure::instrument(format!("watch to the end: {why}"), kept)),
         // Whoever closed the terminal ended the session, and left before there was anything to read. No instrument failed.
         (End::Asked, Ok(())) if told.is_err() && surroundings.terminal => Ok(Exit::Interrupted),
         (End::Asked, Ok(())) => told.map(|()| Exit::Clean),
@@ -237,6 +260,7 @@ struct Prepared {
 /// Opens the workspace, the authority and the proxy. Nothing is recorded yet.
 fn prepare(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Prepared, Failure> {
     let workspace = surroundings.workspace();
+    let upstream = upstream(arguments)?;
     let app = app(arguments, surroundings)?;
     let planted = planted(&arguments.plant, surroundings)?;
     let scope = Scope::new(app.as_ref(), &arguments.only);
@@ -275,7 +299,7 @@ fn prepare(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Pre
     let setup = ProxySetup {
         listen: SocketAddr::new(listen.address, listen.port.unwrap_or(USUAL_PORT)),
         authority: Arc::clone(&ours.authority),
-        upstream: arguments.upstream_proxy.clone().map_or(Upstream::System, Upstream::Through),
+        upstream,
         gate: Arc::clone(&gate) as Arc<dyn Gate>,
         clock: Clock::real(),
     };
@@ -381,6 +405,8 @@ struct Watched<'a> {
     ended: &'a mpsc::Receiver<End>,
     /// Why nothing is recorded any more, if so.
     unrecorded: &'a OnceLock<String>,
+    /// Whether what was shown before was taken.
+    outlets: &'a Outlets,
 }
 
 /// Shows what comes until the session is to end.
@@ -406,7 +432,7 @@ fn show(arguments: &Arguments, watched: &Watched<'_>, surroundings: &mut Surroun
 }
 
 fn show_table(watched: &Watched<'_>, is_over: &dyn Fn() -> Option<End>, surroundings: &mut Surroundings) -> Result<End, Failure> {
-    let Watched { feed, session, gate, unrecorded, .. } = watched;
+    let Watched { feed, session, gate, unrecorded, outlets, .. } = watched;
     let gone = |problem: io::Error| Failure::instrument(format!("draw on this terminal: {problem}"), "--lines prints lines instead");
     let mut view = View::new(surroundings.colour);
     let mut taken = Taken::take(&mut surroundings.stdout, &mut surroundings.stderr).map_err(gone)?;
@@ -414,8 +440,9 @@ fn show_table(watched: &Watched<'_>, is_over: &dyn Fn() -> Option<End>, surround
         if let Some(end) = is_over() {
             return Ok(end);
         }
-        let trusting = gate.admission.trusting();
-        {
+        // A terminal that has not taken the last picture gets no other: the session goes on, and so do its end and the keys.
+        if outlets.is_free() {
+            let trusting = gate.admission.trusting();
             let mut live = feed.live();
             // Lines are for whoever has no table.
             live.take_news();
@@ -438,13 +465,14 @@ fn show_table(watched: &Watched<'_>, is_over: &dyn Fn() -> Option<End>, surround
 }
 
 fn show_lines(watched: &Watched<'_>, is_over: &dyn Fn() -> Option<End>, surroundings: &mut Surroundings) -> Result<End, Failure> {
-    let Watched { feed, session, gate, unrecorded, .. } = watched;
+    let Watched { feed, session, gate, unrecorded, outlets, .. } = watched;
     let steps: Vec<String> = session.steps(16).iter().map(|line| printable(line)).collect();
     surroundings.print(&format!("{}\n", steps.join("\n")))?;
     let (mut trusting, mut warned) = (Vec::new(), false);
     loop {
         let end = is_over();
-        let news = feed.live().take_news();
+        // What a reader who is held up has not taken waits in `Live`, within its bounds.
+        let news = if outlets.is_free() || end.is_some() { feed.live().take_news() } else { Vec::new() };
         for news in &news {
             surroundings.print(&format!("{}\n", words::line(news)))?;
         }
@@ -462,27 +490,34 @@ fn show_lines(watched: &Watched<'_>, is_over: &dyn Fn() -> Option<End>, surround
     }
 }
 
-/// What to do with the capture, and how to leave the phone as it was.
-fn tell_what_next(session: &Session, surroundings: &mut Surroundings) -> Result<(), Failure> {
-    let capture = &session.capture;
-    surroundings.print(&format!("capture: {capture}\n"))?;
-    surroundings.note(format_args!("what it means: tattletale audit {capture}\nevery field:    tattletale fields {capture}"));
+/// What to do with the capture, if it is there, and how to leave the phone as it was.
+fn tell_what_next(session: &Session, is_there: bool, surroundings: &mut Surroundings) -> Result<(), Failure> {
+    let mut told = Ok(());
+    if is_there {
+        let capture = &session.capture;
+        told = surroundings.print(&format!("capture: {capture}\n"));
+        surroundings.note(format_args!("what it means: tattletale audit {capture}\nevery field:    tattletale fields {capture}"));
+    }
     surroundings.warn(format_args!("\n{}\n{}", ca::removal_steps(&session.fingerprint, &session.name), session.undo()));
-    Ok(())
+    told
 }
 
 /// Hears what the system says from outside: an interrupt, the end of the terminal, the wish that the program ends.
 struct Signals(Arc<AtomicBool>);
 
 impl Signals {
-    /// Begins to hear. The first signal ends the session; one that comes while it is being closed ends the program.
+    /// Begins to hear. The first signal ends the session; one that comes while it is being closed, or long after the first, ends
+    /// the program.
     fn listen(ending: mpsc::Sender<End>, end_at_once: fn(u8)) -> io::Result<Self> {
         let closing = Arc::new(AtomicBool::new(false));
         let is_closing = Arc::clone(&closing);
-        let heard = move || {
-            if is_closing.load(Ordering::SeqCst) {
+        let mut asked: Option<Instant> = None;
+        let mut heard = move || {
+            // Whoever asks again after so long was not heard: whatever is the matter, the program ends.
+            if is_closing.load(Ordering::SeqCst) || asked.is_some_and(|asked| asked.elapsed() >= HEARD_WITHIN) {
                 end_at_once(Exit::Interrupted.code());
             }
+            asked.get_or_insert_with(Instant::now);
             // After the last look at it nobody needs it any more.
             let _ = ending.send(End::Asked);
         };
@@ -522,6 +557,8 @@ impl Signals {
 
 /// Between two looks at what came. Short enough that a receiver is seen as soon as it appears.
 const TICK: Duration = Duration::from_millis(100);
+/// A signal has ended the session by then.
+const HEARD_WITHIN: Duration = Duration::from_secs(2);
 /// The port that a person types most easily, and that other proxies use.
 const USUAL_PORT: u16 = 8080;
 /// Scenario of a session: none (R6).

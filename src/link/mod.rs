@@ -8,6 +8,7 @@ use uuid::Uuid;
 #[doc(hidden)]
 pub mod behaviour;
 pub mod radio;
+pub mod recorded;
 pub mod simulated;
 
 /// One GATT connection. Values are raw characteristic values; what they mean is `band`'s.
@@ -119,6 +120,9 @@ pub struct Advertisement {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {
+    /// A conversation that is played back went another way than the one recorded.
+    #[error("go on with the recorded conversation: {0}")]
+    Departed(String),
     /// More notifications came than anybody took.
     #[error("keep up with the band: {0} notifications wait and nobody takes them")]
     Flooded(usize),

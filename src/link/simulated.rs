@@ -194,25 +194,41 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
+pub(crate) use tests::Echo;
+
+#[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
 
     use super::*;
     use crate::link::{behaviour, sig_uuid};
 
-    const ADDRESS: [u8; 6] = [0xC0, 0xFF, 0xEE, 0x12, 0x34, 0x56];
-
     /// Echoes what is written to 2A06 as a notification of 2A37; 2A19 reads as 87; 2A39 is refused; `FF` makes it hang up.
-    #[derive(Default)]
-    struct Echo {
+    #[derive(Debug, Default)]
+    pub(crate) struct Echo {
         queue: VecDeque<Notification>,
         subscribed: bool,
+    }
+
+    impl Echo {
+        pub(crate) const ADDRESS: [u8; 6] = [0xC0, 0xFF, 0xEE, 0x12, 0x34, 0x56];
+
+        pub(crate) fn expected() -> behaviour::Expected {
+            behaviour::Expected {
+                address: Self::ADDRESS,
+                readable: (sig_uuid(0x2a19), vec![87]),
+                refused: sig_uuid(0x2a39),
+                missing: sig_uuid(0x1234),
+                notifying: sig_uuid(0x2a37),
+                provoked_by: (sig_uuid(0x2a06), vec![1]),
+            }
+        }
     }
 
     impl Peripheral for Echo {
         fn advertisement(&self, _now: Timestamp) -> Advertisement {
             Advertisement {
-                address: ADDRESS,
+                address: Self::ADDRESS,
                 name: Some("Echo".into()),
                 manufacturer_data: Vec::new(),
                 service_data: Vec::new(),
@@ -239,7 +255,10 @@ mod tests {
             }
             Ok(())
         }
-        fn subscribe(&mut self, _characteristic: Uuid, _now: Timestamp) -> Result<(), LinkError> {
+        fn subscribe(&mut self, characteristic: Uuid, _now: Timestamp) -> Result<(), LinkError> {
+            if characteristic != sig_uuid(0x2a37) {
+                return Err(LinkError::NoCharacteristic(characteristic));
+            }
             self.subscribed = true;
             Ok(())
         }
@@ -258,26 +277,15 @@ mod tests {
 
     #[tokio::test]
     async fn behaves_as_every_link_does() {
-        behaviour::check(
-            &central(),
-            &behaviour::Expected {
-                address: ADDRESS,
-                readable: (sig_uuid(0x2a19), vec![87]),
-                refused: sig_uuid(0x2a39),
-                missing: sig_uuid(0x1234),
-                notifying: sig_uuid(0x2a37),
-                provoked_by: (sig_uuid(0x2a06), vec![1]),
-            },
-        )
-        .await;
+        behaviour::check(&central(), &Echo::expected()).await;
     }
 
     #[tokio::test]
     async fn a_link_that_the_band_ended_stays_dead_and_frees_the_band() {
         let central = central();
-        let mut link = central.connect(ADDRESS).await.expect("it advertises");
+        let mut link = central.connect(Echo::ADDRESS).await.expect("it advertises");
         assert_eq!(link.write(sig_uuid(0x2a06), &[0xff], WriteKind::WithoutResponse).await, Err(LinkError::Lost));
-        let mut second = central.connect(ADDRESS).await.expect("it advertises again");
+        let mut second = central.connect(Echo::ADDRESS).await.expect("it advertises again");
         assert_eq!(link.read(sig_uuid(0x2a19)).await, Err(LinkError::Lost));
         link.disconnect().await.expect("a dead link can be let go");
         assert_eq!(second.read(sig_uuid(0x2a19)).await, Ok(vec![87]), "the old link must not end the new one");

@@ -162,7 +162,7 @@ impl Rig {
 /// The control run: the same phone with the app stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlRun {
-    /// Hosts seen, sorted.
+    /// Hosts that something was sent to, or a connection was asked for, whether it could be read or not; sorted.
     pub hosts: Vec<String>,
     /// How long it watched, in seconds on the rig's clock.
     pub seconds: u64,

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::ControlRun;
 
 /// Version of the format of a kept control run. Raised when a reader of the old one would be wrong.
-pub const CONTROL_FORMAT: u32 = 1;
+///
+/// 2: hosts of connections that could not be read are in it as well.
+pub const CONTROL_FORMAT: u32 = 2;
 
 /// A control run as it is kept with its rig: `rigs/<name>/control/<app>.json`. Which hosts a phone talks to tells what is on it,
 /// so the file is for its owner only.

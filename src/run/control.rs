@@ -27,6 +27,9 @@ pub enum Stale {
     /// The file cannot be understood.
     #[error("the kept one cannot be read: {0}")]
     Damaged(String),
+    /// An older tattletale made it.
+    #[error("the kept one was made by an older tattletale, which left out hosts whose connections could not be read")]
+    Format,
     /// Another system on the phone, or another phone.
     #[error("the phone's system was {was} and is {is}")]
     Phone {
@@ -145,7 +148,9 @@ fn judge(found: Option<KeptControl>, now_is: Sameness<'_>, now: Timestamp) -> Re
     let kept = found.filter(|kept| kept.app == now_is.app).ok_or(Stale::Missing)?;
     let phone = now_is.phone.ok_or(Stale::PhoneUnknown)?;
     let age = now.duration_since(kept.made);
-    if kept.phone != phone {
+    if kept.format < CONTROL_FORMAT {
+        Err(Stale::Format)
+    } else if kept.phone != phone {
         Err(Stale::Phone { was: kept.phone, is: phone.to_owned() })
     } else if kept.rig != now_is.rig {
         Err(Stale::Rig)
@@ -194,6 +199,7 @@ mod tests {
                 Err(stale) => assert_eq!(Some(stale), want),
             }
         }
+        assert_eq!(judge(Some(KeptControl { format: 1, ..made(NOW) }), same, at(NOW)), Err(Stale::Format));
         assert_eq!(judge(None, same, at(NOW)), Err(Stale::Missing));
     }
 

@@ -128,17 +128,21 @@ async fn perform(
     {
         return Err(RunError::Impossible { line: placed.line, step: placed.name, phone: rig.phone.about() });
     }
+    let started = rig.clock.now();
     let version = rig.phone.install(order.version).await?;
+    // From the first connection on, while the self-check lasts too: what was opened before the run and lives on into it is seen, and
+    // so is that what came of it cannot be told from the run alone.
+    let provenance = Provenance { started, ..provenance(&rig, &script, order, version) };
+    let (recorder, writing) =
+        recorder::start(order.captures, provenance, rig.clock.clone(), rig.traffic, Arc::clone(&rig.source), order.watchers.clone())?;
     tokio::pin!(interrupted);
     let checked = tokio::select! {
         biased;
         () = &mut interrupted => Err(RunEnding::Interrupted),
         error = rig.source.failed() => Err(RunEnding::InstrumentFailed { why: error.to_string() }),
-        checked = self_check::check(&mut *rig.phone, &rig.probe, &mut rig.traffic) => checked,
+        why = recorder.failed() => Err(RunEnding::InstrumentFailed { why }),
+        checked = self_check::check(&mut *rig.phone, &rig.probe) => checked,
     };
-    let provenance = provenance(&rig, &script, order, version);
-    let (recorder, writing) =
-        recorder::start(order.captures, provenance, rig.clock.clone(), rig.traffic, Arc::clone(&rig.source), order.watchers.clone())?;
     let capture = writing.folder().to_owned();
 
     let mut stage = Stage {

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
@@ -132,7 +133,7 @@ impl Recorder {
         }
     }
 
-    /// Hosts of all requests that the source has told of by now, sorted.
+    /// Hosts of all requests and connections that the source has told of by now, read or not, lower case and sorted.
     pub fn hosts(&self) -> Vec<String> {
         self.seen().hosts()
     }
@@ -285,7 +286,8 @@ impl Writer {
                 () = time_to_flush(self.unflushed) => self.flush()?,
             }
         }
-        self.flush()
+        self.flush()?;
+        self.capture.look_again()
     }
 
     fn take_note(&mut self, event: RunEvent) -> Result<(), StoreError> {
@@ -386,11 +388,16 @@ impl Writer {
                 }
             }
             TrafficEvent::TunnelBegan { id, at, host, port } => {
+                lock(&self.seen).connected(&host);
                 self.write(at, RunEvent::TunnelBegan { id, phase: self.phase.clone(), host: host.clone(), port })?;
                 self.tunnels.insert(id, OpenTunnel { phase: self.phase.clone(), began: at, host, port, requests: 0 });
             }
             TrafficEvent::TunnelEnded { id, at, sni, alpn, outcome, evidence } => {
                 if let Some(OpenTunnel { phase, began, host, port, .. }) = self.tunnels.remove(&id) {
+                    // Where the CONNECT gave an address only, an audit calls it by the name in its TLS.
+                    if let Some(name) = sni.as_ref().filter(|_| host.parse::<IpAddr>().is_ok()) {
+                        lock(&self.seen).connected(name);
+                    }
                     self.write(
                         at,
                         RunEvent::Tunnel(Tunnel { id, phase, host, port, sni, alpn, began, ended: Some(at), outcome, evidence }),

@@ -1,6 +1,6 @@
 //! The self-check: before a run, one request from the phone must arrive at the proxy and be read there. It proves the route and
-//! nothing else: whether the app can be read is decided by what the app sends (R2). What comes while it lasts is before the run,
-//! so nothing of it is recorded.
+//! nothing else: whether the app can be read is decided by what the app sends (R2). The probe itself is in no capture; what else comes
+//! while it lasts is recorded like what comes later, because it may go on into the run.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -9,10 +9,7 @@ use tokio::sync::watch;
 use crate::{
     model::{RunEnding, TunnelOutcome},
     phone::{Phone, PhoneError, Probed},
-    traffic::{
-        TrafficReceiver,
-        proxy::{Gate, Page, Visit},
-    },
+    traffic::proxy::{Gate, Page, Visit},
 };
 
 /// The host that the phone is asked to reach. Nobody's (RFC 6761 section 6.2): where no proxy answers, nobody does.
@@ -145,19 +142,9 @@ impl Gate for ProbeGate {
 /// # Errors
 /// How the run ends: [`RunEnding::SelfCheckFailed`] with what arrived instead, or [`RunEnding::InstrumentFailed`] when the phone
 /// could not be made to send it.
-pub(super) async fn check(phone: &mut dyn Phone, probe: &Probe, traffic: &mut TrafficReceiver) -> Result<(), RunEnding> {
+pub(super) async fn check(phone: &mut dyn Phone, probe: &Probe) -> Result<(), RunEnding> {
     let url = probe.url();
-    let asked = tokio::time::timeout(PROBE_WITHIN, phone.probe(&url));
-    tokio::pin!(asked);
-    let probed = loop {
-        tokio::select! {
-            probed = &mut asked => break probed,
-            // Taken out of the queue, so that the phone's other traffic does not wait for a run that has not begun.
-            event = traffic.next() => if event.is_none() {
-                return Err(RunEnding::InstrumentFailed { why: "the proxy is gone".to_owned() });
-            },
-        }
-    };
+    let probed = tokio::time::timeout(PROBE_WITHIN, phone.probe(&url)).await;
     let probed = match probed {
         Err(_) => Probed::Unanswered(format!("no answer within {} s", PROBE_WITHIN.as_secs())),
         Ok(Ok(probed)) => probed,

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! runs/20260301T120000Z-mifit-sim-1.0-passive-sync-1/     0700
+//!   .in-use         locked while somebody writes it, and gone afterwards
 //!   events.jsonl    one event a line, each with the link of a hash chain
 //!   bodies/<sha256> bodies over 64 KiB, once each
 //! ```
@@ -20,12 +21,14 @@ use crate::model::{BodyContent, Provenance, RunEnding, RunEvent};
 mod adopt;
 mod body;
 mod chain;
+mod in_use;
 mod reader;
 mod verify;
 mod writer;
 
 pub use adopt::adopt;
 pub use body::{BodyWriter, MOST_INLINE};
+pub use in_use::is_in_use;
 pub use reader::CaptureReader;
 pub use verify::{OpenTunnel, Unfinished, Verified};
 pub use writer::CaptureWriter;
@@ -122,9 +125,11 @@ pub fn stored(folder: &Path) -> Result<StoredCapture, StoreError> {
 /// Removes a capture with everything in it.
 ///
 /// # Errors
-/// [`StoreError::NotACapture`] for anything else, which is left alone; [`StoreError::Io`] when it cannot be removed.
+/// [`StoreError::NotACapture`] for anything else and [`StoreError::InUse`] for one that is being written, which are left alone;
+/// [`StoreError::Io`] when it cannot be removed.
 pub fn remove(folder: &Path) -> Result<(), StoreError> {
     refuse_strangers(folder)?;
+    in_use::refuse_in_use(folder)?;
     fs::remove_dir_all(folder).map_err(|problem| StoreError::of("remove", folder, problem))
 }
 
@@ -132,10 +137,11 @@ pub fn remove(folder: &Path) -> Result<(), StoreError> {
 /// it covers digests of bodies. URLs with their queries, headers, times, positions and planted values stay.
 ///
 /// # Errors
-/// [`StoreError::NotACapture`] for anything else, which is left alone; [`StoreError::Io`] when it cannot be rewritten. The
-/// log is replaced as a whole or not at all.
+/// [`StoreError::NotACapture`] for anything else and [`StoreError::InUse`] for one that is being written, which are left alone;
+/// [`StoreError::Io`] when it cannot be rewritten. The log is replaced as a whole or not at all.
 pub fn purge(folder: &Path) -> Result<u64, StoreError> {
     refuse_strangers(folder)?;
+    in_use::refuse_in_use(folder)?;
     let log = folder.join(LOG);
     let before = log.metadata().map_or(0, |about| about.len());
     let written = written_at(&log);

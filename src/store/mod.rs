@@ -65,10 +65,22 @@ pub enum StoreError {
         /// The file that was being written.
         path: PathBuf,
     },
+    /// What was written is not there any more: somebody removed or changed it meanwhile.
+    #[error("find {path} again: it was removed or changed by another program while it was being written", path = path.display())]
+    Gone {
+        /// The capture.
+        path: PathBuf,
+    },
     /// In CI no accepted snapshot is ever written.
     #[error("write {path}: accepted snapshots are never written in CI (CI is set); accept on a machine of your own and commit", path = path.display())]
     InCi {
         /// The snapshot.
+        path: PathBuf,
+    },
+    /// A capture that is being written is not changed by anybody else.
+    #[error("change {path}: a run or a session is writing it", path = path.display())]
+    InUse {
+        /// The capture.
         path: PathBuf,
     },
     /// The operating system said no.
@@ -123,7 +135,7 @@ impl StoreError {
 
     /// Whether a person named or wrote a wrong file, as opposed to an instrument (the disk) that failed.
     pub fn is_wrong_file(&self) -> bool {
-        !matches!(self, Self::Full { .. }) && !matches!(self, Self::Io { action: "write" | "remove", .. })
+        !matches!(self, Self::Full { .. } | Self::Gone { .. }) && !matches!(self, Self::Io { action: "write" | "remove", .. })
     }
 }
 

@@ -126,7 +126,11 @@ impl TrafficSender {
         self.progress.sent.fetch_add(1, Ordering::SeqCst);
         let now = self.progress.now();
         let _ = self.progress.oldest.compare_exchange(0, now, Ordering::SeqCst, Ordering::SeqCst);
-        self.events.send((event, permit, now)).err().map(|refused| refused.0.0)
+        self.events.send((event, permit, now)).err().map(|refused| {
+            // Nobody will ever be done with it: whoever sends next must not wait for that.
+            self.progress.move_on(0);
+            refused.0.0
+        })
     }
 }
 
@@ -320,6 +324,20 @@ mod tests {
         assert_eq!(length(receiver.next().await), 1);
         assert!(tokio::time::timeout(2 * FAR_BEHIND, receiver.next()).await.is_err());
         assert!(sender.try_send(piece(1)).is_none(), "nor what was handled before a wait");
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_receiver_that_is_gone() {
+        let (sender, receiver) = queue();
+        drop(receiver);
+        let limit = Duration::from_secs(60);
+        for _ in 0..2 {
+            sender.send_now(piece(1));
+            assert!(sender.try_send(piece(1)).is_some(), "it is given back");
+            tokio::time::sleep(2 * FAR_BEHIND).await;
+            let sent = tokio::time::timeout(limit, sender.send(piece(1))).await.expect("nothing is waited for");
+            assert!(sent.is_err(), "nobody listens");
+        }
     }
 
     #[tokio::test]

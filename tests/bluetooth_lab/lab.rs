@@ -9,7 +9,11 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tattletale::link::radio::Radio;
+use tattletale::{
+    band::huami::{BandContents, JournalEntry},
+    link::radio::{Limits, Radio},
+};
+use uuid::Uuid;
 
 /// One guest serves all tests, so they take turns.
 static TURN: Mutex<()> = Mutex::new(());
@@ -20,6 +24,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// The lab, for one test at a time.
 pub(crate) struct Lab {
     folder: PathBuf,
+    contents: Option<BandContents>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -31,19 +36,107 @@ impl Lab {
             return None;
         };
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let lab = Self { folder: folder.into(), _turn: turn };
-        lab.order(json!({ "do": "play", "model": model }));
+        let mut lab = Self { folder: folder.into(), contents: None, _turn: turn };
+        // While nothing advertises, so that nothing of the last test is learned anew.
+        for order in ["drop", "hide"] {
+            lab.order(json!({ "do": order }));
+        }
+        lab.forget();
+        let played = lab.order(json!({ "do": "play", "model": model }));
+        lab.contents = (!played.is_null()).then(|| serde_json::from_value(played).expect("what the band holds"));
         Some(lab)
     }
 
     /// The central that the tests are.
     pub(crate) fn radio(&self) -> Radio {
-        Radio { adapter: Some("hci0".to_owned()) }
+        Radio::new(Some("hci0".to_owned()))
     }
 
-    /// Another central in the same room.
-    pub(crate) fn second_radio(&self) -> Radio {
-        Radio { adapter: Some("hci2".to_owned()) }
+    /// The central that the tests are, when nothing is to be found, so that nobody waits for it long.
+    pub(crate) fn impatient_radio(&self) -> Radio {
+        impatient(self.radio())
+    }
+
+    /// Another central in the same room, when nothing is to be found.
+    pub(crate) fn impatient_second_radio(&self) -> Radio {
+        impatient(Radio::new(Some("hci2".to_owned())))
+    }
+
+    /// What the band holds.
+    pub(crate) fn contents(&self) -> BandContents {
+        self.contents.clone().expect("the model is a band")
+    }
+
+    /// What is going on at the stand-in.
+    #[track_caller]
+    pub(crate) fn state(&self) -> Value {
+        self.order(json!({ "do": "state" }))
+    }
+
+    /// The same, once no central holds the band.
+    #[track_caller]
+    pub(crate) fn freed(&self) -> Value {
+        self.order(json!({ "do": "free" }))
+    }
+
+    /// Makes bluetoothd forget the band: what it has of it for half a minute, and the name that it keeps on disk for good.
+    #[track_caller]
+    pub(crate) fn forget(&self) {
+        let device = format!("dev_{}", self.state()["address"].as_str().expect("it has one").replace(':', "_"));
+        for adapter in ["hci0", "hci2"] {
+            let remove = "dbus-send --system --print-reply --dest=org.bluez";
+            // What it does not know it cannot forget.
+            self.guest(&format!(
+                "{remove} /org/bluez/{adapter} org.bluez.Adapter1.RemoveDevice objpath:/org/bluez/{adapter}/{device} || true"
+            ));
+        }
+        self.guest("rm -rf /var/lib/bluetooth/*/cache");
+    }
+
+    /// The band's address.
+    #[track_caller]
+    pub(crate) fn address(&self) -> [u8; 6] {
+        let state = self.state();
+        let mut address = [0; 6];
+        for (byte, text) in address.iter_mut().zip(state["address"].as_str().expect("it has one").split(':')) {
+            *byte = u8::from_str_radix(text, 16).expect("a byte in hex");
+        }
+        address
+    }
+
+    /// The address of one of the guest's adapters.
+    #[track_caller]
+    pub(crate) fn address_of(&self, adapter: &str) -> String {
+        let said = self.guest(&property(adapter, "Get", "Address"));
+        said.split('"').nth(1).expect("a text").to_owned()
+    }
+
+    /// Switches one of the guest's adapters on or off.
+    #[track_caller]
+    pub(crate) fn power(&self, adapter: &str, on: bool) {
+        self.guest(&format!("{} variant:boolean:{on}", property(adapter, "Set", "Powered")));
+    }
+
+    /// Every write, subscription and notification of the band, oldest first.
+    #[track_caller]
+    pub(crate) fn journal(&self) -> Vec<JournalEntry> {
+        serde_json::from_value(self.order(json!({ "do": "journal" }))).expect("a journal")
+    }
+
+    /// What was written to the band, where.
+    #[track_caller]
+    pub(crate) fn written(&self) -> Vec<(Uuid, Vec<u8>)> {
+        let written = self.journal().into_iter().filter_map(|entry| match entry {
+            JournalEntry::Written { characteristic, value, .. } => Some((characteristic, value)),
+            _ => None,
+        });
+        written.collect()
+    }
+
+    /// Changes something behind the central's back.
+    #[track_caller]
+    pub(crate) fn set(&self, switch: Value) {
+        self.order(json!({ "do": "set", "switch": switch }));
     }
 
     /// Gives the stand-in an order, and returns its answer.
@@ -75,6 +168,18 @@ impl Lab {
         }
         panic!("the guest ended in the middle of `{command}`: {said}");
     }
+}
+
+/// A call for a property of an adapter.
+fn property(adapter: &str, verb: &str, name: &str) -> String {
+    format!(
+        "dbus-send --system --print-reply --dest=org.bluez /org/bluez/{adapter} org.freedesktop.DBus.Properties.{verb} \
+         string:org.bluez.Adapter1 string:{name}"
+    )
+}
+
+fn impatient(radio: Radio) -> Radio {
+    radio.with_limits(Limits { find: Duration::from_secs(6), ..Limits::default() })
 }
 
 #[track_caller]

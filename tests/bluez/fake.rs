@@ -190,6 +190,10 @@ fn serve(channel: &Channel, mut world: World, orders: &mpsc::Receiver<Command>) 
             let (_, command) = world.later.remove(index);
             command(&mut world);
         }
+        for index in 0..world.devices.len() {
+            // What a device says of its own accord.
+            world.send_notifications(index);
+        }
         for message in std::mem::take(&mut world.out) {
             let _ = channel.send(message);
         }

@@ -1,6 +1,6 @@
 """Runs a command on a pseudo-terminal of 24 lines and 80 columns: what it prints goes to standard output, standard input is typed.
 
-SIGUSR1 closes the terminal as a person closes its window. When it is over, says on standard error how it ended and whether the terminal's modes are what they were.
+SIGUSR1 closes the terminal as a person closes its window. SIGUSR2 holds its output up, as Ctrl-S does, and lets it go on the next time. When it is over, says on standard error how it ended and whether the terminal's modes are what they were.
 """
 
 import fcntl
@@ -32,6 +32,8 @@ def main():
     print("pid", child, file=sys.stderr, flush=True)
     closing = []
     signal.signal(signal.SIGUSR1, lambda *_: closing.append(True))
+    asked, held = [], 0
+    signal.signal(signal.SIGUSR2, lambda *_: asked.append(True))
     typing, status = True, None
     while True:
         if closing:
@@ -39,6 +41,10 @@ def main():
             os.close(master)
             _, status = os.waitpid(child, 0)
             break
+        while held < len(asked):
+            termios.tcflow(slave, (termios.TCOOFF, termios.TCOON)[held % 2])
+            print(("held", "let go")[held % 2], file=sys.stderr, flush=True)
+            held += 1
         ended = status is not None
         if not ended:
             reaped, how = os.waitpid(child, os.WNOHANG)

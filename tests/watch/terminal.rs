@@ -85,6 +85,14 @@ impl Terminal {
         told.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok()).expect("the helper says so first")
     }
 
+    /// Holds up what is written to it, or lets it go.
+    fn hold(&self, up: bool) {
+        let told = || self.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        send(self.helper.id(), "USR2");
+        let words = if up { "held" } else { "let go" };
+        wait_until(words, || told().contains(words), told);
+    }
+
     /// Waits for the end; gives what the helper said of it, and everything that was written.
     fn end(mut self) -> (String, String) {
         let (screen, helper) = (Arc::clone(&self.screen), &mut self.helper);
@@ -178,6 +186,58 @@ fn the_terminal_is_given_back_on_every_way_out() {
         assert!(left > written.rfind("\u{1b}[?1049h") && shown > written.rfind("\u{1b}[?25l"), "{name}");
         let list = place.run(&["captures", "list"]).out;
         assert!(list.contains("complete"), "{name}: {list}");
+    }
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_holds_up_neither_the_proxy_nor_any_way_out() {
+    type WayOut = fn(&mut Terminal);
+    let ways: [(&str, &[&str], WayOut); 4] = [
+        ("Ctrl-C at the table", &[], |terminal| terminal.press("\u{3}")),
+        ("SIGTERM at the table", &[], |terminal| send(terminal.process(), "TERM")),
+        ("SIGTERM with lines", &["--lines"], |terminal| send(terminal.process(), "TERM")),
+        ("--for", &["--for", "20s"], |_| ()),
+    ];
+    std::thread::scope(|scope| {
+        for (name, args, way) in ways {
+            scope.spawn(move || {
+                let place = Place::empty();
+                let Some(mut terminal) = open(&place, (24, 80), args) else { return };
+                terminal.wait_for(if args == ["--lines"] { "capture " } else { "Waiting for the first upload" });
+                let proxy = terminal.proxy();
+                terminal.hold(true);
+                for host in ["one.test", "two.test", "three.test"] {
+                    upload(proxy, host);
+                }
+                way(&mut terminal);
+                wait_until(name, || TcpStream::connect(proxy).is_err(), || "the proxy still listens".to_owned());
+                let (told, _) = terminal.end();
+                assert!(told.contains("exit 130"), "{name}: nobody read the summary, and it ended by itself: {told}");
+                let list = place.run(&["captures", "list"]).out;
+                assert!(list.contains("complete") && !list.contains("incomplete"), "{name}: {list}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_terminal_that_takes_something_again_shows_what_came_meanwhile() {
+    for args in [&[][..], &["--lines"]] {
+        let place = Place::empty();
+        let Some(terminal) = open(&place, (24, 80), args) else { return };
+        terminal.wait_for(if args.is_empty() { "Waiting for the first upload" } else { "capture " });
+        let proxy = terminal.proxy();
+        terminal.hold(true);
+        for host in ["one.test", "two.test", "three.test"] {
+            upload(proxy, host);
+        }
+        terminal.hold(false);
+        for host in ["one.test", "two.test", "three.test"] {
+            terminal.wait_for(host);
+        }
+        send(terminal.process(), "TERM");
+        let (told, written) = terminal.end();
+        assert!(told.contains("exit 0") && written.contains("Remove the certificate from the phone"), "{told} {written}");
     }
 }
 

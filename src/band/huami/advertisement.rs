@@ -1,8 +1,11 @@
-//! What a band of the family shouts, as pure functions between bytes and types: company data with the constant address and the
-//! last heart rate, service data with the steps of the day. Layouts: `docs/protocols/huami-ble.md`, section 2.
+//! What a band of the family shouts, as pure functions between bytes and types: company data with the constant address and, in
+//! its clear form, the last heart rate; service data with the steps of the day. Layouts: `docs/protocols/huami-ble.md`, section 2.
 
-use super::messages::{COMPANY, MAIN_SERVICE};
+use super::characteristics::MAIN_SERVICE;
 use crate::link::Advertisement;
+
+/// Company identifier of Anhui Huami in manufacturer data.
+pub const COMPANY: u16 = 0x0157;
 
 /// What an advertisement says in clear.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,41 +38,97 @@ const fn heart_rate(data: &[u8]) -> Option<u8> {
     }
 }
 
+/// Company data in the clear form (24 bytes): last heart rate (`FF` is none) and the device address.
+pub fn clear_form(heart_rate: u8, address: [u8; 6]) -> Vec<u8> {
+    let mut data = vec![0xff; COMPANY_DATA_BYTES];
+    data[..4].copy_from_slice(&[0x02, 0x02, 0x01, heart_rate]);
+    data[17] = 0x03;
+    data[18..].copy_from_slice(&address);
+    data
+}
+
+/// Company data in the opaque form (24 bytes): sixteen bytes that change and that nobody reads, and the device address all the
+/// same.
+pub fn opaque_form(noise: [u8; 16], address: [u8; 6]) -> Vec<u8> {
+    [&[0x00][..], &noise, &[0x01], &address].concat()
+}
+
+/// The two packets of an advertisement as they go over the air (Bluetooth Core, Vol 3, Part C, 11): flags and company data, then
+/// the scan response with name, service and steps.
+pub fn packets(advertisement: &Advertisement) -> (Vec<u8>, Vec<u8>) {
+    let mut packet = vec![0x02, 0x01, 0x06];
+    for (company, data) in &advertisement.manufacturer_data {
+        structure(&mut packet, 0xff, &[&company.to_le_bytes()[..], data].concat());
+    }
+    let mut response = Vec::new();
+    if let Some(name) = &advertisement.name {
+        structure(&mut response, 0x09, name.as_bytes());
+    }
+    structure(&mut response, 0x02, &MAIN_SERVICE_SHORT);
+    for (_, data) in &advertisement.service_data {
+        structure(&mut response, 0x16, &[&MAIN_SERVICE_SHORT[..], data].concat());
+    }
+    (packet, response)
+}
+
+/// One structure: its length, its type, its data.
+fn structure(packet: &mut Vec<u8>, kind: u8, data: &[u8]) {
+    packet.extend(u8::try_from(data.len() + 1).into_iter().chain([kind]));
+    packet.extend_from_slice(data);
+}
+
 /// Length of the company data of an advertisement, both forms.
 const COMPANY_DATA_BYTES: usize = 24;
+
+/// The main service's 16-bit UUID, as it goes over the air.
+const MAIN_SERVICE_SHORT: [u8; 2] = [0xe0, 0xfe];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::text::hex;
 
     const ADDRESS: [u8; 6] = [0xC0, 0xFF, 0xEE, 0x12, 0x34, 0x56];
 
-    fn told(company_data: &str, steps: &[u8]) -> Option<Told> {
-        let bytes: Vec<u8> = company_data.split(' ').filter_map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
-        read(&Advertisement {
+    fn told(company_data: &[u8], steps: &[u8]) -> Option<Told> {
+        read(&advertisement(company_data, steps))
+    }
+
+    fn advertisement(company_data: &[u8], steps: &[u8]) -> Advertisement {
+        Advertisement {
             address: [0; 6],
-            name: None,
-            manufacturer_data: if bytes.is_empty() { Vec::new() } else { vec![(COMPANY, bytes)] },
+            name: Some("Mi Band 3".to_owned()),
+            manufacturer_data: if company_data.is_empty() { Vec::new() } else { vec![(COMPANY, company_data.to_vec())] },
             service_data: if steps.is_empty() { Vec::new() } else { vec![(MAIN_SERVICE, steps.to_vec())] },
             rssi: None,
-        })
+        }
     }
 
     #[test]
     fn strangers_hear_address_heart_rate_and_steps() {
-        let clear = "02 02 01 48 FF FF FF FF FF FF FF FF FF FF FF FF FF 03 C0 FF EE 12 34 56";
+        let clear = clear_form(72, ADDRESS);
+        assert_eq!(hex(&clear), "02020148ffffffffffffffffffffffffff03c0ffee123456");
         let told_clear = Told { address: Some(ADDRESS), heart_rate: Some(72), steps: Some(900) };
-        assert_eq!(told(clear, &[0x84, 0x03, 0, 0]), Some(told_clear));
-        assert_eq!(told(&clear.replace("02 02 01 48", "02 0A FF 48"), &[]), Some(Told { steps: None, ..told_clear }));
-        assert_eq!(told(&clear.replace("01 48", "01 FF"), &[]), Some(Told { steps: None, heart_rate: None, ..told_clear }));
-        let opaque = "00 02 01 48 15 16 17 18 19 1A 1B 1C 1D 1E 1F 20 21 01 C0 FF EE 12 34 56";
-        assert_eq!(told(opaque, &[]), Some(Told { address: Some(ADDRESS), ..Told::default() }), "opaque bytes are no heart rate");
+        assert_eq!(told(&clear, &[0x84, 0x03, 0, 0]), Some(told_clear));
+        let newer = [&[0x02, 0x0a, 0xff][..], &clear[3..]].concat();
+        assert_eq!(told(&newer, &[]), Some(Told { steps: None, ..told_clear }));
+        assert_eq!(told(&clear_form(0xff, ADDRESS), &[]), Some(Told { steps: None, heart_rate: None, ..told_clear }));
+        let opaque = opaque_form([0x02; 16], ADDRESS);
+        assert_eq!(told(&opaque, &[]), Some(Told { address: Some(ADDRESS), ..Told::default() }), "opaque bytes are no heart rate");
+    }
+
+    #[test]
+    fn the_packets_are_those_on_the_air() {
+        let (packet, response) = packets(&advertisement(&clear_form(72, ADDRESS), &900u32.to_le_bytes()));
+        assert_eq!(hex(&packet), "0201061bff570102020148ffffffffffffffffffffffffff03c0ffee123456");
+        assert_eq!(hex(&response), "0a094d692042616e6420330302e0fe0716e0fe84030000");
+        assert_eq!(packet.len(), 31, "as much as fits");
     }
 
     #[test]
     fn what_is_of_somebody_else_says_nothing() {
-        assert_eq!(told("", &[]), None);
-        assert_eq!(told("02 02 01 48", &[]), None, "too short to be theirs");
-        assert_eq!(told("", &[1, 2]), Some(Told::default()), "their service, with data of another length");
+        assert_eq!(told(&[], &[]), None);
+        assert_eq!(told(&[0x02, 0x02, 0x01, 0x48], &[]), None, "too short to be theirs");
+        assert_eq!(told(&[], &[1, 2]), Some(Told::default()), "their service, with data of another length");
     }
 }

@@ -1,10 +1,13 @@
 //! An invented but plausible day on the wrist: a night's sleep, a walk in the morning, at noon and in the evening, a heart rate
 //! every five minutes. The same for every seed, so that what a test planted is what it finds.
 
-use jiff::{SignedDuration, civil::Date, tz::Offset};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 
-use super::BandContents;
-use crate::band::{Key, Sample};
+use super::{
+    BandContents,
+    profile::{MI_BAND_3, Profile, SportLayout},
+};
+use crate::band::{Key, Sample, TrackPoint, Workout, WorkoutKind};
 
 /// Kinds of a minute (`docs/protocols/huami-ble.md`, section 6).
 const STILL: u8 = 0x50;
@@ -15,21 +18,57 @@ const DEEP_SLEEP: u8 = 0x7b;
 const NO_READING: u8 = 0xff;
 
 impl BandContents {
-    /// A band of nobody that was worn from midnight (local time, UTC+1) of the day before `day` to the end of `day`.
+    /// A Mi Band 3 of nobody that was worn from midnight (local time, UTC+1) of the day before `day` to the end of `day`.
     pub fn invented(day: Date) -> Self {
+        Self::invented_for(&MI_BAND_3, day)
+    }
+
+    /// [`BandContents::invented`] for another model: the same days and the same walk.
+    pub fn invented_for(model: &'static Profile, day: Date) -> Self {
         let utc_offset_s = 3600;
         let offset = Offset::from_seconds(utc_offset_s).unwrap_or(Offset::UTC);
         let midnight = day.to_datetime(jiff::civil::Time::midnight());
         let start = offset.to_timestamp(midnight).unwrap_or_default().saturating_sub(SignedDuration::from_hours(24)).unwrap_or_default();
         Self {
+            model,
             address: [0xC0, 0xFF, 0xEE, 0x12, 0x34, 0x56],
             key: Key::new([0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf]),
             serial: "5b0c44d17e2a".to_owned(),
-            firmware: "V2.3.0.2".to_owned(),
+            firmware: model.firmware.to_owned(),
             utc_offset_s,
             start,
             samples: (0..2 * 1440).map(minute).collect(),
+            workouts: model.workouts.map(|layout| walk(layout, start)).into_iter().collect(),
         }
+    }
+}
+
+/// The walk of the second noon. A band of the older layout has its own receiver for positions.
+fn walk(layout: SportLayout, first_midnight: Timestamp) -> Workout {
+    let start = first_midnight.saturating_add(SignedDuration::from_mins(1440 + 755)).unwrap_or(first_midnight);
+    let at = |seconds: i64| start.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(start);
+    let has_positions = layout == SportLayout::Old;
+    // Once round a square, a step of a few metres every ten seconds.
+    let point = |n: i64| {
+        let (side, along) = (n / 25, (n % 25) as f64 * 0.000_05);
+        let (north, east) = match side {
+            0 => (along, 0.0),
+            1 => (0.001_25, along),
+            2 => (0.001_25 - along, 0.001_25),
+            _ => (0.0, 0.001_25 - along),
+        };
+        TrackPoint { at: at(n * 10), lat: 52.52 + north, lon: 13.405 + east, altitude: Some(34.0) }
+    };
+    Workout {
+        kind: WorkoutKind::Walk,
+        start,
+        end: at(16 * 60 + 40),
+        steps: Some(1_640),
+        metres: Some(1_165.0),
+        kilocalories: Some(57.5),
+        heart_rate: Some(101),
+        track: (0..100).filter(|_| has_positions).map(point).collect(),
+        heart_rates: (0..100).map(|n| (at(n * 10 + 5), 95 + (n % 13) as u8)).collect(),
     }
 }
 

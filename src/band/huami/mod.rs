@@ -1,6 +1,7 @@
 //! The Huami family, whose bands speak one protocol in dialects: Xiaomi's Mi Bands and Amazfit's first watches. `profile` is the
-//! table of its models; `messages` turns bytes into types, `driver` holds a conversation as the central, `simulator` is the band
-//! itself. Where each byte was learned: `docs/protocols/huami-ble.md`.
+//! table of its models. Bytes and types meet in pure functions, one file a subject (`authentication`, `handshake` over `curve` and
+//! `chunks`, `fetch`, `sensors`, `sport`, `time`, `advertisement`); `driver` holds a conversation as the central, `simulator` is
+//! the band itself, and these two share nothing else. Where each byte was learned: `docs/protocols/huami-ble.md`.
 
 use async_trait::async_trait;
 
@@ -8,15 +9,25 @@ use super::{Access, Band, BandError, BandModel, Key};
 use crate::link::GattLink;
 
 pub mod advertisement;
-pub mod messages;
+pub mod authentication;
+pub mod characteristics;
+pub mod chunks;
+pub mod curve;
+pub mod fetch;
+pub mod handshake;
+pub mod profile;
+pub mod sensors;
+pub mod sport;
+pub mod time;
 
+#[cfg(test)]
+mod conformance;
 mod driver;
 mod invented;
-mod profile;
 mod simulator;
 
-pub use profile::{MI_BAND_3, Profile};
-pub use simulator::{BandContents, Fault, JournalEntry, SimulatedBand, Tap};
+pub use profile::{AMAZFIT_BIP, MI_BAND_2, MI_BAND_3, MI_BAND_4, MI_BAND_5, MI_BAND_6, MI_BAND_7, PROFILES, Profile};
+pub use simulator::{BandContents, Fault, GattCharacteristic, GattService, JournalEntry, SimulatedBand, Tap};
 
 #[async_trait]
 impl BandModel for Profile {
@@ -29,14 +40,14 @@ impl BandModel for Profile {
     }
 
     fn is_named(&self, advertised: &str) -> bool {
-        self.names.contains(&advertised)
+        self.is_named(advertised)
     }
 
     async fn open(&self, link: Box<dyn GattLink>, access: &Access) -> Result<Box<dyn Band>, BandError> {
-        driver::open(link, access).await
+        driver::open(self, link, access).await
     }
 
     async fn pair(&self, link: Box<dyn GattLink>, new_key: Key) -> Result<Box<dyn Band>, BandError> {
-        driver::pair(link, &new_key).await
+        driver::pair(self, link, &new_key).await
     }
 }

@@ -8,7 +8,7 @@ use crate::model::control::CONTROL_FORMAT;
 /// Schema of the file.
 pub(super) fn schema() -> Value {
     let control = object(&[
-        ("hosts", Always, "Hosts seen with the app stopped, sorted", list(text())),
+        ("hosts", Always, "Hosts seen with the app stopped, whether their connections could be read or not; sorted", list(text())),
         ("seconds", Always, "How long it watched", count(0)),
     ]);
     let kept = object(&[

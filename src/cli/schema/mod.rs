@@ -12,6 +12,7 @@ mod fields;
 mod report;
 mod shared;
 mod snapshot;
+mod transcript;
 
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
@@ -42,6 +43,8 @@ enum Name {
     Scenario,
     /// The header of a snapshot file, and in words the lines of its body
     Snapshot,
+    /// One line of a transcript: a conversation with a band
+    Transcript,
 }
 
 /// Does it.
@@ -57,6 +60,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         Name::Rig => schema::rig_schema(),
         Name::Scenario => schema::scenario_schema(),
         Name::Snapshot => snapshot::schema(),
+        Name::Transcript => transcript::schema(),
     };
     surroundings.print(&format!("{schema:#}\n"))?;
     Ok(Exit::Clean)

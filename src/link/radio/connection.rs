@@ -212,7 +212,7 @@ impl RadioLink {
         if lost || failure.is_of_a_vanished_object() || !self.is_connected().await {
             return self.loss().await;
         }
-        match failure.att_code() {
+        match failure.att_code().or_else(|| words::att_code_of(error)) {
             Some(code) => LinkError::Refused(code),
             None => failure.of_the_machine().unwrap_or(LinkError::Stack(failure.words)),
         }

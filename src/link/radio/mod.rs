@@ -55,7 +55,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 15 s to find, 15 s to connect, 10 s for an answer, 5 s to let go: a connect ends after 40 s at the latest.
+    /// 15 s to find, 15 s to connect, 10 s for an answer, 5 s to let go: a connect ends after some 40 s at the latest.
     fn default() -> Self {
         Self {
             find: Duration::from_secs(15),
@@ -124,7 +124,7 @@ impl Radio {
 impl Central for Radio {
     async fn scan_each(&self, listen_for: Duration, seen: &mut (dyn FnMut(Advertisement) + Send)) -> Result<(), LinkError> {
         let chosen = self.session.adapter(self.adapter.as_deref()).await?;
-        scan::listen(&self.session, &chosen, listen_for, &mut |_, advertisement| {
+        scan::listen(&self.session, &chosen, listen_for, None, &mut |_, advertisement| {
             seen(advertisement.clone());
             ControlFlow::Continue(())
         })
@@ -136,7 +136,7 @@ impl Central for Radio {
         let chosen = self.session.adapter(self.adapter.as_deref()).await?;
         self.expect_free(&chosen, address).await?;
         let mut found = None;
-        scan::listen(&self.session, &chosen, self.limits.find, &mut |peripheral, advertisement| {
+        scan::listen(&self.session, &chosen, self.limits.find, Some(address), &mut |peripheral, advertisement| {
             if advertisement.address != address {
                 return ControlFlow::Continue(());
             }

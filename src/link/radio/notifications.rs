@@ -12,7 +12,7 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::{
     runtime::Handle,
     sync::{Notify, mpsc, oneshot},
-    task::JoinHandle,
+    task::{JoinHandle, unconstrained},
     time::{Instant, timeout_at},
 };
 use uuid::Uuid;
@@ -182,7 +182,8 @@ async fn pump(mut values: Values, mut asked: mpsc::Receiver<oneshot::Sender<()>>
             request = asked.recv() => {
                 let Some(done) = request else { return };
                 for _ in 0..DRAIN_MAX {
-                    match values.next().now_or_never() {
+                    // Unconstrained: a scheduler that wants its turn must not look like a stack that has no more.
+                    match unconstrained(values.next()).now_or_never() {
                         Some(Some(value)) if state.put(&value) => {}
                         Some(_) => return,
                         None => break,
@@ -269,6 +270,8 @@ mod tests {
         for _ in 0..=WAITING_MAX {
             stack.send(value(RATE, &[0, 60])).expect("open");
         }
+        // All of them come before the first is taken.
+        inbox.catch_up().await;
         let until = Instant::now() + Duration::from_secs(60);
         for _ in 0..WAITING_MAX {
             assert!(inbox.next(until).await.expect("kept").is_some());

@@ -56,8 +56,15 @@ enum Said {
     Service(HashMap<Uuid, Vec<u8>>),
 }
 
-/// Listens until `heard` breaks or time is up. Whether it broke.
-pub(super) async fn listen(session: &Session, chosen: &Chosen, listen_for: Duration, heard: Heard<'_>) -> Result<bool, LinkError> {
+/// Listens until `heard` breaks or time is up. Whether it broke. With `only`, devices that are known to have another address are not
+/// looked at, so that no crowd, true or made up, keeps one device from being found.
+pub(super) async fn listen(
+    session: &Session,
+    chosen: &Chosen,
+    listen_for: Duration,
+    only: Option<[u8; 6]>,
+    heard: Heard<'_>,
+) -> Result<bool, LinkError> {
     let _alone = session.scanning.lock().await;
     let until = super::after(listen_for);
     // The stream begins before the scan, so that nothing is missed in between.
@@ -79,11 +86,11 @@ pub(super) async fn listen(session: &Session, chosen: &Chosen, listen_for: Durat
                 None => continue,
             },
         };
-        if !devices.contains_key(&id) && devices.len() >= DEVICES_MAX {
+        if only.is_some_and(|only| address_in(&id.to_string()).is_some_and(|address| address != only)) {
             continue;
         }
-        let Some(device) = look(&chosen.adapter, &mut devices, id, said).await else { continue };
-        if heard(&device.peripheral, &device.advertisement).is_break() {
+        let Some((peripheral, advertisement)) = look(&chosen.adapter, &mut devices, id, said).await else { continue };
+        if heard(&peripheral, &advertisement).is_break() {
             scan.stop().await;
             return Ok(true);
         }
@@ -112,8 +119,14 @@ fn said(event: CentralEvent) -> Option<(PeripheralId, Said)> {
 }
 
 /// The device of an event, if the event tells something new of it. Its properties are asked for when it is new, and now and then
-/// while it has no name; else the event tells all, which in a crowded hall is what keeps up.
-async fn look<'a>(adapter: &Adapter, devices: &'a mut BTreeMap<PeripheralId, Device>, id: PeripheralId, said: Said) -> Option<&'a Device> {
+/// while it has no name; else the event tells all, which in a crowded hall is what keeps up. Once so many devices are remembered that
+/// another one would be too many, it is told each time that it is heard.
+async fn look(
+    adapter: &Adapter,
+    devices: &mut BTreeMap<PeripheralId, Device>,
+    id: PeripheralId,
+    said: Said,
+) -> Option<(Peripheral, Advertisement)> {
     if let Some(device) = devices.get_mut(&id)
         && (device.advertisement.name.is_some() || device.looked.elapsed() < LOOK_AGAIN)
     {
@@ -125,19 +138,32 @@ async fn look<'a>(adapter: &Adapter, devices: &'a mut BTreeMap<PeripheralId, Dev
             Said::Service(data) => device.advertisement.service_data = sorted(data),
         }
         let changed = device.advertisement != before;
-        return devices.get(&id).filter(|_| changed);
+        return changed.then(|| (device.peripheral.clone(), device.advertisement.clone()));
     }
-    let peripheral = stack(adapter.peripheral(&id)).await.ok()?.ok()?;
+    let peripheral = match devices.get(&id) {
+        Some(device) => device.peripheral.clone(),
+        None => stack(adapter.peripheral(&id)).await.ok()?.ok()?,
+    };
     let properties = stack(peripheral.properties()).await.ok()?.ok()??;
     // The stack repeats what it remembers. What it does not hear now has no strength, not even an unknown one.
     if matches!(said, Said::There) && properties.rssi.is_none() {
         return None;
     }
     let advertisement = advertisement(&peripheral, properties);
-    let device = Device { peripheral, advertisement, looked: Instant::now() };
-    let changed = devices.get(&id).is_none_or(|known| known.advertisement != device.advertisement);
-    devices.insert(id.clone(), device);
-    devices.get(&id).filter(|_| changed)
+    let known = devices.get(&id);
+    let changed = known.is_none_or(|known| known.advertisement != advertisement);
+    if known.is_some() || devices.len() < DEVICES_MAX {
+        let device = Device { peripheral: peripheral.clone(), advertisement: advertisement.clone(), looked: Instant::now() };
+        devices.insert(id, device);
+    }
+    changed.then_some((peripheral, advertisement))
+}
+
+/// The address in BlueZ's name for a device (`hci0/dev_C0_FF_EE_12_34_56`). Other systems have other names.
+fn address_in(id: &str) -> Option<[u8; 6]> {
+    let (_, address) = id.rsplit_once("/dev_")?;
+    let bytes: Vec<u8> = address.split('_').map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>().ok()?;
+    bytes.try_into().ok()
 }
 
 impl Scan {
@@ -224,6 +250,18 @@ mod tests {
         assert_eq!(address([0; 6], &data), mac);
         assert_eq!(address([1; 6], &data), [1; 6]);
         assert_eq!(address([0; 6], &[(0x0157, vec![2])]), [0; 6]);
+    }
+
+    #[test]
+    fn a_device_tells_its_address_in_its_name_where_it_does() {
+        for (id, address) in [
+            ("hci0/dev_C0_FF_EE_12_34_56", Some([0xC0, 0xFF, 0xEE, 0x12, 0x34, 0x56])),
+            ("hci0/dev_C0_FF_EE_12_34", None),
+            ("hci0/dev_C0_FF_EE_12_34_5G", None),
+            ("6e400001-b5a3-f393-e0a9-e50e24dcca9e", None),
+        ] {
+            assert_eq!(address_in(id), address, "{id}");
+        }
     }
 
     #[test]

@@ -86,6 +86,15 @@ impl Failure {
     }
 }
 
+/// The ATT error that a kind of error stands for, where the stack has kinds instead of words (macOS, Windows).
+pub(super) fn att_code_of(error: &btleplug::Error) -> Option<u8> {
+    match error {
+        btleplug::Error::PermissionDenied => Some(READ_NOT_PERMITTED),
+        btleplug::Error::NotSupported(_) => Some(NOT_SUPPORTED),
+        _ => None,
+    }
+}
+
 /// The Bluetooth service took longer than it should.
 pub(super) const STACK_SILENT: &str = "the Bluetooth service does not answer; start it again: systemctl restart bluetooth";
 

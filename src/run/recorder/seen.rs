@@ -4,7 +4,10 @@ use std::collections::{BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
-use crate::{model::ExchangeId, scenario::rig::SeenRequest};
+use crate::{
+    model::{ExchangeId, tunnel::is_outside_host},
+    scenario::rig::SeenRequest,
+};
 
 /// Requests of the run so far.
 #[derive(Debug, Default)]
@@ -13,22 +16,31 @@ pub(super) struct Seen {
     latest: VecDeque<SeenRequest>,
     /// Bytes that the latest take.
     bytes: usize,
-    /// Hosts of all requests.
+    /// Hosts of all requests and connections, lower case.
     hosts: BTreeSet<String>,
 }
 
 impl Seen {
     /// A request began. The oldest ones are forgotten when there are very many.
     pub(super) fn began(&mut self, request: SeenRequest) {
-        if self.hosts.len() < MOST_HOSTS && !self.hosts.contains(&request.host) {
-            self.hosts.insert(request.host.clone());
-        }
+        self.connected(&request.host);
         self.bytes += size(&request);
         self.latest.push_back(request);
         while self.bytes > MOST_BYTES
             && let Some(oldest) = self.latest.pop_front()
         {
             self.bytes -= size(&oldest);
+        }
+    }
+
+    /// Somebody connected to a host, whether what they sent there can be read or not. Of what names none, nothing can be said.
+    pub(super) fn connected(&mut self, host: &str) {
+        if host.is_empty() || is_outside_host(host) || self.hosts.len() >= MOST_HOSTS {
+            return;
+        }
+        let host = host.to_ascii_lowercase();
+        if !self.hosts.contains(&host) {
+            self.hosts.insert(host);
         }
     }
 
@@ -56,7 +68,7 @@ impl Seen {
         self.latest.iter().cloned().collect()
     }
 
-    /// Hosts of all requests, sorted.
+    /// Hosts of all requests and connections, sorted.
     pub(super) fn hosts(&self) -> Vec<String> {
         self.hosts.iter().cloned().collect()
     }

@@ -114,6 +114,25 @@ async fn what_never_ended_is_in_the_capture_before_the_runs_end_and_nothing_afte
     assert_eq!((&read.outcome, read.ended), (&TunnelOutcome::Read { requests: 1 }, None));
     assert_eq!((empty.host.as_str(), &empty.outcome), ("b.test", &TunnelOutcome::ClosedWithoutRequest));
 }
+
+#[tokio::test]
+async fn a_host_is_known_whether_its_connections_could_be_read_or_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (events, recorder, writing, at) = bench(folder.path(), vec![]);
+    open(&events, at).await;
+    let tunnels = [(3, "Pinned.test", None), (4, "192.0.2.7", Some("named.test")), (5, "front.test", Some("behind.test")), (6, "", None)];
+    for (id, host, sni) in tunnels {
+        let id = TunnelId(id);
+        events.send(TrafficEvent::TunnelBegan { id, at, host: host.into(), port: 443 }).await.expect("somebody listens");
+        let (sni, outcome) = (sni.map(str::to_owned), TunnelOutcome::CertificateRefused { alert: "UnknownCA".into() });
+        let ended = TrafficEvent::TunnelEnded { id, at, sni, alpn: vec![], outcome, evidence: TunnelEvidence::default() };
+        events.send(ended).await.expect("somebody listens");
+    }
+    assert_eq!(recorder.hosts(), ["192.0.2.7", "a.test", "b.test", "front.test", "named.test", "pinned.test"]);
+    drop((events, recorder));
+    writing.finish().await.expect("there is room");
+}
+
 #[tokio::test]
 async fn what_has_been_told_is_seen_at_once_and_written_without_being_asked() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -132,7 +151,7 @@ async fn what_has_been_told_is_seen_at_once_and_written_without_being_asked() {
     }
     let seen = recorder.requests();
     assert_eq!(seen.first().map(|request| (request.ended, request.said)), Some((Some((at, Some(201))), Some(at))));
-    assert_eq!(recorder.hosts(), ["a.test"]);
+    assert_eq!(recorder.hosts(), ["a.test", "b.test"]);
     // Nobody ends the run, and no further event pushes the last one out.
     let capture = writing.folder().to_owned();
     while !told(&capture).iter().any(|event| matches!(event, RunEvent::Exchange(_))) {

@@ -13,6 +13,7 @@ use super::{
     BODIES, LOG, MOST_LINE,
     body::{BodyFolder, BodyWriter},
     chain, folder_name,
+    in_use::InUse,
 };
 use crate::{
     model::{Provenance, RunEvent},
@@ -33,6 +34,8 @@ pub struct CaptureWriter {
     bodies: Arc<BodyFolder>,
     n: u64,
     link: String,
+    /// Let go of last, when everything is written.
+    _in_use: InUse,
 }
 
 impl CaptureWriter {
@@ -44,18 +47,19 @@ impl CaptureWriter {
     /// [`StoreError::Full`] or [`StoreError::Io`] naming the path.
     pub fn create(parent: &Path, provenance: &Provenance, at: Timestamp) -> Result<Self, StoreError> {
         let folder = new_folder(parent, provenance, at)?;
+        let in_use = InUse::begin(&folder)?;
         let path = folder.join(LOG);
         let file = create_private_file(&path).map_err(|problem| StoreError::of("write", &path, problem))?;
-        let mut writer = Self::with_log(folder, Box::new(file));
+        let mut writer = Self::with_log(folder, Box::new(file), in_use);
         writer.append(provenance.started, &RunEvent::RunStarted(Box::new(provenance.clone())))?;
         writer.flush()?;
         Ok(writer)
     }
 
-    fn with_log(folder: PathBuf, file: Box<dyn LogFile>) -> Self {
+    fn with_log(folder: PathBuf, file: Box<dyn LogFile>, in_use: InUse) -> Self {
         let log = Log { path: folder.join(LOG), file, waiting: Vec::new(), length: 0, failed: false };
         let bodies = Arc::new(BodyFolder::new(folder.join(BODIES)));
-        Self { folder, log, bodies, n: 0, link: chain::START.to_owned() }
+        Self { folder, log, bodies, n: 0, link: chain::START.to_owned(), _in_use: in_use }
     }
 
     /// The folder.
@@ -92,11 +96,23 @@ impl CaptureWriter {
     /// Flushes, and waits until the log is on the disk.
     ///
     /// # Errors
-    /// As [`CaptureWriter::append`].
+    /// As [`CaptureWriter::append`] and [`CaptureWriter::look_again`].
     pub fn finish(mut self) -> Result<PathBuf, StoreError> {
         self.log.flush()?;
         self.log.file.settle().map_err(|problem| StoreError::of("write", &self.log.path, problem))?;
+        self.look_again()?;
         Ok(std::mem::take(&mut self.folder))
+    }
+
+    /// Looks whether what was handed to the operating system can be found again: a file that was removed takes writes as before.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`].
+    pub fn look_again(&self) -> Result<(), StoreError> {
+        match self.log.path.metadata() {
+            Ok(about) if about.len() == self.log.length => Ok(()),
+            _ => Err(StoreError::Gone { path: self.folder.clone() }),
+        }
     }
 }
 

@@ -64,6 +64,8 @@ impl FromStr for UpstreamProxy {
         let (protocol, default) = match url.scheme() {
             "http" => (Protocol::Http, 80),
             "socks5" | "socks5h" => (Protocol::Socks5, 1080),
+            // What only looks like one is the beginning of a name, a password or a host.
+            _ if url.cannot_be_a_base() => return Err(UpstreamProxyError::NotAUrl),
             other => return Err(UpstreamProxyError::Scheme(other.to_owned())),
         };
         let extra = !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some();
@@ -254,7 +256,8 @@ mod tests {
         check("socks5://[::1]", Ok((Protocol::Socks5, "::1", 1080, None)));
         check("socks5h://me:p%40ss%3A@proxy.test:9050/", Ok((Protocol::Socks5, "proxy.test", 9050, Some(("me", "p@ss:")))));
         check("https://proxy.test", Err(UpstreamProxyError::Scheme("https".into())));
-        check("proxy.test:3128", Err(UpstreamProxyError::Scheme("proxy.test".into())));
+        check("proxy.test:3128", Err(UpstreamProxyError::NotAUrl));
+        check("sam:word@proxy.test:3128", Err(UpstreamProxyError::NotAUrl));
         check("http://proxy.test/path", Err(UpstreamProxyError::NotAUrl));
         check("", Err(UpstreamProxyError::NotAUrl));
         check("socks5://me@proxy.test", Err(UpstreamProxyError::Credentials));

@@ -10,7 +10,10 @@ use tokio::{
     net::{UnixListener, UnixStream},
 };
 
-use crate::{played, server::Server};
+use crate::{
+    played::{self, Switch},
+    server::Server,
+};
 
 /// What the stand-in can be told.
 #[derive(Debug, Deserialize)]
@@ -26,14 +29,15 @@ enum Order {
     State,
     /// Every write, subscription and notification since it began to play, oldest first.
     Journal,
-    /// From now on this goes wrong, or nothing.
-    Fault { name: Option<String> },
-    /// The battery is at this many percent.
-    Battery { level: u8 },
-    /// Whether the wearer taps when the band asks for it.
-    Tap { taps: bool },
-    /// Hang up now.
-    Drop,
+    /// Change something behind the central's back.
+    Set { switch: Switch },
+    /// Hang up now, or, once, after this many more notifications.
+    Drop {
+        #[serde(default)]
+        after: Option<usize>,
+    },
+    /// Wait until no central holds the band, then as `state`.
+    Free,
     /// Be out of reach: no advertisement.
     Hide,
     /// Be in reach again.
@@ -78,16 +82,19 @@ async fn converse(mut socket: UnixStream, server: &Server) -> bool {
 async fn obey(order: Order, server: &Server) -> Result<Value, String> {
     let stage = server.stage();
     match order {
-        Order::Play { model, contents } => server.play(played::band(&model, server.address().0, contents, Timestamp::now())?).await,
+        Order::Play { model, contents } => server.play(played::device(&model, server.address().0, contents, Timestamp::now())?).await,
         Order::State => Ok(stage.report(server.address())),
         Order::Journal => Ok(stage.with_band(|band| band.journal())),
-        Order::Fault { name } => stage.with_band(|band| band.set_fault(name.as_deref())).map(|()| Value::Null),
-        Order::Battery { level } => stage.with_band(|band| band.set_battery(level)).map(|()| Value::Null),
-        Order::Tap { taps } => stage.with_band(|band| band.set_tap(taps)).map(|()| Value::Null),
-        Order::Drop => {
+        Order::Set { switch } => stage.with_band(|band| band.set(switch)).map(|()| Value::Null),
+        Order::Drop { after: Some(notifications) } => {
+            stage.hang_up_after(notifications);
+            Ok(Value::Null)
+        }
+        Order::Drop { after: None } => {
             stage.hang_up();
             server.freed().await.map(|()| Value::Null)
         }
+        Order::Free => server.freed().await.map(|()| stage.report(server.address())),
         Order::Hide | Order::Show => {
             stage.set_visible(matches!(order, Order::Show));
             server.settled().await.map(|()| Value::Null)

@@ -7,6 +7,8 @@ mod advertising;
 #[cfg(target_os = "linux")]
 mod control;
 #[cfg(target_os = "linux")]
+mod oddity;
+#[cfg(target_os = "linux")]
 mod played;
 #[cfg(target_os = "linux")]
 mod server;

@@ -13,6 +13,7 @@ use bluer::{
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use serde_json::Value;
+use tattletale::band::huami::GattCharacteristic;
 use tokio::{
     sync::{Mutex, mpsc, watch},
     time::{sleep, timeout},
@@ -29,6 +30,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// An advertisement tells the heart rate and the steps, so it is made anew this often.
 const ADVERTISE_ANEW: Duration = Duration::from_secs(60);
+
+/// Notifications that go out in one go, and the pause after them: what a band gets through in a connection event or two. bluetoothd
+/// gathers notifications for 10 ms and loses them all when a packet (24 of them) is full before.
+const IN_ONE_GO: usize = 6;
+const BETWEEN: Duration = Duration::from_millis(15);
 
 /// How often bluetoothd is asked whether it is still there.
 const ASK_EVERY: Duration = Duration::from_secs(2);
@@ -73,7 +79,7 @@ impl Server {
             ));
         }
         adapter.set_powered(true).await.map_err(use_adapter)?;
-        let stage = Arc::new(Stage::new(played::band(model, address.0, None, Timestamp::now())?));
+        let stage = Arc::new(Stage::new(played::device(model, address.0, None, Timestamp::now())?));
         let (notifiers, new_notifiers) = mpsc::unbounded_channel();
         let (on_air, is_on_air) = watch::channel(Air::Silent);
         let server = Self {
@@ -85,7 +91,7 @@ impl Server {
             on_air: is_on_air,
         };
         server.serve().await?;
-        tokio::spawn(notify(Arc::clone(&stage), new_notifiers));
+        tokio::spawn(notify(adapter.clone(), Arc::clone(&stage), new_notifiers));
         tokio::spawn(follow(adapter.clone(), Arc::clone(&stage)));
         tokio::spawn(manage(adapter, stage, on_air));
         server.settled().await?;
@@ -163,7 +169,7 @@ impl Server {
         let services = services.into_iter().map(|service| Service {
             uuid: service.uuid,
             primary: true,
-            characteristics: service.characteristics.iter().map(|characteristic| self.characteristic(*characteristic)).collect(),
+            characteristics: service.characteristics.iter().map(|plan| self.characteristic(plan)).collect(),
             ..Service::default()
         });
         let served = self.adapter.serve_gatt_application(Application { services: services.collect(), ..Application::default() });
@@ -171,13 +177,13 @@ impl Server {
         Ok(())
     }
 
-    fn characteristic(&self, plan: played::Characteristic) -> Characteristic {
+    fn characteristic(&self, plan: &GattCharacteristic) -> Characteristic {
         let uuid = plan.uuid;
-        let read = (plan.has('R') || plan.has('E')).then(|| {
+        let read = plan.read.then(|| {
             let stage = Arc::clone(&self.stage);
             CharacteristicRead {
                 read: true,
-                encrypt_read: plan.has('E'),
+                encrypt_read: self.stage.with_band(|band| band.is_secret(plan)),
                 fun: Box::new(move |request: CharacteristicReadRequest| {
                     let value = stage.ask(request.device_address, |band, now| band.read(uuid, now));
                     async move { value.map(|value| value.get(usize::from(request.offset)..).unwrap_or_default().to_vec()) }.boxed()
@@ -185,11 +191,11 @@ impl Server {
                 ..CharacteristicRead::default()
             }
         });
-        let write = (plan.has('W') || plan.has('w')).then(|| {
+        let write = (plan.write || plan.write_without_response).then(|| {
             let stage = Arc::clone(&self.stage);
             CharacteristicWrite {
-                write: plan.has('W'),
-                write_without_response: plan.has('w'),
+                write: plan.write,
+                write_without_response: plan.write_without_response,
                 method: CharacteristicWriteMethod::Fun(Box::new(move |value, request| {
                     let taken = stage.ask(request.device_address, |band, now| band.write(uuid, &value, now));
                     async move { taken }.boxed()
@@ -197,7 +203,7 @@ impl Server {
                 ..CharacteristicWrite::default()
             }
         });
-        let notify = plan.has('N').then(|| {
+        let notify = plan.notify.then(|| {
             let (stage, notifiers) = (Arc::clone(&self.stage), self.notifiers.clone());
             CharacteristicNotify {
                 notify: true,
@@ -224,7 +230,7 @@ impl Server {
 }
 
 /// Sends what is due, in order, whatever the characteristic.
-async fn notify(stage: Arc<Stage>, mut new: mpsc::UnboundedReceiver<(Uuid, CharacteristicNotifier)>) {
+async fn notify(adapter: Adapter, stage: Arc<Stage>, mut new: mpsc::UnboundedReceiver<(Uuid, CharacteristicNotifier)>) {
     let mut notifiers = BTreeMap::new();
     loop {
         tokio::select! {
@@ -234,7 +240,14 @@ async fn notify(stage: Arc<Stage>, mut new: mpsc::UnboundedReceiver<(Uuid, Chara
         while let Ok((uuid, notifier)) = new.try_recv() {
             notifiers.insert(uuid, notifier);
         }
+        let mut sent = 0;
         while let Some(notification) = stage.due() {
+            sent += 1;
+            if sent % IN_ONE_GO == 0 {
+                // The answer says that bluetoothd has them all, so that its 10 ms have begun.
+                let _ = adapter.is_powered().await;
+                sleep(BETWEEN).await;
+            }
             if let Some(notifier) = notifiers.get_mut(&notification.characteristic) {
                 // Who unsubscribed meanwhile gets nothing.
                 let _ = notifier.notify(notification.value).await;

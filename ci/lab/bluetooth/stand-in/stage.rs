@@ -27,6 +27,8 @@ struct State {
     connections: u64,
     refused: u64,
     visible: bool,
+    /// Hang up after this many more notifications.
+    hang_up_after: Option<usize>,
 }
 
 /// Whether a central holds the band.
@@ -43,7 +45,7 @@ pub(crate) enum Connection {
 impl Stage {
     /// A free band that can be found.
     pub(crate) fn new(band: Box<dyn Played>) -> Self {
-        let state = State { band, connection: Connection::Free, connections: 0, refused: 0, visible: true };
+        let state = State { band, connection: Connection::Free, connections: 0, refused: 0, visible: true, hang_up_after: None };
         Self { state: Mutex::new(state), asked: Notify::new(), changed: Notify::new() }
     }
 
@@ -57,7 +59,7 @@ impl Stage {
     /// Plays another band from now on, one that nobody has talked to.
     pub(crate) fn replace(&self, band: Box<dyn Played>) {
         let mut state = self.lock();
-        (state.band, state.connections, state.refused) = (band, 0, 0);
+        (state.band, state.connections, state.refused, state.hang_up_after) = (band, 0, 0, None);
     }
 
     /// Who holds the band.
@@ -133,6 +135,11 @@ impl Stage {
         }
     }
 
+    /// Hangs up once, after this many more notifications.
+    pub(crate) fn hang_up_after(&self, notifications: usize) {
+        self.lock().hang_up_after = Some(notifications);
+    }
+
     /// Asks the band on behalf of a central. A first question may come before the news that it connected.
     pub(crate) fn ask<R>(
         &self,
@@ -174,8 +181,18 @@ impl Stage {
         if !matches!(state.connection, Connection::Held(_)) {
             return None;
         }
+        if state.hang_up_after == Some(0) {
+            state.hang_up_after = None;
+            drop(state);
+            self.hang_up();
+            return None;
+        }
         match state.band.notification(Timestamp::now()) {
-            Ok(notification) => notification,
+            Ok(Some(notification)) => {
+                state.hang_up_after = state.hang_up_after.map(|left| left - 1);
+                Some(notification)
+            }
+            Ok(None) => None,
             Err(_) => {
                 drop(state);
                 self.hang_up();

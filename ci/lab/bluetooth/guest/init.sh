@@ -1,6 +1,7 @@
-#!/bin/sh
+# shellcheck shell=dash
 # The guest of the Bluetooth lab, process 1: loads the kernel's Bluetooth stack, and starts D-Bus, virtual controllers that hear each
 # other, and the real bluetoothd. Says LAB READY or LAB FAILED on the console; then the second serial port takes commands, one a line.
+# The guest has no bash: this runs in busybox's shell, whose name `setup` puts in front.
 /bin/busybox --install -s /bin 2> /dev/null
 export PATH=/usr/bin:/bin:/sbin LD_LIBRARY_PATH=/usr/lib
 mount -t proc proc /proc
@@ -29,21 +30,21 @@ ifconfig lo 127.0.0.1 up
 ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up || fail "no network card"
 say "modules"
 
-dbus-daemon --config-file=/etc/bus.conf --nofork --nopidfile > /tmp/bus.log 2>&1 &
+dbus-daemon --config-file=/etc/bus.conf --nofork --nopidfile > /run/bus.log 2>&1 &
 tries=0
 until [ -S /run/dbus/system_bus_socket ]; do
     tries=$((tries + 1))
-    [ $tries -lt 400 ] || { cat /tmp/bus.log > /dev/console; fail "D-Bus did not start"; }
+    [ $tries -lt 400 ] || { cat /run/bus.log > /dev/console; fail "D-Bus did not start"; }
     sleep 0.05
 done
 say "bus"
 
-btvirt -L "-l$(word controllers)" > /tmp/btvirt.log 2>&1 &
+btvirt -L "-l$(word controllers)" > /run/btvirt.log 2>&1 &
 if [ -n "$(word trace)" ]; then
     btmon > /dev/console 2>&1 &
     bluetoothd --nodetach --debug > /dev/console 2>&1 &
 else
-    bluetoothd --nodetach > /tmp/bluetoothd.log 2>&1 &
+    bluetoothd --nodetach > /run/bluetoothd.log 2>&1 &
 fi
 
 adapters() {
@@ -53,7 +54,7 @@ adapters() {
 tries=0
 until [ "$(adapters)" -ge "$(word controllers)" ] 2> /dev/null; do
     tries=$((tries + 1))
-    [ $tries -lt 300 ] || { cat /tmp/btvirt.log /tmp/bluetoothd.log > /dev/console; fail "bluetoothd shows too few adapters"; }
+    [ $tries -lt 300 ] || { cat /run/btvirt.log /run/bluetoothd.log > /dev/console; fail "bluetoothd shows too few adapters"; }
     sleep 0.1
 done
 say "READY"
