@@ -130,8 +130,7 @@ async fn perform(
     }
     let started = rig.clock.now();
     let version = rig.phone.install(order.version).await?;
-    // From the first connection on, while the self-check lasts too: what was opened before the run and lives on into it is seen, and
-    // so is that what came of it cannot be told from the run alone.
+    // From the first connection on, also while the self-check lasts: what was opened before the run may live on into it.
     let provenance = Provenance { started, ..provenance(&rig, &script, order, version) };
     let (recorder, writing) =
         recorder::start(order.captures, provenance, rig.clock.clone(), rig.traffic, Arc::clone(&rig.source), order.watchers.clone())?;

@@ -1,6 +1,7 @@
 """Runs a command on a pseudo-terminal of 24 lines and 80 columns: what it prints goes to standard output, standard input is typed.
 
-SIGUSR1 closes the terminal as a person closes its window. SIGUSR2 holds its output up, as Ctrl-S does, and lets it go on the next time. When it is over, says on standard error how it ended and whether the terminal's modes are what they were.
+SIGUSR1 closes the terminal as a person closes its window. SIGUSR2 holds its output up, as Ctrl-S does, and lets it go the next time. When
+it is over, says on standard error how it ended and whether the terminal's modes are what they were.
 """
 
 import fcntl

@@ -25,11 +25,12 @@ impl InUse {
         let path = folder.join(IN_USE);
         let fail = |problem| StoreError::of("write", &path, problem);
         let lock = create_private_file(&path).map_err(fail)?;
-        match lock.try_lock() {
-            Ok(()) | Err(fs::TryLockError::WouldBlock) => {}
+        // Whoever looks whether it is locked holds it for a moment.
+        match lock.lock() {
+            Ok(()) => {}
             // Some network file systems know no locks; a capture that is removed under its writer is told at its end.
-            Err(fs::TryLockError::Error(problem)) if problem.kind() == io::ErrorKind::Unsupported => {}
-            Err(fs::TryLockError::Error(problem)) => return Err(fail(problem)),
+            Err(problem) if problem.kind() == io::ErrorKind::Unsupported => {}
+            Err(problem) => return Err(fail(problem)),
         }
         Ok(Self { path, _lock: lock })
     }
@@ -44,7 +45,7 @@ impl Drop for InUse {
 
 /// Whether a run or a session is writing the capture in this folder. One that cannot be asked is not.
 pub fn is_in_use(folder: &Path) -> bool {
-    fs::File::open(folder.join(IN_USE)).is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
+    fs::File::open(folder.join(IN_USE)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
 }
 
 /// Refuses to change a capture that is being written.
