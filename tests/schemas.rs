@@ -343,3 +343,18 @@ fn every_line_of_a_transcript_is_what_its_schema_says() {
         assert!(!schema.problems(&wrong).is_empty(), "{wrong}");
     }
 }
+
+#[test]
+fn what_is_told_of_a_band_is_what_its_schema_says() {
+    let place = Place::empty();
+    for name in ["scan", "info", "read"] {
+        let schema = Schema::printed(&place, &format!("band-{name}"));
+        for mine in [&[][..], &["--mine", "C0:FF:EE:12:34:56"]] {
+            let mine = if name == "scan" { mine } else { &[] };
+            let (ended, told) = place.json(&[&["band", name, "--simulated", "--format", "json"], mine].concat());
+            assert_eq!(ended.code, Some(0), "{}", ended.err);
+            schema.accepts(&told, name);
+            schema.is_strict_about(&told, &["disclaimer"]);
+        }
+    }
+}

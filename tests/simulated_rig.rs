@@ -11,7 +11,10 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use tattletale::{
-    band::huami::{BandContents, SimulatedBand},
+    band::{
+        Access,
+        huami::{BandContents, MI_BAND_3, SimulatedBand},
+    },
     clock::{Clock, Hold},
     link::simulated::SimulatedCentral,
     model::{AppVersion, ExchangeId, Position, TunnelOutcome, text::sha256_hex},
@@ -111,7 +114,7 @@ async fn rig(run: Run) -> Rig {
         }
         (sent.into_values().collect(), refused)
     });
-    let band = BandAccess { address: run.band.address, key: run.band.key.clone() };
+    let band = BandAccess { model: &MI_BAND_3, address: run.band.address, access: Access::Key(run.band.key.clone()) };
     let mut phone = SimulatedPhone::new(SimulatedPhoneSetup {
         clock: clock.clone(),
         seed: run.seed,

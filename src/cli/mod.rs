@@ -29,6 +29,7 @@ mod sides;
 mod snapshots;
 mod surroundings;
 mod table;
+mod terminal;
 mod watch;
 
 pub use exit::Exit;

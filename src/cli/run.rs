@@ -12,12 +12,14 @@ use tokio::sync::watch;
 use super::{
     Exit, Failure, Surroundings,
     auditing::{self, Choices, Format, Pending},
+    band,
     files::{self, AppTexts},
     inputs::AnyRecording,
     plant::Plant,
     progress::RunProgress,
 };
 use crate::{
+    band::Access,
     model::{self, App, AppVersion, Platform, RunEnding, Target, text::printable},
     phone::{PhoneError, simulated::VERSIONS},
     run::{self, Fault, Order, Rig, RunError, RunOutcome, SimulatedBench},
@@ -94,6 +96,20 @@ struct Plan {
     /// Where the proxy listens.
     listen: SocketAddr,
     captures: PathBuf,
+    /// A real band; `None` where the band is simulated, too.
+    band: Option<band::Mine>,
+}
+
+impl Plan {
+    /// What the runs are of.
+    const fn platform(&self) -> Platform {
+        platform(self.band.is_some())
+    }
+}
+
+/// A simulated phone alone is the simulated rig; with a real band it is a test bench.
+const fn platform(real_band: bool) -> Platform {
+    if real_band { Platform::Lab } else { Platform::Simulated }
 }
 
 /// A scenario that is to be run.
@@ -131,6 +147,9 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     let recorded = runtime.block_on(async {
         let presses = Presses::listen(surroundings.end_at_once)?;
         let recorded = record(&plan, arguments, &presses, surroundings).await;
+        if let Some(band) = &plan.band {
+            band.settle().await;
+        }
         // A press that no run heard, because it came after the last one, is one all the same.
         match recorded {
             Ok(recorded) if presses.over() => Ok(Recorded { exit: Exit::Interrupted, ..recorded }),
@@ -162,13 +181,14 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
 }
 
 /// What rigs and audits run on.
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().map_err(|problem| Failure::instrument(format!("start the rig: {problem}"), ""))
 }
 
 fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, Failure> {
     let rig = arguments.rig.as_ref().map(|path| simulated_rig(path, surroundings)).transpose()?;
+    let band = rig.as_ref().and_then(|rig| rig.band.as_ref()).map(|described| band::of_rig(described, surroundings)).transpose()?;
     let workspace = surroundings.workspace();
     files::refuse_strays(&workspace, surroundings)?;
     let Some((app, texts)) = files::app(&workspace, &arguments.app, surroundings)? else {
@@ -176,7 +196,8 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
         return Err(Failure::usage(format!("find the app {}", printable(&arguments.app)), format!("there is {}", known.join(", "))));
     };
     let version = version(arguments.app_version.as_deref())?;
-    let mut scenarios = if arguments.control { Vec::new() } else { scenarios(arguments, &app, &version, &texts)? };
+    let mut scenarios =
+        if arguments.control { Vec::new() } else { scenarios(arguments, &app, &version, &texts, platform(band.is_some()))? };
     for planned in &mut scenarios {
         planned.scenario.runs = arguments.runs.unwrap_or(planned.scenario.runs);
     }
@@ -194,10 +215,10 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
     let seed = arguments.seed.or_else(|| rig?.seed).unwrap_or_else(|| fastrand::u64(..1_000_000_000));
     let listen = arguments.listen.or_else(|| rig?.listen).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let captures = if arguments.dry_run { workspace.runs() } else { workspace.prepare_runs()? };
-    Ok(Plan { app, control, scenarios, version, seed, listen, captures })
+    Ok(Plan { app, control, scenarios, version, seed, listen, captures, band })
 }
 
-/// The rig that a file describes. This version drives the simulated one only.
+/// The rig that a file describes. This version drives the simulated phone only; the band may be a real one.
 fn simulated_rig(path: &Path, surroundings: &mut Surroundings) -> Result<RigFile, Failure> {
     let path = surroundings.path(path);
     let rig = files::rig(&path, surroundings)?;
@@ -210,7 +231,13 @@ fn simulated_rig(path: &Path, surroundings: &mut Surroundings) -> Result<RigFile
     ))
 }
 
-fn scenarios(arguments: &Arguments, app: &App, version: &AppVersion, texts: &AppTexts) -> Result<Vec<Planned>, Failure> {
+fn scenarios(
+    arguments: &Arguments,
+    app: &App,
+    version: &AppVersion,
+    texts: &AppTexts,
+    platform: Platform,
+) -> Result<Vec<Planned>, Failure> {
     let known = || texts.scenarios.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
     let names: Vec<&str> = if arguments.scenarios.is_empty() {
         texts.scenarios.iter().map(|(name, _)| name.as_str()).collect()
@@ -222,7 +249,7 @@ fn scenarios(arguments: &Arguments, app: &App, version: &AppVersion, texts: &App
         let missing = || Failure::usage(format!("find the scenario {}", printable(name)), format!("{} has {}", app.name, known()));
         let scenario = files::scenario(texts, name, app)?.ok_or_else(missing)?;
         let text = texts.scenarios.iter().find(|(is, _)| is == name).map(|(_, text)| text.text.clone()).unwrap_or_default();
-        found.push(Planned { target: target(app, version, &scenario), scenario, text, baseline: None });
+        found.push(Planned { target: target(app, version, &scenario, platform), scenario, text, baseline: None });
     }
     if found.is_empty() {
         return Err(Failure::usage(format!("find a scenario of {}", app.name), "`tattletale init` writes some to start from"));
@@ -258,14 +285,8 @@ fn version(named: Option<&str>) -> Result<AppVersion, Failure> {
 }
 
 /// What an audit of the scenario will be of.
-fn target(app: &App, version: &AppVersion, scenario: &Scenario) -> Target {
-    Target {
-        app: app.name.clone(),
-        platform: Platform::Simulated,
-        version: version.clone(),
-        scenario: scenario.name.clone(),
-        claimed: false,
-    }
+fn target(app: &App, version: &AppVersion, scenario: &Scenario, platform: Platform) -> Target {
+    Target { app: app.name.clone(), platform, version: version.clone(), scenario: scenario.name.clone(), claimed: false }
 }
 
 fn tell_plan(plan: &Plan, arguments: &Arguments, surroundings: &mut Surroundings) {
@@ -299,13 +320,26 @@ fn step_in_words(placed: &PlacedStep, source: &str) -> String {
 
 fn head(plan: &Plan, arguments: &Arguments, surroundings: &Surroundings) -> String {
     let Plan { version, seed, .. } = plan;
-    let disclaimer = Platform::Simulated.disclaimer().map(|words| format!("{words}\n")).unwrap_or_default();
+    let disclaimer = plan.platform().disclaimer().map(|words| format!("{words}\n")).unwrap_or_default();
+    let band = plan.band.as_ref().map(band_in_words).unwrap_or_default();
     let (captures, snapshots) =
         (surroundings.shown(&plan.captures), surroundings.shown(&surroundings.workspace().snapshots(surroundings.ci).path));
     format!(
-        "{disclaimer}{} {version}, seed {seed} (repeat with --seed {seed})\ncaptures go to {captures}, snapshots to {snapshots}",
+        "{disclaimer}{band}{} {version}, seed {seed} (repeat with --seed {seed})\ncaptures go to {captures}, snapshots to {snapshots}",
         arguments.app
     )
+}
+
+/// A real band, and what it means for the runs.
+fn band_in_words(band: &band::Mine) -> String {
+    let about = band.plan.about();
+    match band.plan.access {
+        Access::Key(_) => format!("{about}, by radio, read with its key: everything takes real time\n"),
+        Access::Anyone => format!(
+            "{about}, by radio, read without a key: what anyone in reach can read. The stand-in app gets no minutes of it either. Everything \
+             takes real time\n"
+        ),
+    }
 }
 
 fn times(runs: u32) -> String {
@@ -327,7 +361,10 @@ fn order<'a>(plan: &'a Plan, arguments: &'a Arguments) -> Order<'a> {
 
 /// The control run, then every run of every scenario, one after the other.
 async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundings: &mut Surroundings) -> Result<Recorded, Failure> {
-    let bench = SimulatedBench::start(plan.listen, surroundings.now).await?;
+    let mut bench = SimulatedBench::start(plan.listen, surroundings.now).await?;
+    if let Some(band) = &plan.band {
+        bench.put_band(band.plan.clone(), band.central());
+    }
     let mut order = order(plan, arguments);
     let mut recorded = Recorded { captures: Vec::new(), begun: 0, exit: Exit::Clean };
     let runs = plan.scenarios.iter().map(|planned| u64::from(planned.scenario.runs)).sum::<u64>();
@@ -481,9 +518,12 @@ fn advance(heard: &watch::Sender<Heard>, to: Heard) -> bool {
 }
 
 /// A rig whose capture names the seed that a person can give again; scenario and number of the run, which the capture has too,
-/// make the run's own of it.
+/// make the run's own of it. With a real band no seed repeats anything.
 fn seeded(rig: Rig, seed: u64) -> Rig {
-    Rig { kind: model::Rig::Simulated { seed }, ..rig }
+    match rig.kind {
+        model::Rig::Simulated { .. } => Rig { kind: model::Rig::Simulated { seed }, ..rig },
+        _ => rig,
+    }
 }
 
 /// Each run's own seed, made of the one that is printed.

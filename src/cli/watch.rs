@@ -27,12 +27,12 @@ use self::{
     scope::Scope,
     screen::{Around, Asked, View},
     session::Session,
-    terminal::Taken,
 };
 use super::{
     Exit, Failure, Surroundings, ca, files,
     inputs::{UNKNOWN_VERSION, platform},
     plant::Plant,
+    terminal::{self, Taken},
 };
 use crate::{
     clock::Clock,
@@ -63,7 +63,6 @@ mod qr;
 mod scope;
 mod screen;
 mod session;
-mod terminal;
 mod words;
 
 /// Arguments of `watch`.

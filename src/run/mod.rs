@@ -148,6 +148,8 @@ async fn perform(
         phone: &mut *rig.phone,
         central: &*rig.central,
         band: rig.band.clone(),
+        kept: None,
+        band_heard: None,
         acted_at: rig.clock.now(),
         hold: &mut rig.hold,
         log: &recorder,
@@ -164,7 +166,11 @@ async fn perform(
         },
     };
 
-    // On every way out: the app is stopped, the phone put back, the source emptied; only then is the run over.
+    // On every way out: the band is let go, the app is stopped, the phone put back, the source emptied; only then is the run over.
+    if let Some(mut band) = stage.kept.take() {
+        // It is gone all the same; and what the scenario came to is worth more.
+        let _ = band.release().await;
+    }
     let not_restored = rig.phone.restore().await.err();
     let stopped = rig.source.stop().await;
     // A source that died unseen, at the very end, or could not be emptied, may not have told everything: no complete run.
@@ -245,7 +251,7 @@ fn provenance(rig: &Rig, script: &Script<'_>, order: &Order<'_>, version: AppVer
         Script::Scenario(scenario) => {
             let mut planted = scenario.plant.clone();
             // The simulated phone was made with this profile; any other phone has not been asked.
-            let made_with_it = matches!(rig.kind, model::Rig::Simulated { .. });
+            let made_with_it = rig.phone.platform() == model::Platform::Simulated;
             planted.iter_mut().for_each(|value| value.confirmed |= made_with_it);
             (scenario.name.as_str(), Some(scenario.hash.clone()), planted, scenario.expect.clone())
         }
@@ -254,13 +260,7 @@ fn provenance(rig: &Rig, script: &Script<'_>, order: &Order<'_>, version: AppVer
         format: CAPTURE_FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         source: CaptureSource::Proxy,
-        target: Target {
-            app: order.app.to_owned(),
-            platform: rig.phone.platform(),
-            version,
-            scenario: scenario.to_owned(),
-            claimed: false,
-        },
+        target: Target { app: order.app.to_owned(), platform: rig.platform(), version, scenario: scenario.to_owned(), claimed: false },
         scenario_hash: hash,
         run: order.run,
         runs: order.runs,

@@ -16,7 +16,7 @@ use crate::{
     },
     clock::{Clock, Hold},
     link::{Central, simulated::SimulatedCentral},
-    model::{self, Planted, PlantedValue},
+    model::{self, Planted, PlantedValue, Platform},
     phone::{
         Phone,
         simulated::{BandAccess, Cloud, Profile, SimulatedPhone, SimulatedPhoneSetup, Vocabulary},
@@ -76,6 +76,18 @@ pub struct SimulatedBench {
     listen: SocketAddr,
     contents: BandContents,
     vocabulary: Vocabulary,
+    /// A real band in place of the simulated one, and how it is reached.
+    band: Option<(BandPlan, Arc<dyn Central>)>,
+}
+
+impl Rig {
+    /// What its runs are of: a simulated phone with a real band is a test bench, and no simulated rig any more.
+    pub fn platform(&self) -> Platform {
+        match (self.phone.platform(), &self.kind) {
+            (Platform::Simulated, model::Rig::Real { .. }) => Platform::Lab,
+            (platform, _) => platform,
+        }
+    }
 }
 
 impl SimulatedBench {
@@ -94,7 +106,14 @@ impl SimulatedBench {
             listen,
             contents: BandContents::invented(BAND_DAY),
             vocabulary: Vocabulary::default(),
+            band: None,
         })
+    }
+
+    /// Puts a real band on the bench in place of the simulated one: the stand-in app reads it over the same central as the steps of a
+    /// scenario, one after the other. From then on runs take real time, because a radio does (R14), and are of the platform `lab`.
+    pub fn put_band(&mut self, plan: BandPlan, central: Arc<dyn Central>) {
+        self.band = Some((plan, central));
     }
 
     /// The cloud: what reached it.
@@ -117,7 +136,36 @@ impl SimulatedBench {
     /// # Errors
     /// When the proxy cannot be started: the port is in use.
     pub async fn rig(&self, seed: u64, planted: &[PlantedValue], fault: Option<Fault>) -> Result<Rig, RunError> {
+        let Some((plan, central)) = &self.band else { return self.simulated(seed, planted, fault).await };
+        let read = if plan.access == Access::Anyone { "without a key" } else { "with its key" };
+        let about = format!("stand-in app on a simulated phone; {} by radio, read {read}", plan.model.label());
+        self.set_up(Clock::real(), (plan.clone(), Arc::clone(central)), seed, planted, fault, model::Rig::Real { about }).await
+    }
+
+    /// A rig for a control run. The phone is simulated, and its app is stopped: no band is touched, and no half hour has to pass.
+    ///
+    /// # Errors
+    /// As [`SimulatedBench::rig`].
+    pub async fn control_rig(&self, seed: u64) -> Result<Rig, RunError> {
+        self.simulated(seed, &[], None).await
+    }
+
+    async fn simulated(&self, seed: u64, planted: &[PlantedValue], fault: Option<Fault>) -> Result<Rig, RunError> {
         let clock = Clock::simulated(begin_of(&self.contents, seed));
+        let plan = BandPlan { model: &MI_BAND_3, address: self.contents.address, access: Access::Key(self.contents.key.clone()) };
+        let central: Arc<dyn Central> = Arc::new(SimulatedCentral::new(SimulatedBand::new(self.contents.clone()), clock.clone()));
+        self.set_up(clock, (plan, central), seed, planted, fault, model::Rig::Simulated { seed }).await
+    }
+
+    async fn set_up(
+        &self,
+        clock: Clock,
+        (band, central): (BandPlan, Arc<dyn Central>),
+        seed: u64,
+        planted: &[PlantedValue],
+        fault: Option<Fault>,
+        kind: model::Rig,
+    ) -> Result<Rig, RunError> {
         let hold = clock.hold();
         let (events, traffic) = queue();
         let cloud = self.cloud.address();
@@ -133,14 +181,11 @@ impl SimulatedBench {
         let source: Arc<dyn RunningSource> = Arc::from(Box::new(proxy).start(events).await?);
         let address = source.address().ok_or_else(|| RunError::Rig("the proxy has no address".to_owned()))?;
 
-        let band = BandPlan { model: &MI_BAND_3, address: self.contents.address, access: Access::Key(self.contents.key.clone()) };
-        let peripheral = SimulatedBand::new(self.contents.clone());
-        let central: Arc<dyn Central> = Arc::new(SimulatedCentral::new(peripheral, clock.clone()));
         let phone = SimulatedPhone::new(SimulatedPhoneSetup {
             clock: clock.clone(),
             seed,
             central: Arc::clone(&central),
-            band: BandAccess { address: band.address, key: self.contents.key.clone() },
+            band: BandAccess { model: band.model, address: band.address, access: band.access.clone() },
             // A port of this machine that nobody listens on (RFC 6335 section 6: reserved).
             proxy: if fault == Some(Fault::PhoneAstray) { SocketAddr::from((Ipv4Addr::LOCALHOST, 1)) } else { address },
             trusted: if fault == Some(Fault::PhoneDistrusts) { self.cloud.ca_der() } else { self.authority.certificate_der() },
@@ -148,18 +193,7 @@ impl SimulatedBench {
             vocabulary: self.vocabulary.clone(),
             profile: profile(planted),
         })?;
-        Ok(Rig {
-            clock,
-            hold,
-            phone: Box::new(phone),
-            probe,
-            central,
-            band: Some(band),
-            source,
-            traffic,
-            kind: model::Rig::Simulated { seed },
-            fault,
-        })
+        Ok(Rig { clock, hold, phone: Box::new(phone), probe, central, band: Some(band), source, traffic, kind, fault })
     }
 }
 

@@ -126,6 +126,20 @@ pub const ADDRESS: Form = Form {
     secret: false,
 };
 
+/// A Bluetooth adapter of this machine.
+pub const ADAPTER: Form = Form {
+    what: "a Bluetooth adapter: its name, or its address",
+    example: "hci0",
+    pattern: "^[A-Za-z][A-Za-z0-9._-]{0,29}$|^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$",
+    accepts: |text| {
+        let is_name = text.len() <= 30
+            && text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+        is_name || address(text).is_some()
+    },
+    secret: false,
+};
+
 /// A band's key, or the environment variable that holds it.
 pub const KEY: Form = Form {
     what: "a key of 32 hex digits, or ${env:NAME} for one that an environment variable holds",
@@ -312,7 +326,7 @@ fn is_path_template(text: &str) -> bool {
 
 /// Every form, for the tests.
 #[cfg(test)]
-const ALL: [&Form; 17] = [
+const ALL: [&Form; 18] = [
     &TEXT,
     &NAME,
     &HOST,
@@ -320,6 +334,7 @@ const ALL: [&Form; 17] = [
     &DATE,
     &APP_ID,
     &ADDRESS,
+    &ADAPTER,
     &KEY,
     &LISTEN,
     &PRIVATE_TEXT,

@@ -5,8 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::steps::StepError;
 use crate::{
-    band::{Access, BandModel},
+    band::{self, Access, Band, BandError, BandModel},
     clock::Hold,
     link::Central,
     model::{ExchangeId, RunEvent},
@@ -21,6 +22,10 @@ pub struct Stage<'a> {
     pub central: &'a dyn Central,
     /// Which band, and its key; `None` on a rig without one.
     pub band: Option<BandPlan>,
+    /// The band, while a step keeps it from the phone. Whoever made the stage lets go of it at the end.
+    pub kept: Option<Box<dyn Band>>,
+    /// When the band was last known to be in reach: it advertised, or it answered us. `None` as long as it was not.
+    pub band_heard: Option<Timestamp>,
     /// This run's hold on the clock: every wait of a step is a sleep through it.
     pub hold: &'a mut Hold,
     /// The record.
@@ -38,6 +43,63 @@ pub struct BandPlan {
     pub address: [u8; 6],
     /// What we may do on it; a key is never logged.
     pub access: Access,
+}
+
+impl Stage<'_> {
+    /// The plan of the band.
+    ///
+    /// # Errors
+    /// [`StepError::NoBand`].
+    pub fn plan(&self) -> Result<BandPlan, StepError> {
+        self.band.clone().ok_or(StepError::NoBand)
+    }
+
+    /// The band, to do something with it: the one that an earlier step keeps, else over a new connection.
+    ///
+    /// # Errors
+    /// [`StepError::NoBand`], [`StepError::Band`].
+    pub async fn take_band(&mut self) -> Result<Box<dyn Band>, StepError> {
+        let plan = self.plan()?;
+        let band = match self.kept.take() {
+            Some(band) => band,
+            None => band::connect(self.central, plan.model, plan.address, &plan.access).await.map_err(|error| plan.failed(error))?,
+        };
+        self.heard_band();
+        Ok(band)
+    }
+
+    /// Keeps a band from the phone, or lets go of it. What was done with it before is worth more than a failure to do so, which is
+    /// told only when that went well.
+    ///
+    /// # Errors
+    /// Those of `done`, then [`StepError::Band`].
+    pub async fn give_back<T>(&mut self, mut band: Box<dyn Band>, keep: bool, done: Result<T, BandError>) -> Result<T, StepError> {
+        let plan = self.plan()?;
+        self.heard_band();
+        if keep && done.is_ok() {
+            self.kept = Some(band);
+            return done.map_err(|error| plan.failed(error));
+        }
+        let released = band.release().await;
+        done.and_then(|done| released.map(|()| done)).map_err(|error| plan.failed(error))
+    }
+
+    /// Notes that the band is in reach now.
+    pub fn heard_band(&mut self) {
+        self.band_heard = Some(self.hold.clock().now());
+    }
+}
+
+impl BandPlan {
+    /// The band in words: its model and the end of its address, which is no secret of anybody.
+    pub fn about(&self) -> String {
+        format!("{} …:{:02X}:{:02X}", self.model.label(), self.address[4], self.address[5])
+    }
+
+    /// A failure of this band, for a step.
+    pub fn failed(&self, error: BandError) -> StepError {
+        StepError::Band { band: self.about(), error }
+    }
 }
 
 /// The record of a run, as a step sees it.

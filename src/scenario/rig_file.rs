@@ -32,15 +32,17 @@ pub struct Consent {
     pub date: Date,
 }
 
-/// Which band.
+/// Which band. It is a real one, reached by radio: a rig without one has the simulated band, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BandDescription {
     /// Name of its model, one of [`crate::band::MODELS`].
     pub model: String,
     /// Its address, display order.
     pub address: Captured<[u8; 6]>,
-    /// Its key.
-    pub key: Secret,
+    /// The key that it and the phone app agreed on; without one, only what anybody in reach can read is read.
+    pub key: Option<Secret>,
+    /// Bluetooth adapter of this machine, by name (`hci0`) or address; the first that is switched on when `None`.
+    pub adapter: Option<String>,
 }
 
 /// A key, or where it is. `Debug` does not show it.

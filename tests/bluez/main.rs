@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 mod bus;
+mod commands;
 mod connecting;
 mod echo;
 mod fake;

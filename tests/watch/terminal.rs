@@ -26,11 +26,16 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a session on a terminal of so many lines and columns; `None` without Python, which makes the terminal.
-    fn open(place: &Place, (lines, columns): (u16, u16), args: &[&str]) -> Option<Self> {
+    /// Starts a session of `watch` on a terminal of so many lines and columns; `None` without Python, which makes the terminal.
+    fn open(place: &Place, size: (u16, u16), args: &[&str]) -> Option<Self> {
+        Self::of_command(place, size, &[&["watch"], args].concat())
+    }
+
+    /// Starts a command on a terminal.
+    fn of_command(place: &Place, (lines, columns): (u16, u16), args: &[&str]) -> Option<Self> {
         let helper: std::path::PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "watch", "terminal.py"].iter().collect();
         let mut command = Command::new("python3");
-        command.arg("-B").arg(helper).args([lines.to_string(), columns.to_string()]).arg(env!("CARGO_BIN_EXE_tattletale")).arg("watch");
+        command.arg("-B").arg(helper).args([lines.to_string(), columns.to_string()]).arg(env!("CARGO_BIN_EXE_tattletale"));
         command.args(args).current_dir(place.path()).env_remove("CI").env_remove("NO_COLOR");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut helper = command.spawn().ok()?;
@@ -266,4 +271,29 @@ fn a_terminal_that_is_too_small_gets_lines() {
     let (told, written) = terminal.end();
     assert!(told.contains("exit 0") && !written.contains("\u{1b}[?1049h"), "{told} {written}");
     assert!(written.contains("fewer than 80 columns or 24 lines") && written.contains("proxy "), "{written}");
+}
+
+#[test]
+fn the_list_of_bands_is_live_and_gives_the_terminal_back() {
+    let place = Place::empty();
+    let line = ["band", "scan", "--simulated", "--mine", "C0:FF:EE:12:34:56"];
+    let Some(mut terminal) = Terminal::of_command(&place, (24, 80), &line) else { return skip("python3 is not installed") };
+    terminal.wait_for("q ends");
+    terminal.wait_for("C0:FF:EE:12:34:56");
+    terminal.press("q");
+    let (told, written) = terminal.end();
+    assert!(told.contains("modes same") && told.contains("exit 0"), "{told}");
+    let after = written.rsplit("\u{1b}[?1049l").next().unwrap_or_default();
+    assert!(after.contains("Xiaomi Mi Band 3") && after.contains("1 band, 1 yours"), "what was seen stays: {after:?}");
+}
+
+#[test]
+fn the_days_of_a_band_are_drawn_on_a_terminal() {
+    let place = Place::empty();
+    let line = ["band", "read", "--simulated"];
+    let Some(terminal) = Terminal::of_command(&place, (60, 100), &line) else { return skip("python3 is not installed") };
+    let (told, written) = terminal.end();
+    assert!(told.contains("modes same") && told.contains("exit 0"), "{told}");
+    assert!(written.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "dots: {written}");
+    assert!(written.contains("288 readings") && written.contains("read with its key"), "{written}");
 }

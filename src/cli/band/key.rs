@@ -277,7 +277,7 @@ fn read_address(text: &str) -> Option<[u8; 6]> {
 }
 
 /// Writes a new file that only its owner may read.
-fn keep(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn keep(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

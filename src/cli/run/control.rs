@@ -53,7 +53,7 @@ pub(super) async fn obtain(
     surroundings: &mut Surroundings,
 ) -> Result<Result<ControlRun, Exit>, Failure> {
     let Shelf { folder, fingerprint, always } = &plan.control;
-    let mut rig = seeded(bench.rig(seed_of(plan.seed, run::CONTROL, 0), &[], None).await?, plan.seed);
+    let mut rig = seeded(bench.control_rig(seed_of(plan.seed, run::CONTROL, 0)).await?, plan.seed);
     let keep = match control::kept(folder, &mut *rig.phone, fingerprint, order.app, surroundings.now).await? {
         Ok(control) => {
             // Its port is needed by the next one.
@@ -95,7 +95,7 @@ pub(super) fn execute(plan: &Plan, arguments: &Arguments, surroundings: &mut Sur
         let order = order(plan, arguments);
         let progress = RunProgress::new(1, surroundings);
         progress.begin("control run, app stopped".to_owned(), surroundings);
-        let rig = seeded(bench.rig(seed_of(plan.seed, run::CONTROL, 0), &[], None).await?, plan.seed);
+        let rig = seeded(bench.control_rig(seed_of(plan.seed, run::CONTROL, 0)).await?, plan.seed);
         let now = surroundings.now;
         let interrupted = presses.pressed(&progress, surroundings);
         let made = control::renew(folder, rig, fingerprint, &order, is_own, || now, interrupted).await?;
@@ -257,10 +257,10 @@ mod tests {
         fs::write(&path, text).expect("ours");
         let err = run(2);
         assert!(err.contains("because the phone's system was Android 14 (AB1) and is simulated by tattletale"), "{err}");
-        // Another band.
-        write(
-            "phone: { kind: simulated }\nband: { model: mi-band-3, address: \"C0:FF:EE:12:34:56\", key: 000102030405060708090a0b0c0d0e0f }\n",
-        );
+        // Other devices than the file describes now.
+        let other = kept(folder.path(), "bench");
+        let text = fs::read_to_string(&path).expect("there").replace(&other.rig, &"0".repeat(64));
+        fs::write(&path, text).expect("ours");
         let err = run(3);
         assert!(err.contains("because the rig file describes other devices than before"), "{err}");
         assert_eq!(kept(folder.path(), "bench").made, after(3));

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use super::{Exit, Failure, Surroundings};
 use crate::scenario::schema;
 
+mod band;
 mod capture;
 mod control;
 mod fields;
@@ -25,6 +26,12 @@ pub(super) struct Arguments {
 enum Name {
     /// app.yaml: the app under audit
     App,
+    /// What a band is and tells to anyone in reach: band info --format json
+    BandInfo,
+    /// What a band holds: band read --format json
+    BandRead,
+    /// The bands in reach: band scan --format json
+    BandScan,
     /// One line of a capture's events.jsonl
     Capture,
     /// A control run that is kept with a rig: rigs/NAME/control/APP.json
@@ -51,6 +58,9 @@ enum Name {
 pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
     let schema = match arguments.name {
         Name::App => schema::app_schema(),
+        Name::BandInfo => band::info(),
+        Name::BandRead => band::read(),
+        Name::BandScan => band::scan(),
         Name::Capture => capture::schema(),
         Name::Control => control::schema(),
         Name::Fields => fields::schema(),

@@ -20,7 +20,7 @@ use super::{
     vocabulary::Vocabulary,
 };
 use crate::{
-    band::{self, Access, Band, BandError, DeviceInfo, huami::MI_BAND_3},
+    band::{self, Access, Band, BandError, DeviceInfo},
     clock::Hold,
     link::Central,
     model::Position,
@@ -150,7 +150,9 @@ impl StandIn {
             let request = match (call, &band) {
                 (LaunchCall::Bind, None) => continue,
                 (LaunchCall::Bind, Some(band)) => {
-                    let key = self.band.key.bytes();
+                    // Who has no key has no band to bind.
+                    let Access::Key(key) = &self.band.access else { continue };
+                    let key = key.bytes();
                     self.call(|caller, noise| caller.bind(band, key, noise))
                 }
                 (LaunchCall::Profile, _) => self.call(|caller, noise| caller.profile(noise)),
@@ -290,7 +292,7 @@ impl StandIn {
     }
 
     async fn open_band(&self) -> Result<Box<dyn Band>, BandError> {
-        band::connect(&*self.central, &MI_BAND_3, self.band.address, &Access::Key(self.band.key.clone())).await
+        band::connect(&*self.central, self.band.model, self.band.address, &self.band.access).await
     }
 
     async fn device_info(&self) -> Result<DeviceInfo, BandError> {

@@ -24,7 +24,7 @@ use self::{
 };
 use super::{Action, Key, Launch, Permission, Phone, PhoneError, Probed};
 use crate::{
-    band,
+    band::{Access, BandModel},
     clock::Clock,
     link::Central,
     model::{AppVersion, Platform, Position},
@@ -67,12 +67,14 @@ pub struct SimulatedPhoneSetup {
 }
 
 /// A band that an app is paired with.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct BandAccess {
+    /// Its model.
+    pub model: &'static dyn BandModel,
     /// Device address, display order.
     pub address: [u8; 6],
-    /// The key they agreed on.
-    pub key: band::Key,
+    /// The key they agreed on; without one the app gets no further than anybody in reach.
+    pub access: Access,
 }
 
 impl fmt::Debug for BandAccess {
@@ -351,7 +353,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        band::huami::{BandContents, SimulatedBand},
+        band::huami::{BandContents, MI_BAND_3, SimulatedBand},
         link::simulated::SimulatedCentral,
         traffic::authority::Authority,
     };
@@ -360,7 +362,7 @@ mod tests {
     fn phone() -> (SimulatedPhone, Clock) {
         let clock = Clock::simulated("2026-03-14T09:00:00Z".parse().expect("a time"));
         let contents = BandContents::invented("2026-03-14".parse().expect("a date"));
-        let band = BandAccess { address: contents.address, key: contents.key.clone() };
+        let band = BandAccess { model: &MI_BAND_3, address: contents.address, access: Access::Key(contents.key.clone()) };
         let authority = Authority::generate("Test", jiff::Timestamp::now()).expect("a key");
         // Its port stays taken: a free one would be another test's soon.
         let nobody = Box::leak(Box::new(tokio::net::TcpSocket::new_v4().expect("a socket")));

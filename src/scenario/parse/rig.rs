@@ -19,7 +19,12 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Map(CONSENT),
         need: Need::Optional,
     },
-    Key { name: "band", about: "The band", kind: Kind::Map(BAND), need: Need::Optional },
+    Key {
+        name: "band",
+        about: "A real band, reached by radio; without one, a simulated phone has the simulated band",
+        kind: Kind::Map(BAND),
+        need: Need::Optional,
+    },
     Key { name: "phone", about: "The phone", kind: Kind::Map(PHONE), need: Need::Required },
     Key { name: "proxy", about: "The proxy", kind: Kind::Map(PROXY), need: Need::Default("") },
     Key {
@@ -38,7 +43,19 @@ const CONSENT: &[Key] = &[
 const BAND: &[Key] = &[
     Key { name: "model", about: "Its model", kind: Kind::Text(&forms::NAME), need: Need::Required },
     Key { name: "address", about: "Its Bluetooth address", kind: Kind::Text(&forms::ADDRESS), need: Need::Required },
-    Key { name: "key", about: "Its key", kind: Kind::Text(&forms::KEY), need: Need::Required },
+    Key {
+        name: "key",
+        about: "The key that it and the phone app agreed on (`tattletale band key` finds it); without one, only what anybody in reach can \
+                read is read",
+        kind: Kind::Text(&forms::KEY),
+        need: Need::Optional,
+    },
+    Key {
+        name: "adapter",
+        about: "Bluetooth adapter of this machine; the first that is switched on when left out",
+        kind: Kind::Text(&forms::ADAPTER),
+        need: Need::Optional,
+    },
 ];
 
 const PHONE: &[Key] = &[
@@ -83,9 +100,13 @@ pub(super) fn rig_with(label: &str, text: &str, models: &[&str]) -> Result<RigFi
                 let span = values.map("phone").and_then(|phone| phone.span("serial")).unwrap_or_default();
                 problems.push(Problem::new(span, "use a serial number on a simulated phone", "it has none").help("leave it out"));
             }
-            if !simulated && values.map("consent").is_none() {
-                let span = values.map("phone").and_then(|phone| phone.span("kind")).unwrap_or_default();
-                let problem = Problem::new(span, "find the consent of the owner", "a real phone");
+            let real = if simulated {
+                values.map("band").and_then(|band| band.span("model")).map(|span| (span, "a real band"))
+            } else {
+                values.map("phone").and_then(|phone| phone.span("kind")).map(|span| (span, "a real phone"))
+            };
+            if let Some((span, label)) = real.filter(|_| values.map("consent").is_none()) {
+                let problem = Problem::new(span, "find the consent of the owner", label);
                 problems.push(problem.help("say whose phone, band and account these are: consent: { owner: …, date: 2026-03-14 }"));
             }
             if !simulated && values.whole("seed").is_some() {
@@ -113,12 +134,16 @@ fn consent(values: &Values) -> Option<Consent> {
 }
 
 fn band(values: &Values) -> Option<BandDescription> {
-    let key = values.text("key")?;
-    let key = match forms::environment_variable(key) {
-        Some(name) => Secret::Environment(name.to_owned()),
-        None => Secret::Literal(Captured::new(forms::key(key)?)),
-    };
-    Some(BandDescription { model: values.text("model")?.to_owned(), address: Captured::new(forms::address(values.text("address")?)?), key })
+    let key = values.text("key").and_then(|key| match forms::environment_variable(key) {
+        Some(name) => Some(Secret::Environment(name.to_owned())),
+        None => Some(Secret::Literal(Captured::new(forms::key(key)?))),
+    });
+    Some(BandDescription {
+        model: values.text("model")?.to_owned(),
+        address: Captured::new(forms::address(values.text("address")?)?),
+        key,
+        adapter: values.text("adapter").map(str::to_owned),
+    })
 }
 
 fn phone(values: &Values) -> Option<PhoneDescription> {

@@ -152,7 +152,12 @@ fn a_rig_is_read() {
     assert_eq!(rig.listen.map(|address| address.port()), Some(8080));
     let band = rig.band.expect("a band");
     assert_eq!(band.address, Captured::new([0xc0, 0xff, 0xee, 0x12, 0x34, 0x56]));
-    assert_eq!(band.key, Secret::Environment("BAND_KEY".into()));
+    assert_eq!((band.key, band.adapter), (Some(Secret::Environment("BAND_KEY".into())), None));
+    // A band may be read without a key, too: what anybody in reach can read.
+    let keyless = "consent: { owner: Quillon, date: 2026-03-14 }\nphone: { kind: simulated }\n\
+                   band: { model: mi-band-3, address: C0:FF:EE:12:34:56, adapter: hci1 }\n";
+    let band = rig_with("rig.yaml", keyless, &["mi-band-3"]).expect("the rig is valid").band.expect("a band");
+    assert_eq!((band.key, band.adapter.as_deref()), (None, Some("hci1")));
     assert!(rig_with("rig.yaml", "phone: { kind: simulated }\nseed: 7\n", &[]).is_ok());
 }
 
@@ -254,8 +259,9 @@ Error:
     :         `-- no such step
  13 |   - waitForQuiet: { idle: 20s, max: 5m }
     `----
-  help: did you mean "pressKey"? valid steps: launchApp, phase, pressKey, pullToRefresh, readBand,
-        setLocation, stopApp, tapOn, travel, wait, waitForQuiet, waitForUpload
+  help: did you mean "pressKey"? valid steps: launchApp, measureHeartRate, phase, pressKey, pullToRefresh,
+        readBand, releaseBand, setLocation, stopApp, tapOn, travel, vibrateBand, wait, waitForBand,
+        waitForQuiet, waitForUpload
 "#,
     );
 }
@@ -1078,8 +1084,9 @@ Error:
    :         `-- no such step
  6 |   - waitForUpload: { path: v1, within: 5 }
    `----
-  help: did you mean "launchApp"? valid steps: launchApp, phase, pressKey, pullToRefresh, readBand,
-        setLocation, stopApp, tapOn, travel, wait, waitForQuiet, waitForUpload
+  help: did you mean "launchApp"? valid steps: launchApp, measureHeartRate, phase, pressKey, pullToRefresh,
+        readBand, releaseBand, setLocation, stopApp, tapOn, travel, vibrateBand, wait, waitForBand,
+        waitForQuiet, waitForUpload
 
 Error:
   x read "path" from "v1"
@@ -1367,6 +1374,37 @@ Error:
    `----
   help: it needs a key of 32 hex digits, or ${env:NAME} for one that an environment variable holds; for
         example: ${env:BAND_KEY}
+"#,
+    );
+}
+
+#[test]
+fn a_real_band_needs_consent_also_with_a_simulated_phone() {
+    let text = "phone: { kind: simulated }\nband: { model: mi-band-3, address: C0:FF:EE:12:34:56, adapter: \"hci 0\" }\n";
+    check(
+        rig_with("rig.yaml", text, &["mi-band-3"]),
+        r#"
+  x understand rig.yaml: 2 problems
+
+Error:
+  x find the consent of the owner
+   ,-[rig.yaml:2:16]
+ 1 | phone: { kind: simulated }
+ 2 | band: { model: mi-band-3, address: C0:FF:EE:12:34:56, adapter: "hci 0" }
+   :                ^^^^|^^^^
+   :                    `-- a real band
+   `----
+  help: say whose phone, band and account these are: consent: { owner: …, date: 2026-03-14 }
+
+Error:
+  x read "adapter" from "hci 0"
+   ,-[rig.yaml:2:64]
+ 1 | phone: { kind: simulated }
+ 2 | band: { model: mi-band-3, address: C0:FF:EE:12:34:56, adapter: "hci 0" }
+   :                                                                ^^^|^^^
+   :                                                                   `-- wrong value
+   `----
+  help: it needs a Bluetooth adapter: its name, or its address; for example: hci0
 "#,
     );
 }

@@ -1,6 +1,9 @@
 //! Stand-ins for phone, band and record, so that each step can be tested alone on a simulated clock that starts at 1970-01-01.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -21,6 +24,10 @@ pub(crate) struct Fakes {
     pub(crate) band: FakeBand,
     pub(crate) log: FakeLog,
     pub(crate) no_band: bool,
+    /// What we may do on the band.
+    pub(crate) access: Access,
+    kept: Option<Box<dyn Band>>,
+    heard: Option<Timestamp>,
     clock: Clock,
     hold: Hold,
 }
@@ -30,9 +37,12 @@ impl Fakes {
         let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
         Self {
             phone: FakePhone::default(),
-            band: FakeBand::default(),
+            band: FakeBand { clock: Some(clock.clone()), ..FakeBand::default() },
             log: FakeLog { clock: clock.clone(), requests: Vec::new(), in_flight: 0, written: Mutex::default() },
             no_band: false,
+            access: Access::Key(BandKey::new([0; 16])),
+            kept: None,
+            heard: None,
             hold: clock.hold(),
             clock,
         }
@@ -48,12 +58,16 @@ impl Fakes {
         let mut stage = Stage {
             phone: &mut self.phone,
             central: &self.band,
-            band: (!self.no_band).then_some(BandPlan { model, address: [0; 6], access: Access::Anyone }),
+            band: (!self.no_band).then_some(BandPlan { model, address: [0; 6], access: self.access.clone() }),
+            kept: self.kept.take(),
+            band_heard: self.heard,
             acted_at: self.clock.now(),
             hold: &mut self.hold,
             log: &self.log,
         };
-        step.run(&mut stage).await
+        let done = step.run(&mut stage).await;
+        (self.kept, self.heard) = (stage.kept.take(), stage.band_heard);
+        done
     }
 }
 
@@ -147,6 +161,12 @@ impl Phone for FakePhone {
 #[derive(Clone, Default)]
 pub(crate) struct FakeBand {
     pub(crate) contents: Option<(DeviceInfo, History)>,
+    /// From which second to which it advertises.
+    pub(crate) advertises: std::ops::Range<i64>,
+    /// Whether the next reading of minutes breaks after the first minute.
+    pub(crate) breaks: Arc<AtomicBool>,
+    authenticated: bool,
+    clock: Option<Clock>,
     journal: Arc<Mutex<Vec<String>>>,
 }
 
@@ -174,9 +194,9 @@ impl BandModel for FakeBand {
         "a fake band"
     }
 
-    async fn open(&self, _: Box<dyn GattLink>, _: &Access) -> Result<Box<dyn Band>, BandError> {
+    async fn open(&self, _: Box<dyn GattLink>, access: &Access) -> Result<Box<dyn Band>, BandError> {
         self.note("open");
-        Ok(Box::new(self.clone()))
+        Ok(Box::new(Self { authenticated: matches!(access, Access::Key(_)), ..self.clone() }))
     }
 
     async fn pair(&self, _: Box<dyn GattLink>, _: BandKey) -> Result<Box<dyn Band>, BandError> {
@@ -193,7 +213,7 @@ impl Band for FakeBand {
     }
 
     fn is_authenticated(&self) -> bool {
-        true
+        self.authenticated
     }
 
     async fn clock(&mut self) -> Result<BandClock, BandError> {
@@ -212,8 +232,15 @@ impl Band for FakeBand {
     }
 
     async fn history(&mut self, since: Timestamp, into: &mut History) -> Result<(), BandError> {
-        self.note(format!("history since {since}"));
+        if !self.authenticated {
+            return Err(BandError::NeedsKey);
+        }
+        self.note(format!("history since {}", into.end().unwrap_or(since)));
         *into = self.contents.clone().ok_or(LinkError::Lost)?.1;
+        if self.breaks.swap(false, Ordering::SeqCst) {
+            into.samples.truncate(1);
+            return Err(LinkError::Lost.into());
+        }
         Ok(())
     }
 
@@ -234,7 +261,12 @@ impl Band for FakeBand {
 
 #[async_trait]
 impl Central for FakeBand {
-    async fn scan_each(&self, _: std::time::Duration, _: &mut (dyn FnMut(Advertisement) + Send)) -> Result<(), LinkError> {
+    /// Takes no time, as on the simulated link.
+    async fn scan_each(&self, _: std::time::Duration, seen: &mut (dyn FnMut(Advertisement) + Send)) -> Result<(), LinkError> {
+        if self.clock.as_ref().is_some_and(|clock| self.advertises.contains(&clock.now().as_second())) {
+            let (manufacturer_data, service_data) = (Vec::new(), Vec::new());
+            seen(Advertisement { address: [0; 6], name: None, manufacturer_data, service_data, rssi: None });
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{
     parse::Problem,
     rig::Stage,
-    spec::{Key, StepCall, Values},
+    spec::{Key, Kind, Need, StepCall, Values},
 };
 use crate::{
     band::BandError,
@@ -16,30 +16,38 @@ use crate::{
 };
 
 mod launch_app;
+mod measure_heart_rate;
 mod phase;
 mod press_key;
 mod pull_to_refresh;
 mod read_band;
+mod release_band;
 mod set_location;
 mod stop_app;
 mod tap_on;
 mod travel;
+mod vibrate_band;
 mod wait;
+mod wait_for_band;
 mod wait_for_quiet;
 mod wait_for_upload;
 
 /// Every step, sorted by name. To add one: one file, one entry.
 pub const STEPS: &[&StepKind] = &[
     &launch_app::KIND,
+    &measure_heart_rate::KIND,
     &phase::KIND,
     &press_key::KIND,
     &pull_to_refresh::KIND,
     &read_band::KIND,
+    &release_band::KIND,
     &set_location::KIND,
     &stop_app::KIND,
     &tap_on::KIND,
     &travel::KIND,
+    &vibrate_band::KIND,
     &wait::KIND,
+    &wait_for_band::KIND,
     &wait_for_quiet::KIND,
     &wait_for_upload::KIND,
 ];
@@ -171,10 +179,18 @@ impl<'a> Build<'a> {
 #[non_exhaustive]
 pub enum StepError {
     /// The band failed.
-    #[error("{0}")]
-    Band(#[from] BandError),
+    #[error("{error} ({band})")]
+    Band {
+        /// Which, in words.
+        band: String,
+        /// How.
+        error: BandError,
+    },
+    /// The rig itself is connected to the band.
+    #[error("listen for the band: a step before this one keeps it; put releaseBand between them")]
+    BandKept,
     /// The rig has no band.
-    #[error("read the band: this rig has none")]
+    #[error("find the band: this rig has none")]
     NoBand,
     /// The phone failed.
     #[error("{0}")]
@@ -191,6 +207,14 @@ pub enum StepError {
     },
 }
 
+/// The argument of band steps that keeps the band from the phone.
+const KEEP: Key = Key {
+    name: "keep",
+    about: "Whether to keep the connection, so that the phone cannot have the band before releaseBand",
+    kind: Kind::Flag,
+    need: Need::Optional,
+};
+
 pub(super) use phase::CATEGORIES;
 pub(super) use set_location::POSITION;
 
@@ -203,7 +227,6 @@ pub(super) mod fakes;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::spec::Need;
 
     #[test]
     fn steps_are_sorted_by_name() {

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{Build, Step, StepError, StepKind, Takes};
+use super::{Build, KEEP, Step, StepError, StepKind, Takes};
 use crate::{
-    band::{self, Band, DeviceInfo, History},
+    band::{self, Access, History, Reading},
     model::{Category, Planted, PlantedSource, PlantedValue, RunEvent},
     scenario::{
         rig::Stage,
@@ -22,10 +22,12 @@ const NO_HEART_RATE: u8 = 255;
 pub(super) const KIND: StepKind = StepKind {
     name: "readBand",
     about: "Read what the band holds, before the phone gets it",
-    takes: Takes::Map(&[Key { name: "since", about: "How far back", kind: Kind::Duration, need: Need::Default("24h") }]),
-    does: "Connects to the band over Bluetooth, reads its serial number, its address and its minutes, and lets go of it. What it holds \
-           becomes planted values: the harness then knows byte for byte what an honest upload must contain. Nothing is written to the \
-           band and nothing on it is deleted. Put this step before launchApp: the phone app holds the band while it runs.",
+    takes: Takes::Map(&[Key { name: "since", about: "How far back", kind: Kind::Duration, need: Need::Default("24h") }, KEEP]),
+    does: "Connects to the band over Bluetooth, reads its serial number, its address, its firmware and its minutes, and lets go of it. A \
+           connection that breaks is made again, and reading goes on where it was. What the band holds becomes planted values: the harness \
+           then knows byte for byte what an honest upload must contain. Nothing is written to the band and nothing on it is deleted. \
+           Without a key in the rig file only what anyone in reach can read is read, which has no minutes; the step's note says which it \
+           was. Put this step before launchApp: the phone app holds the band while it runs.",
     fails: "When the rig has no band, the band is out of reach or held by a phone, or it knows another key.",
     example: "- readBand: { since: 24h }",
     build,
@@ -34,27 +36,31 @@ pub(super) const KIND: StepKind = StepKind {
 #[derive(Debug)]
 struct ReadBand {
     since: Duration,
+    keep: bool,
 }
 
 fn build(build: &mut Build<'_>) -> Option<Box<dyn Step>> {
-    Some(Box::new(ReadBand { since: build.arguments.duration("since")? }))
+    Some(Box::new(ReadBand { since: build.arguments.duration("since")?, keep: build.arguments.flag("keep").unwrap_or_default() }))
 }
 
 #[async_trait]
 impl Step for ReadBand {
     async fn run(&self, stage: &mut Stage<'_>) -> Result<String, StepError> {
-        let Some(plan) = stage.band.clone() else { return Err(StepError::NoBand) };
+        let plan = stage.plan()?;
         let since = jiff::SignedDuration::try_from(self.since).unwrap_or_default();
         let since = stage.hold.clock().now().saturating_sub(since).unwrap_or(jiff::Timestamp::MIN);
-        let mut band = band::connect(stage.central, plan.model, plan.address, &plan.access).await?;
-        let read = read(band.as_mut(), since).await;
-        // The phone needs the band next, so it is let go whether or not it could be read.
-        let released = band.release().await;
-        let (info, history) = read?;
-        released?;
-        let minutes = history.samples.len();
-        let planted = planted(&info, &history);
-        let note = format!("read {minutes} minutes; {} planted values", planted.len());
+        // Reading makes its own connections, so that it can go on over a new one.
+        if let Some(band) = stage.kept.take() {
+            stage.give_back(band, false, Ok(())).await?;
+        }
+        let reading = band::read_history(stage.central, plan.model, plan.address, &plan.access, since).await;
+        let reading = reading.map_err(|error| plan.failed(error))?;
+        stage.heard_band();
+        if self.keep {
+            stage.kept = Some(stage.take_band().await?);
+        }
+        let planted = planted(&reading);
+        let note = note(&reading, &plan.access, planted.len());
         for value in planted {
             stage.log.write(RunEvent::Planted(value)).await;
         }
@@ -66,11 +72,16 @@ impl Step for ReadBand {
     }
 }
 
-async fn read(band: &mut dyn Band, since: jiff::Timestamp) -> Result<(DeviceInfo, History), band::BandError> {
-    let info = band.device_info().await?;
-    let mut history = History { start: since, ..History::default() };
-    band.history(since, &mut history).await?;
-    Ok((info, history))
+/// What was read, and with which access, without a value of it.
+fn note(reading: &Reading, access: &Access, planted: usize) -> String {
+    let minutes = reading.history.as_ref().map_or(0, |history| history.samples.len());
+    let what = match (access, &reading.history) {
+        (Access::Key(_), Some(_)) => format!("read {minutes} minutes, with the band's key"),
+        (Access::Key(_), None) => "read, with the band's key; this model keeps no minutes".to_owned(),
+        (Access::Anyone, _) => "read without a key: only what anyone in reach can read, which has no minutes".to_owned(),
+    };
+    let connections = if reading.connections > 1 { format!(", over {} connections", reading.connections) } else { String::new() };
+    format!("{what}{connections}; {planted} planted values")
 }
 
 /// What one day of the band's own calendar holds.
@@ -84,11 +95,19 @@ struct Day {
 /// What is known of the band now. Minutes are put into days of the band's local time, 1,440 values each, as the app uploads
 /// them; minutes that were not read are "no reading". The last day is `band.heart_rate`, the one before it
 /// `band.heart_rate.1_day_before`.
-fn planted(info: &DeviceInfo, history: &History) -> Vec<PlantedValue> {
+fn planted(reading: &Reading) -> Vec<PlantedValue> {
     let known = |name: String, category, value| PlantedValue { name, category, value, source: PlantedSource::Band, confirmed: true };
-    let serial = info.serial.clone().map(|serial| known("band.serial".into(), Category::BandSerial, Planted::Text(serial)));
-    let address = info.address.map(|address| known("band.mac".into(), Category::BandMac, Planted::Mac(address)));
-    let mut values: Vec<PlantedValue> = serial.into_iter().chain(address).collect();
+    let info = &reading.info;
+    let mut values: Vec<PlantedValue> = [
+        ("band.serial", Category::BandSerial, info.serial.clone().map(Planted::Text)),
+        ("band.mac", Category::BandMac, info.address.map(Planted::Mac)),
+        ("band.firmware", Category::BandFirmware, info.firmware.clone().map(Planted::Text)),
+        ("band.battery", Category::BandBattery, info.battery.map(|battery| Planted::Integer(battery.level.into()))),
+    ]
+    .into_iter()
+    .filter_map(|(name, category, value)| Some(known(name.to_owned(), category, value?)))
+    .collect();
+    let Some(history) = &reading.history else { return values };
     let days = days(history);
     let last = days.keys().next_back().copied().unwrap_or_default();
     for (number, day) in days.into_iter().rev() {
@@ -132,12 +151,17 @@ fn days(history: &History) -> BTreeMap<i64, Day> {
 mod tests {
     use super::*;
     use crate::{
-        band::Sample,
+        band::{BandClock, BandError, DeviceInfo, Sample},
         scenario::steps::fakes::{Fakes, step},
     };
 
     fn history(start: &str, utc_offset_s: i32, samples: Vec<Sample>) -> History {
         History { start: start.parse().expect("a time"), utc_offset_s, samples }
+    }
+
+    fn reading(info: DeviceInfo, history: History) -> Reading {
+        let clock = BandClock { now: history.start, utc_offset_s: history.utc_offset_s };
+        Reading { info, clock, history: Some(history), workouts: Err(BandError::Unsupported("record workouts")), connections: 1 }
     }
 
     fn sample(steps: u8, heart_rate: u8) -> Sample {
@@ -157,13 +181,14 @@ mod tests {
     fn minutes_are_put_into_local_days() {
         // 22:58 UTC is 23:58 in the band's time: two minutes before midnight, then two after it.
         let history = history("2026-03-13T22:58:00Z", 3600, vec![sample(1, 60), sample(2, 61), sample(3, 62), sample(4, 255)]);
-        let values = planted(&info(), &history);
+        let values = planted(&reading(info(), history));
         let names: Vec<&str> = values.iter().map(|value| value.name.as_str()).collect();
         assert_eq!(
             names,
             [
                 "band.serial",
                 "band.mac",
+                "band.firmware",
                 "band.heart_rate",
                 "band.steps",
                 "band.step_total",
@@ -172,15 +197,16 @@ mod tests {
             ]
         );
         let series = |n: usize| if let Planted::Series(series) = &values[n].value { series.clone() } else { panic!("a series") };
-        assert_eq!((series(2)[0], series(2)[1], series(2)[2]), (62, 255, 255));
-        assert_eq!((series(5)[1437], series(5)[1438], series(5)[1439]), (255, 60, 61));
-        assert_eq!(values[4].value, Planted::Integer(7));
+        assert_eq!((series(3)[0], series(3)[1], series(3)[2]), (62, 255, 255));
+        assert_eq!((series(6)[1437], series(6)[1438], series(6)[1439]), (255, 60, 61));
+        assert_eq!(values[5].value, Planted::Integer(7));
         assert!(values.iter().all(|value| value.confirmed && value.source == PlantedSource::Band));
     }
 
     #[test]
     fn an_empty_band_plants_only_what_names_it() {
-        assert_eq!(planted(&info(), &history("2026-03-13T22:58:00Z", 0, Vec::new())).len(), 2);
+        assert_eq!(planted(&reading(info(), history("2026-03-13T22:58:00Z", 0, Vec::new()))).len(), 3);
+        assert_eq!(planted(&reading(DeviceInfo::default(), History::default())), []);
     }
 
     #[tokio::test]
@@ -188,17 +214,38 @@ mod tests {
         let mut fakes = Fakes::new();
         fakes.band.contents = Some((info(), history("2026-03-14T08:00:00Z", 3600, vec![sample(90, 72); 5])));
         let note = fakes.run(step("readBand")).await.expect("the band is there");
-        assert_eq!(note, "read 5 minutes; 4 planted values");
+        assert_eq!(note, "read 5 minutes, with the band's key; 5 planted values");
         assert_eq!(fakes.band.journal(), ["open", "info", "history since 1969-12-31T00:00:00Z", "release"]);
-        assert_eq!(fakes.log.written().len(), 4);
+        assert_eq!(fakes.log.written().len(), 5);
     }
 
     #[tokio::test]
-    async fn a_band_that_hangs_up_is_let_go_all_the_same() {
+    async fn without_a_key_what_anyone_can_read_is_read_and_the_note_says_so() {
+        let mut fakes = Fakes::new();
+        fakes.access = Access::Anyone;
+        fakes.band.contents = Some((info(), history("2026-03-14T08:00:00Z", 3600, vec![sample(90, 72); 5])));
+        let note = fakes.run(step("readBand")).await.expect("the band is there");
+        assert_eq!(note, "read without a key: only what anyone in reach can read, which has no minutes; 3 planted values");
+        assert_eq!(fakes.band.journal(), ["open", "info", "release"]);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_is_made_again_and_goes_on_where_it_was() {
+        let mut fakes = Fakes::new();
+        fakes.band.contents = Some((info(), history("2026-03-14T08:00:00Z", 0, vec![sample(90, 72); 5])));
+        fakes.band.breaks.store(true, std::sync::atomic::Ordering::SeqCst);
+        let note = fakes.run(step("readBand: { since: 1h, keep: true }")).await.expect("the band is there");
+        assert_eq!(note, "read 5 minutes, with the band's key, over 2 connections; 5 planted values");
+        let journal = fakes.band.journal();
+        assert_eq!(journal[3..], ["release", "open", "history since 2026-03-14T08:01:00Z", "release", "open"], "kept at the end");
+    }
+
+    #[tokio::test]
+    async fn a_band_that_hangs_up_is_let_go_all_the_same_and_named() {
         let mut fakes = Fakes::new();
         let error = fakes.run(step("readBand: { since: 1h }")).await.expect_err("nothing to read");
-        assert_eq!(error.to_string(), "the band ended the connection");
-        assert_eq!(fakes.band.journal(), ["open", "info", "release"]);
+        assert_eq!(error.to_string(), "the band ended the connection (a fake band …:00:00)");
+        assert_eq!(fakes.band.journal(), ["open", "info", "release"].repeat(3));
     }
 
     #[tokio::test]
@@ -206,6 +253,6 @@ mod tests {
         let mut fakes = Fakes::new();
         fakes.no_band = true;
         let error = fakes.run(step("readBand")).await.expect_err("no band");
-        assert_eq!(error.to_string(), "read the band: this rig has none");
+        assert_eq!(error.to_string(), "find the band: this rig has none");
     }
 }

@@ -1,5 +1,5 @@
-//! The terminal while the live table is on it: taken over, and given back on every way out, a panic included. What is drawn is
-//! `screen`'s.
+//! The terminal while a live table is on it: taken over, and given back on every way out, a panic included. What is drawn is the
+//! command's.
 
 use std::{
     io::{self, Write},
@@ -21,7 +21,7 @@ use ratatui::{
     },
 };
 
-/// The least terminal that the table is made for.
+/// The least terminal that live tables are made for.
 pub(super) const LEAST: (u16, u16) = (80, 24);
 
 type Stream<'a> = &'a mut Box<dyn Write + Send>;
@@ -166,7 +166,7 @@ mod tests {
         let helper: std::path::PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "watch", "terminal.py"].iter().collect();
         let mut command = Command::new("python3");
         command.arg("-B").arg(helper).args(["24", "80"]).arg(std::env::current_exe().expect("this test"));
-        command.args(["--exact", "cli::watch::terminal::tests::the_child_panics", "--nocapture"]);
+        command.args(["--exact", "cli::terminal::tests::the_child_panics", "--nocapture"]);
         let ended = command.env(CHILD, "1").env("RUST_BACKTRACE", "0").stdin(Stdio::null()).output();
         let Ok(ended) = ended else { return println!("\nskipped: python3 is not installed") };
         let (written, told) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));

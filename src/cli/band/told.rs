@@ -1,0 +1,139 @@
+//! What a band told, as a card for a person and as data: what it is, what it shouts, and with which access it was read.
+
+use serde_json::{Value, json};
+
+use super::words::{local, number, offset, whole};
+use crate::{
+    band::{Access, ActivityToday, BandClock, DeviceInfo, Shouted},
+    model::text::printable,
+    scenario::BandPlan,
+};
+
+/// What a band told of itself.
+pub(super) struct Told<'a> {
+    pub(super) plan: &'a BandPlan,
+    /// What every output must say, if anything.
+    pub(super) disclaimer: Option<&'static str>,
+    /// What it shouted while it was listened to; `None` when it was not heard.
+    pub(super) shouted: Option<Shouted>,
+    pub(super) info: &'a DeviceInfo,
+    /// `None` for a model without a clock.
+    pub(super) clock: Option<BandClock>,
+    /// What it counted today; `None` when that needs a key, or the model does not count.
+    pub(super) today: Option<ActivityToday>,
+}
+
+impl Told<'_> {
+    /// With which access it was read.
+    pub(super) fn access(&self) -> &'static str {
+        match self.plan.access {
+            Access::Key(_) => "read with its key",
+            Access::Anyone => "read without a key: what anyone in reach can read",
+        }
+    }
+
+    /// The card.
+    pub(super) fn card(&self) -> String {
+        let mut text = self.disclaimer.map(|words| format!("{words}\n")).unwrap_or_default();
+        text += &format!("{}, {}\n\n", self.plan.model.label(), self.access());
+        for (name, value) in self.rows() {
+            text += &format!("{name:<9} {value}\n");
+        }
+        text
+    }
+
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let text = |text: &Option<String>| text.as_deref().map_or_else(|| "not told".to_owned(), printable);
+        let mut rows = vec![
+            ("address", whole(self.info.address.unwrap_or(self.plan.address))),
+            ("serial", text(&self.info.serial)),
+            ("firmware", text(&self.info.firmware)),
+            ("hardware", text(&self.info.hardware)),
+        ];
+        let battery = self.info.battery.map(|battery| {
+            let charging = match battery.charging {
+                Some(true) => ", charging",
+                Some(false) => ", not charging",
+                None => "",
+            };
+            format!("{} %{charging}", battery.level)
+        });
+        rows.push(("battery", battery.unwrap_or_else(|| "not told".to_owned())));
+        if let Some(clock) = self.clock {
+            let shown = local(clock.now, clock.utc_offset_s).strftime("%Y-%m-%d %H:%M:%S").to_string();
+            rows.push(("clock", format!("{shown} ({})", offset(clock.utc_offset_s))));
+        }
+        if let Some(today) = &self.today {
+            let metres = today.metres.map(|metres| format!(", {} m", number(metres.into())));
+            let kilocalories = today.kilocalories.map(|energy| format!(", {} kcal", number(energy.into())));
+            let words = format!("{} steps{}{}", number(today.steps.into()), metres.unwrap_or_default(), kilocalories.unwrap_or_default());
+            rows.push(("today", words));
+        }
+        rows
+    }
+
+    /// What anybody in reach gets to know without asking and without a key, in words for a person.
+    pub(super) fn in_clear(&self) -> String {
+        let mut text = "What this band shouts to anyone in reach, without being asked:\n".to_owned();
+        let Some(shouted) = &self.shouted else {
+            text += "  it was not heard while this program listened: a band is silent while somebody is connected to it\n";
+            return text + &self.asked();
+        };
+        text += &format!(
+            "  its address, {}, which stays the same for life: who has heard it once knows it again, anywhere\n",
+            whole(shouted.address)
+        );
+        match shouted.steps {
+            Some(steps) => text += &format!("  the steps of the day: {}\n", number(steps.into())),
+            None => text += "  no steps were heard\n",
+        }
+        match shouted.heart_rate {
+            Some(beats) => text += &format!("  the last heart rate: {beats}\n"),
+            None => text += "  no heart rate was heard\n",
+        }
+        text + &self.asked()
+    }
+
+    fn asked(&self) -> String {
+        let told = [
+            ("serial number", self.info.serial.is_some()),
+            ("firmware", self.info.firmware.is_some()),
+            ("hardware", self.info.hardware.is_some()),
+            ("battery", self.info.battery.is_some()),
+            ("time of day", self.clock.is_some()),
+        ];
+        let told: Vec<&str> = told.into_iter().filter(|(_, told)| *told).map(|(name, _)| name).collect();
+        if told.is_empty() {
+            return "And it tells nothing to anyone who connects without a key.\n".to_owned();
+        }
+        format!("And it tells anyone who connects, without a key: {}.\n", told.join(", "))
+    }
+
+    /// The same as data.
+    pub(super) fn data(&self) -> Value {
+        let mut data = json!({
+            "format": BAND_FORMAT,
+            "model": self.plan.model.name(),
+            "address": whole(self.info.address.unwrap_or(self.plan.address)),
+            "access": if self.plan.access == Access::Anyone { "anyone" } else { "key" },
+            "serial": self.info.serial,
+            "firmware": self.info.firmware,
+            "hardware": self.info.hardware,
+            "battery": self.info.battery.map(|battery| json!({ "percent": battery.level, "charging": battery.charging })),
+            "clock": self.clock.map(|clock| json!({ "now": clock.now, "utc_offset_s": clock.utc_offset_s })),
+            "shouts": self.shouted.as_ref().map(|shouted| {
+                json!({ "address": whole(shouted.address), "steps": shouted.steps, "heart_rate": shouted.heart_rate })
+            }),
+            "today": self.today.as_ref().map(|today| {
+                json!({ "steps": today.steps, "metres": today.metres, "kilocalories": today.kilocalories })
+            }),
+        });
+        if let Some(words) = self.disclaimer {
+            data["disclaimer"] = json!(words);
+        }
+        data
+    }
+}
+
+/// Format of the data.
+const BAND_FORMAT: u32 = 1;

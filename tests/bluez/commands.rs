@@ -1,0 +1,216 @@
+//! The commands over Bluetooth as a person gets it: the program itself, a band behind the stand-in for the Bluetooth service, and
+//! every machine on which it cannot work, told with what to do.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tattletale::{
+    band::huami::{BandContents, SimulatedBand},
+    link::{sig_uuid, simulated::Peripheral as _},
+    model::text::hex,
+};
+use uuid::Uuid;
+
+use crate::{
+    fake::{Device, Service, World, service},
+    harness::{Machine, alone},
+};
+
+const ADDRESS: &str = "C0:FF:EE:12:34:56";
+
+/// No command may take longer: listening, finding and connecting have limits of their own.
+const LIMIT: Duration = Duration::from_secs(100);
+
+/// A Huami characteristic.
+const fn huami(short: u16) -> Uuid {
+    Uuid::from_u128(0x0000_0000_0000_3512_2118_0009_af10_0700 | (short as u128) << 96)
+}
+
+fn contents() -> BandContents {
+    BandContents::invented(Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date())
+}
+
+fn services() -> Vec<Service> {
+    let read: &[&'static str] = &["read"];
+    vec![
+        service(
+            sig_uuid(0x180a),
+            &[(sig_uuid(0x2a25), read), (sig_uuid(0x2a27), read), (sig_uuid(0x2a28), read), (sig_uuid(0x2a23), read)],
+        ),
+        service(sig_uuid(0x180d), &[(sig_uuid(0x2a37), &["notify"]), (sig_uuid(0x2a39), &["read", "write"])]),
+        service(sig_uuid(0x1802), &[(sig_uuid(0x2a06), &["write-without-response"])]),
+        service(
+            sig_uuid(0xfee0),
+            &[
+                (sig_uuid(0x2a2b), &["read", "notify"]),
+                (huami(4), &["write-without-response", "notify"]),
+                (huami(5), &["notify"]),
+                (huami(6), &["read", "notify"]),
+                (huami(7), &["read", "notify"]),
+            ],
+        ),
+        service(sig_uuid(0xfee1), &[(huami(9), &["read", "write-without-response", "notify"])]),
+    ]
+}
+
+/// A machine with a Mi Band 3 in reach, and somebody's headphones.
+fn with_a_band() -> Machine {
+    let contents = contents();
+    let address = contents.address;
+    let band = SimulatedBand::new(contents);
+    let advertisement = band.advertisement(Timestamp::now());
+    let mut device = Device::new(address, band, services());
+    (device.name, device.manufacturer_data) = (advertisement.name, advertisement.manufacturer_data);
+    Machine::Whole(World::with_devices(vec![device, crate::echo::echo([2, 0, 0, 0, 0, 1])]))
+}
+
+/// What a command came to: code, standard output, standard error.
+fn run(folder: &Path, key: Option<&str>, line: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tattletale"));
+    command.args(line).current_dir(folder).env_remove("CI").env("NO_COLOR", "1").env("COLUMNS", "160").stdin(Stdio::null());
+    if let Some(key) = key {
+        command.env("BAND_KEY", key);
+    }
+    let began = Instant::now();
+    let ended = command.output().expect("the program can be started");
+    assert!(began.elapsed() < LIMIT, "{line:?} took {:?}", began.elapsed());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (ended.status.code(), text(&ended.stdout), text(&ended.stderr))
+}
+
+const BAND: [&str; 6] = ["--model", "mi-band-3", "--address", ADDRESS, "--key-env", "BAND_KEY"];
+
+#[test]
+fn a_band_is_found_asked_and_read_with_its_key_and_without() {
+    alone(with_a_band, async |fake| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = hex(&contents().key.bytes());
+
+        let (code, out, err) = run(folder.path(), None, &["band", "scan", "--for", "2s"]);
+        assert_eq!(code, Some(0), "{err}");
+        assert!(out.contains("Xiaomi Mi Band 3") && out.contains("…:34:56") && out.contains("1 band; 1 other device"), "{out}");
+        assert!(!out.contains("C0:FF"), "{out}");
+
+        let anyone = ["--model", "mi-band-3", "--address", ADDRESS];
+        let (code, out, err) = run(folder.path(), None, &[&["band", "info"], &anyone[..]].concat());
+        assert_eq!(code, Some(0), "{err}");
+        assert!(out.contains("read without a key: what anyone in reach can read") && out.contains("5b0c44d17e2a"), "{out}");
+
+        let (code, out, err) =
+            run(folder.path(), Some(&key), &[&["band", "read", "--since", "24h", "--format", "json"], &BAND[..]].concat());
+        assert_eq!(code, Some(0), "{err}");
+        let data: Value = serde_json::from_str(&out).expect("JSON");
+        let rates = data["minutes"]["heart_rate"].as_array().expect("minutes").len();
+        assert!((1435..=1440).contains(&rates) && data["access"] == "key", "{rates}");
+        assert!(!err.contains(&key) && !out.contains(&key));
+
+        let (code, _, err) = run(folder.path(), Some(&"0".repeat(32)), &[&["band", "read"], &BAND[..]].concat());
+        assert_eq!(code, Some(3), "{err}");
+        assert!(
+            err.contains("the band knows another key") && err.contains("Xiaomi Mi Band 3 …:34:56") && err.contains("band key --from"),
+            "{err}"
+        );
+        // Whatever came of it, the band is free again.
+        fake.until("the band is let go", |world| world.devices.iter().all(|device| !device.connected)).await;
+    });
+}
+
+#[test]
+fn a_band_out_of_reach_is_told_with_what_to_do() {
+    alone(with_a_band, async |fake| {
+        fake.with(|world| world.devices.retain(|device| device.address[0] != 0xc0));
+        let folder = tempfile::tempdir().expect("a folder");
+        let (code, out, err) = run(folder.path(), Some(&"a".repeat(32)), &[&["band", "info"], &BAND[..]].concat());
+        assert!(code == Some(3) && out.is_empty(), "{code:?} {out}");
+        assert!(err.contains("it does not advertise") && err.contains("…:34:56") && err.contains("charge it"), "{err}");
+    });
+}
+
+fn lacks(words: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for line in [&["band", "scan", "--for", "1s"][..], &["band", "info", "--model", "mi-band-3", "--address", ADDRESS]] {
+        let (code, out, err) = run(folder.path(), None, line);
+        assert!(code == Some(3) && out.is_empty(), "{line:?}: {code:?} {out}{err}");
+        assert!(err.contains(words), "{line:?}: {err}");
+    }
+}
+
+#[test]
+fn a_machine_without_a_bus_is_told() {
+    alone(|| Machine::NoBus, async |_fake| lacks("message bus (D-Bus), over which Bluetooth is used, is not there"));
+}
+
+#[test]
+fn a_machine_without_the_service_is_told() {
+    alone(|| Machine::NoService, async |_fake| lacks("systemctl start bluetooth"));
+}
+
+#[test]
+fn a_machine_without_an_adapter_is_told() {
+    alone(|| Machine::Whole(World::default()), async |_fake| lacks("this machine has none; plug one in"));
+}
+
+#[test]
+fn a_user_who_may_not_is_told() {
+    alone(|| Machine::Forbidden(World::default()), async |_fake| lacks("membership of the group `bluetooth`"));
+}
+
+/// A sync of the band, with everything that the rig does to the band itself before.
+const QUICK: &str = "\
+name: quick
+app: mifit
+about: Read the band, then let the app read it.
+runs: 1
+steps:
+  - readBand: { since: 24h }
+  - waitForBand: { is: advertising, within: 60s }
+  - launchApp: { clearState: true }
+  - pullToRefresh
+  - waitForUpload: { host: \"api-mifit*.huami.com\", path: /v1/data/band_data.json, within: 90s }
+  - waitForQuiet: { idle: 2s, max: 60s }
+";
+
+#[test]
+fn a_scenario_runs_with_a_real_band_and_the_simulated_phone() {
+    alone(with_a_band, async |fake| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("ours");
+            fs::write(&path, text).expect("ours");
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
+        };
+        let app = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/mifit/app.yaml")).expect("it is shipped");
+        write("scenarios/mifit/app.yaml", &app);
+        write("scenarios/mifit/quick.yaml", QUICK);
+        write(
+            "rig.yaml",
+            &format!(
+                "consent: {{ owner: Nobody, date: 2026-03-14 }}\nphone: {{ kind: simulated }}\n\
+                 band: {{ model: mi-band-3, address: \"{ADDRESS}\", key: \"${{env:BAND_KEY}}\", adapter: hci0 }}\n"
+            ),
+        );
+        let key = hex(&contents().key.bytes());
+        let (code, out, err) = run(folder.path(), Some(&key), &["run", "--rig", "rig.yaml", "--seed", "7"]);
+        assert_eq!(code, Some(4), "one run and no baseline: {out}{err}");
+        assert!(err.contains("Xiaomi Mi Band 3 …:34:56, by radio, read with its key"), "{err}");
+        assert!(out.contains("test bench: says nothing about any real app"), "{out}");
+        assert!(out.contains("Xiaomi Mi Band 3 by radio, read with its key"), "{out}");
+        assert!(out.contains("band.serial") && out.contains("band.heart_rate"), "{out}");
+        for secret in [key.as_str(), "5b0c44d17e2a", ADDRESS] {
+            assert!(!out.contains(secret) && !err.contains(secret), "{secret}: {out}{err}");
+        }
+        let runs = fs::read_dir(folder.path().join("runs")).expect("captures").flatten();
+        let logs: Vec<String> = runs.filter_map(|run| fs::read_to_string(run.path().join("events.jsonl")).ok()).collect();
+        let log = logs.iter().find(|log| log.contains("\"quick\"")).expect("the run's capture");
+        assert!(log.contains("\"platform\":\"lab\"") && log.contains("with the band's key"), "the capture says what it is of");
+        assert!(!log.contains(&key) || log.contains("auth_key"), "only what the app itself sent");
+        fake.until("the band is let go", |world| world.devices.iter().all(|device| !device.connected)).await;
+    });
+}
