@@ -1,6 +1,8 @@
 //! The core composed in one function: recordings to observations, snapshot, changes, findings and verdict. Reads recordings
 //! through their trait, writes nothing.
 
+mod conservation;
+
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
@@ -152,6 +154,7 @@ pub fn audit(input: &AuditInput<'_>) -> Audit {
         coverage: observations.coverage.clone(),
         endpoints: endpoint_rows(observations),
         planted: planted(observations),
+        conservation: conservation::tables(&observations.bands),
         positions: positions(observations),
         late_positions: detect::late_positions(&case),
         baseline: baseline.map(|(old, place)| Baseline {
@@ -177,6 +180,7 @@ pub fn planted(observations: &Observations) -> Vec<(String, String)> {
         (_, found) if found > 0 => format!("found in {}", exchanges(found)),
         _ if facts.probably_in > 0 => format!("probably found in {}", exchanges(facts.probably_in)),
         _ if nothing_read => "not checked: nothing was read".to_owned(),
+        (true, _) if facts.too_short && facts.is_series => decode::TOO_EVEN.to_owned(),
         (true, _) if facts.too_short => decode::TOO_SHORT.to_owned(),
         (true, _) if facts.needs_a_name => decode::NEEDS_A_NAME.to_owned(),
         (true, _) => "not seen in what could be read".to_owned(),

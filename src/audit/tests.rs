@@ -148,6 +148,7 @@ fn what_cannot_be_answered_is_inconclusive_and_says_why() {
                     probably_in: 0,
                     needs_a_name: false,
                     too_short: false,
+                    is_series: false,
                 },
             )
         },
@@ -283,6 +284,7 @@ fn planted_values_are_never_called_not_sent() {
         probably_in: 0,
         needs_a_name: false,
         too_short: false,
+        is_series: false,
     };
     observations.planted =
         BTreeMap::from([("a".to_owned(), facts(true, 2)), ("b".to_owned(), facts(true, 0)), ("c".to_owned(), facts(false, 0))]);
@@ -291,6 +293,7 @@ fn planted_values_are_never_called_not_sent() {
     let of = |facts| planted(&Observations { planted: [("one".to_owned(), facts)].into(), ..quiet() })[0].1.clone();
     assert_eq!(of(PlantedFacts { needs_a_name: true, ..facts(true, 0) }), decode::NEEDS_A_NAME);
     assert_eq!(of(PlantedFacts { needs_a_name: true, too_short: true, ..facts(true, 0) }), decode::TOO_SHORT);
+    assert_eq!(of(PlantedFacts { too_short: true, is_series: true, ..facts(true, 0) }), decode::TOO_EVEN);
 }
 
 #[test]
@@ -302,6 +305,7 @@ fn planted_values_are_not_checked_where_no_request_was_read() {
         probably_in: 0,
         needs_a_name: false,
         too_short,
+        is_series: false,
     };
     let mut observations = quiet();
     observations.planted = [("a", facts(true, false)), ("b", facts(false, false)), ("c", facts(true, true))]

@@ -34,10 +34,13 @@ pub fn merge(into: &mut Observations, other: Observations) {
                 known.probably_in += facts.probably_in;
                 known.needs_a_name |= facts.needs_a_name;
                 known.too_short |= facts.too_short;
+                known.is_series |= facts.is_series;
                 known.category = known.category.min(facts.category);
             }
         }
     }
+    into.bands.extend(other.bands);
+    into.bands.sort();
     into.gate.merge(other.gate);
 }
 

@@ -8,6 +8,7 @@ pub mod adapter;
 pub mod receivers;
 
 mod answer;
+mod bands;
 mod blind;
 mod body;
 mod category;
@@ -38,7 +39,7 @@ pub use self::{
     leaf::Leaf,
     merge::merge,
     observer::Observer,
-    planted::{NEEDS_A_NAME, TOO_SHORT},
+    planted::{NEEDS_A_NAME, TOO_EVEN, TOO_SHORT},
     receivers::receiver_of,
 };
 

@@ -14,6 +14,7 @@ use crate::model::{
 
 use super::{
     MESSAGE_METHOD, answer,
+    bands::Bands,
     blind::{self, BlindSpots, stronger},
     claims_on,
     descriptors::Descriptors,
@@ -52,6 +53,9 @@ pub struct Observer<'a> {
     words: Vec<String>,
     planted: Vec<PlantedValue>,
     index: Index,
+    /// Whether the index misses values that were planted since it was made.
+    stale: bool,
+    bands: Bands,
     found_in: BTreeMap<String, u64>,
     probably_in: BTreeMap<String, u64>,
     /// Whether the phone was placed somewhere, and confirmed it each time.
@@ -99,6 +103,8 @@ impl<'a> Observer<'a> {
             words,
             planted: Vec::new(),
             index: Index::default(),
+            stale: true,
+            bands: Bands::default(),
             found_in: BTreeMap::new(),
             probably_in: BTreeMap::new(),
             placed: None,
@@ -127,7 +133,6 @@ impl<'a> Observer<'a> {
         for value in &provenance.planted {
             observer.plant(value.clone());
         }
-        observer.index = Index::new(&observer.planted);
         observer
     }
 
@@ -156,10 +161,7 @@ impl<'a> Observer<'a> {
                 }
                 planted::remember(&Planted::Position(*position), &mut self.gate);
             }
-            RunEvent::Planted(value) => {
-                self.plant(value.clone());
-                self.index = Index::new(&self.planted);
-            }
+            RunEvent::Planted(value) => self.plant(value.clone()),
             RunEvent::RunEnded { ending } => self.ending = Some(ending.clone()),
             RunEvent::Tunnel(tunnel) => self.tunnels.add(tunnel),
             RunEvent::TunnelBegan { id, phase, host, .. } => self.tunnels.began(*id, phase, host),
@@ -231,7 +233,9 @@ impl<'a> Observer<'a> {
             coverage.doubts.push(format!("run {}: no request to the app's own hosts was read and answered", self.run));
         }
         observations.positions = merge_sightings(self.sightings.into_values().map(|sighting| PositionSighting { runs, ..sighting }));
-        for value in self.planted {
+        // Of a day without a single reading there is nothing to be found.
+        let says_something = |value: &&PlantedValue| !matches!(&value.value, Planted::Minutes(minutes) if minutes.held().is_empty());
+        for value in self.planted.iter().filter(says_something) {
             let found_in = self.found_in.get(&value.name).copied().unwrap_or_default();
             let probably_in = self.probably_in.get(&value.name).copied().unwrap_or_default();
             let fresh = PlantedFacts {
@@ -241,8 +245,9 @@ impl<'a> Observer<'a> {
                 probably_in,
                 needs_a_name: planted::needs_a_name(&value.value),
                 too_short: planted::is_too_short(&value.value),
+                is_series: matches!(value.value, Planted::Minutes(_) | Planted::Series(_)),
             };
-            let facts = observations.planted.entry(value.name).or_insert(fresh);
+            let facts = observations.planted.entry(value.name.clone()).or_insert(fresh);
             facts.confirmed &= value.confirmed;
         }
         if let Some(confirmed) = self.placed {
@@ -253,6 +258,7 @@ impl<'a> Observer<'a> {
                 probably_in: self.probably_located_in,
                 needs_a_name: false,
                 too_short: false,
+                is_series: false,
             };
             observations.planted.entry("location".to_owned()).or_insert(facts);
         }
@@ -265,6 +271,7 @@ impl<'a> Observer<'a> {
         allow_words(app, &mut gate);
         observations.endpoints.values().for_each(|facts| allow_vendors(facts, &mut gate));
         hide_values(app, &gate, &mut observations);
+        observations.bands = self.bands.finish(self.run, &self.planted, &observations).into_iter().collect();
         allow_names(&observations, &mut gate);
         observations.gate = gate;
         observations
@@ -287,7 +294,9 @@ impl<'a> Observer<'a> {
             _ => {}
         }
         self.planted.retain(|known| known.name != value.name || known.value != value.value);
+        self.bands.plant(&value);
         self.planted.push(value);
+        self.stale = true;
     }
 
     /// A message that the app sent is read as if it were the body of a request of its own; one that the server sent only says
@@ -326,6 +335,9 @@ impl<'a> Observer<'a> {
             self.begin_phase(&exchange.phase.clone(), &[]);
         }
         let mut origin = self.origin(exchange);
+        if std::mem::take(&mut self.stale) {
+            self.index = Index::new(&self.planted);
+        }
         let index = &self.index;
         let named = endpoint::name(self.app, &request.method, &request.url, &|text| index.is_in(text));
         let method: String = match index.is_in(&request.method) {
@@ -388,7 +400,7 @@ impl<'a> Observer<'a> {
         if absorb.names_app || named_in_rest {
             origin = Origin::App;
         }
-        let (mut found, mut certain) = (absorb.found, absorb.certain);
+        let (mut found, mut certain, series) = (absorb.found, absorb.certain, absorb.series);
         let (hits, dark, overflowed) = (absorb.hits, absorb.dark, absorb.overflowed);
         if let Some(page) = self.pages.get_mut(&key) {
             page.facts.ledger += ledger;
@@ -421,6 +433,7 @@ impl<'a> Observer<'a> {
             self.uploaded_bytes += bytes;
             self.ledger += ledger;
             self.ledger_unaided += unaided;
+            self.bands.absorb(self.index.values(), &series);
             self.located_in += u64::from(surely);
             self.probably_located_in += u64::from(located && !surely);
             let names: BTreeSet<&String> =

@@ -18,7 +18,7 @@ use super::{
     name::Placeholder,
     page::{Found, Page},
     places::{self, Hit, Pairs, Places, Sign},
-    planted::{Ended, Index, Search},
+    planted::{Ended, FoundMinutes, Index, Search},
     standing::{Proof, is_proven, may_be_proven, standings},
 };
 
@@ -50,6 +50,8 @@ pub(super) struct Absorb<'x> {
     pub(super) overflowed: bool,
     /// What was found out of leaves only at the end.
     pub(super) arrived: Arrived,
+    /// Minutes of planted series found, by the number of the value; known at the end.
+    pub(super) series: BTreeMap<usize, FoundMinutes>,
     reasons: Vec<(Category, Reason)>,
     /// Layers that hold planted texts, innermost last.
     layers: Vec<Layer>,
@@ -117,6 +119,7 @@ impl<'x> Absorb<'x> {
             names_app: false,
             overflowed: false,
             arrived: Arrived::default(),
+            series: BTreeMap::new(),
             reasons: Vec::new(),
             layers: Vec::new(),
             placed: Vec::new(),
@@ -353,7 +356,7 @@ impl Absorb<'_> {
         let (index, page, found, certain) = (self.index, &mut *self.page, &mut self.found, &mut self.certain);
         let mut loose = std::mem::take(&mut self.loose);
         let evidence = Evidence { run: self.run, exchange: Some(self.exchange), bytes: None, chain: Vec::new() };
-        let Ended { cut, mut arrived } = std::mem::take(&mut self.search).end(index, &mut |part, path, value, reason| {
+        let Ended { cut, mut arrived, series } = std::mem::take(&mut self.search).end(index, &mut |part, path, value, reason| {
             found.insert(value);
             certain.extend(certain_name(&reason).map(str::to_owned));
             loose.retain(|loose| loose.number != value || loose.part != part || !path.starts_with(&loose.path));
@@ -385,7 +388,7 @@ impl Absorb<'_> {
                 self.add_unexplained(part, &path, Some(bytes), dark);
             }
         }
-        self.arrived = arrived;
+        (self.arrived, self.series) = (arrived, series);
         cut
     }
 }

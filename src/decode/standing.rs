@@ -64,13 +64,13 @@ impl Proof<'_> {
     fn is_most(self, name: &str, bytes: usize) -> bool {
         self.planted.iter().filter(|value| value.name == name).any(|value| match &value.value {
             Planted::Text(text) | Planted::Decimal(text) => bytes < text.len() * 2,
-            Planted::Series(_) => self.minutes >= 0.5,
+            Planted::Minutes(_) | Planted::Series(_) => self.minutes >= 0.5,
             _ => false,
         })
     }
 
     fn is_series(self, name: &str) -> bool {
-        self.planted.iter().any(|value| value.name == name && matches!(value.value, Planted::Series(_)))
+        self.planted.iter().any(|value| value.name == name && matches!(value.value, Planted::Minutes(_) | Planted::Series(_)))
     }
 }
 

@@ -345,8 +345,15 @@ fn what_only_its_group_is_known_of_leaves_a_narrower_expectation_open() {
             World::new().endpoint(WEATHER, "sync", Origin::App, 3).field(WEATHER, "sync", "x", FieldType::Token, Some((known, proof)), 3);
         world.expectations = vec![Expectation::NeverCategory(Category::BandMac)];
         if let Some(confirmed) = planted {
-            let facts =
-                PlantedFacts { category: Category::BandMac, confirmed, found_in: 0, probably_in: 0, needs_a_name: false, too_short: false };
+            let facts = PlantedFacts {
+                category: Category::BandMac,
+                confirmed,
+                found_in: 0,
+                probably_in: 0,
+                needs_a_name: false,
+                too_short: false,
+                is_series: false,
+            };
             world.observations.planted.insert("band.mac".into(), facts);
         }
         world.with(unanswered).join("; ")
@@ -417,8 +424,15 @@ fn an_expectation_is_unanswered_while_a_host_of_the_app_was_not_read() {
     world.observations.coverage.hosts.insert("pinned.test".into(), host(Origin::App, 0, 2));
     assert!(world.with(unanswered)[0].contains("pinned.test"));
     world.observations.coverage.hosts.remove("pinned.test");
-    let planted =
-        PlantedFacts { category: Category::Location, confirmed: false, found_in: 0, probably_in: 0, needs_a_name: false, too_short: false };
+    let planted = PlantedFacts {
+        category: Category::Location,
+        confirmed: false,
+        found_in: 0,
+        probably_in: 0,
+        needs_a_name: false,
+        too_short: false,
+        is_series: false,
+    };
     world.observations.planted.insert("location".into(), planted);
     assert!(world.with(unanswered)[0].contains("was not checked for location"));
     world.expectations.clear();

@@ -5,6 +5,7 @@ pub mod capture;
 pub mod captured;
 pub mod category;
 pub mod change;
+pub mod conservation;
 pub mod control;
 pub mod coverage;
 pub mod event;
@@ -13,6 +14,7 @@ pub mod field;
 pub mod finding;
 pub mod leak;
 pub mod ledger;
+pub mod minutes;
 pub mod observation;
 pub mod planted;
 pub mod policy;
@@ -28,6 +30,7 @@ pub use capture::{Bodies, CaptureSource, ControlRun, Expectation, NoBodies, Plat
 pub use captured::Captured;
 pub use category::Category;
 pub use change::{Change, ChangeKind, Confidence};
+pub use conservation::{BandFacts, Conservation, ConservationRow, Held, Quantity};
 pub use coverage::{BlindSpot, BlindSpotKind, Coverage, HostCoverage};
 pub use event::{NumberedEvent, RunEnding, RunEvent};
 pub use exchange::{Body, BodyContent, Exchange, ExchangeId, Header, Message, Request, Response, Url};
@@ -35,6 +38,7 @@ pub use field::{Certainty, Encoding, FieldName, FieldShape, FieldType, Part, Rea
 pub use finding::{Finding, FindingId, Severity, Verdict};
 pub use leak::{Leak, LeakGate};
 pub use ledger::{Ledger, Standing};
+pub use minutes::{MinuteSet, Minutes};
 pub use observation::{
     ByteRange, EndpointFacts, EndpointKey, Evidence, FieldFacts, Observations, Origin, Party, PositionSighting, Receiver,
 };

@@ -28,6 +28,8 @@ pub struct Observations {
     pub phases: Vec<(String, BTreeSet<super::Category>)>,
     /// Planted values by name: category, whether confirmed, and in how many exchanges of origin app or unknown each was found.
     pub planted: BTreeMap<String, PlantedFacts>,
+    /// What became of what the band held, run by run, sorted. Empty when no band was read.
+    pub bands: Vec<super::BandFacts>,
     /// Values that must never be written anywhere (R12).
     pub gate: LeakGate,
 }
@@ -47,6 +49,8 @@ pub struct PlantedFacts {
     pub needs_a_name: bool,
     /// Whether it is so short that it can be told from chance under no name.
     pub too_short: bool,
+    /// Whether it is a minute series.
+    pub is_series: bool,
 }
 
 /// What names an endpoint in a snapshot: phase + method + host (the first-party pattern's own text, or the host) + path template.

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::{Category, Position};
+use super::{Category, Minutes, Position, Quantity};
 
 /// A value known to be on the phone or the band.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,20 @@ pub struct PlantedValue {
     pub confirmed: bool,
 }
 
+impl PlantedValue {
+    /// What it is of what a band holds; `None` for what is on the phone, or what the scenario says.
+    pub fn quantity(&self) -> Option<Quantity> {
+        match (&self.value, self.source) {
+            (Planted::Minutes(minutes), _) => Some(minutes.quantity),
+            (_, PlantedSource::Band | PlantedSource::File) => {
+                let group = if self.category.group() == Category::HeartRate { Category::HeartRate } else { self.category };
+                Quantity::of(group).map(|(quantity, _)| quantity)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A planted value by kind. Kinds decide the spellings it is searched in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -32,9 +46,11 @@ pub enum Planted {
     Integer(i64),
     /// Bluetooth device address, display order.
     Mac([u8; 6]),
+    /// What a band holds of one quantity on one of its days.
+    Minutes(Minutes),
     /// Place where the phone was; when it was there is told by the phases of the run.
     Position(Position),
-    /// One value a minute (heart rate in bpm, steps).
+    /// One value a minute (heart rate in bpm, steps), of nobody knows which day.
     Series(Vec<u8>),
     /// Text: a serial number, a nickname.
     Text(String),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppVersion, Change, Coverage, Finding, Origin, Party, Target, Verdict};
+use super::{AppVersion, Change, Conservation, Coverage, Finding, Origin, Party, Target, Verdict};
 
 /// Version of the report format.
 pub const REPORT_FORMAT: u32 = 1;
@@ -33,6 +33,9 @@ pub struct Report {
     /// Planted values: name, and "found in n exchanges", "not seen in what could be read", why it could not be seen, or
     /// "not checked" and perhaps why.
     pub planted: Vec<(String, String)>,
+    /// What became of what the band held: a table for all runs in which it is the same. Empty when no band was read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conservation: Vec<Conservation>,
     /// Positions found near a planted one, whether a rule objects or not: one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub positions: Vec<String>,

@@ -111,6 +111,8 @@ pub struct PlantedRow {
     pub needs_a_name: bool,
     /// Whether it can be told from chance under no name.
     pub too_short: bool,
+    /// Whether it is a minute series.
+    pub is_series: bool,
 }
 
 /// One field.
@@ -208,6 +210,7 @@ impl PlantedRow {
             probably_in: facts.probably_in,
             needs_a_name: facts.needs_a_name,
             too_short: facts.too_short,
+            is_series: facts.is_series,
         }
     }
 }

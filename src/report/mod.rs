@@ -2,6 +2,7 @@
 //! made safe here (R13).
 
 mod changes;
+mod conservation;
 mod fields;
 mod findings;
 mod json;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{changes, findings};
+use super::{changes, conservation, findings};
 use crate::model::{
     BlindSpot, Category, ChangeKind, Confidence, Coverage, EndpointKey, EndpointRow, FieldName, HostCoverage, Ledger, Origin, Party,
     Report, Target, Verdict,
@@ -134,6 +134,7 @@ fn page(report: &Report, detail: Detail) -> Vec<Block> {
     endpoints(&report.endpoints, &report.coverage, detail, &mut blocks);
     planted(report, &mut blocks);
     late_positions(report, &mut blocks);
+    blocks.extend(conservation::blocks(report, detail));
     blocks.extend(changes::blocks(report, detail));
     blocks.extend(findings::blocks(report, detail));
     verdict(report, &mut blocks);

@@ -6,13 +6,43 @@ use jiff::civil::date;
 
 use super::*;
 use crate::model::{
-    Accepted, AppVersion, Baseline, BlindSpot, BlindSpotKind, ByteRange, Category, Change, ChangeKind, Confidence, Coverage, Encoding,
-    EndpointKey, EndpointRow, Evidence, ExchangeId, FieldName, FieldShape, FieldType, Finding, FindingId, HostCoverage, Ledger, Origin,
-    Part, Party, Platform, Reason, Severity, Target, Verdict,
+    Accepted, AppVersion, Baseline, BlindSpot, BlindSpotKind, ByteRange, Category, Change, ChangeKind, Confidence, Conservation,
+    ConservationRow, Coverage, Encoding, EndpointKey, EndpointRow, Evidence, ExchangeId, FieldName, FieldShape, FieldType, Finding,
+    FindingId, Held, HostCoverage, Ledger, Origin, Part, Party, Platform, Quantity, Reason, Severity, Target, Verdict,
 };
 
 fn key(host: &str, path: &str) -> EndpointKey {
     EndpointKey { host: host.into(), path: path.into(), method: "GET".into(), phase: "background".into() }
+}
+
+/// Two runs in which all of a night was sent, and one in which half of it was.
+fn conservation() -> Vec<Conservation> {
+    let row = |quantity, held, found, not_seen, untold| ConservationRow {
+        quantity,
+        held,
+        found,
+        probably: 0,
+        not_seen,
+        untold,
+        not_checked: 0,
+        derived: Vec::new(),
+        added: Vec::new(),
+    };
+    let slept = |field: &str| format!("POST api.test/v1/data/band_data.json form data_json[].summary.slp.{field}");
+    let rows = |found| {
+        vec![
+            row(Quantity::HeartRate, Held::Minutes { values: 1200, gaps: 240 }, found, 1200 - found, 0),
+            row(Quantity::ActivityKind, Held::Minutes { values: 1440, gaps: 0 }, 0, 0, 1440),
+            ConservationRow { derived: vec![slept("ed"), slept("st")], ..row(Quantity::Sleep, Held::InKinds, 0, 0, 0) },
+            row(Quantity::Workouts, Held::NotKnown, 0, 0, 0),
+            row(Quantity::Serial, Held::Values { values: 1 }, 0, 1, 0),
+        ]
+    };
+    let note = "2 requests came before the band was read: what the band held was not looked for in them";
+    vec![
+        Conservation { runs: vec![1, 3], rows: rows(1200), notes: Vec::new() },
+        Conservation { runs: vec![2], rows: rows(600), notes: vec![note.into()] },
+    ]
 }
 
 fn report() -> Report {
@@ -118,6 +148,7 @@ fn report() -> Report {
             row("GET weather.test/v1/forecast", "background", Party::ThirdParty, 812, &[Category::Location]),
         ],
         planted: vec![("band.serial".into(), "not seen in what could be read".into()), ("location".into(), "found in 3 exchanges".into())],
+        conservation: conservation(),
         positions: Vec::new(),
         late_positions: Vec::new(),
         baseline: Some(Baseline { version: AppVersion::named("sim-1.0"), runs: 3, place: "embedded".into(), same_version: false }),

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::shared::{
-    Always, Maybe, base64, category, count, date, digest, document, field_type, flag, list, object, one_of, reference, tagged, target,
-    text, time, tuple, version, word, words,
+    Always, Maybe, base64, category, count, date, digest, document, field_type, flag, list, nullable, object, one_of, reference, tagged,
+    target, text, time, tuple, version, word, words,
 };
-use crate::model::capture::CAPTURE_FORMAT;
+use crate::model::{Quantity, capture::CAPTURE_FORMAT};
 
 /// Schema of one line.
 pub(super) fn schema() -> Value {
@@ -142,11 +142,19 @@ fn provenance() -> Value {
 
 fn planted_value() -> Value {
     let byte = json!({ "type": "integer", "minimum": 0, "maximum": 255 });
+    let first = json!({ "type": "integer", "minimum": 0, "maximum": 1439 });
+    let minutes = object(&[
+        ("quantity", Always, "What was measured", words(Quantity::ALL.map(Quantity::word))),
+        ("day", Always, "Day of the band's calendar", date()),
+        ("first", Always, "Minute of the day that the first value is of", first),
+        ("values", Always, "One a minute; null where the band was read and has none", list(nullable(byte.clone()))),
+    ]);
     let value = one_of([
         tagged("date", "", date()),
         tagged("decimal", "Plain decimal notation", text()),
         tagged("integer", "", json!({ "type": "integer" })),
         tagged("mac", "Display order", tuple(&std::array::from_fn::<_, 6, _>(|_| byte.clone()))),
+        tagged("minutes", "What a band holds of one day", minutes),
         tagged("position", "", reference("position")),
         tagged("series", "One value a minute", list(byte.clone())),
         tagged("text", "", text()),

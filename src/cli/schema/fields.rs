@@ -77,7 +77,8 @@ fn planted() -> Value {
         ("found_in", Always, "Exchanges it was found in, beyond chance", count(0)),
         ("probably_in", Always, "Other exchanges, in which it was found probably", count(0)),
         ("needs_a_name", Always, "Whether it is too short to be told from chance without a name that speaks of it", flag()),
-        ("too_short", Always, "Whether it is too short to be told from chance under any name", flag()),
+        ("too_short", Always, "Whether it is too short, or its minutes too even, to be told from chance under any name", flag()),
+        ("is_series", Always, "Whether it is a minute series", flag()),
     ])
 }
 

@@ -6,7 +6,7 @@ use super::shared::{
     Always, Maybe, blind_spot_kind, category, count, date, document, encoding, endpoint_key, evidence, field_name, field_type, flag,
     format_number, ledger, list, nullable, object, one_of, reference, table, target, text, tuple, version, word, words,
 };
-use crate::model::{Severity, report::REPORT_FORMAT};
+use crate::model::{Quantity, Severity, report::REPORT_FORMAT};
 
 /// Schema of the document.
 pub(super) fn schema() -> Value {
@@ -23,6 +23,8 @@ pub(super) fn schema() -> Value {
             ("accepted", accepted()),
             ("blind-spot", blind_spot()),
             ("change", change()),
+            ("conservation", conservation()),
+            ("conservation-row", conservation_row()),
             ("coverage", coverage()),
             ("endpoint-key", endpoint_key()),
             ("endpoint-row", endpoint_row()),
@@ -59,6 +61,12 @@ fn report() -> Value {
         ("coverage", Always, "What was read of what there was", reference("coverage")),
         ("endpoints", Always, "By bytes uploaded, most first", list(reference("endpoint-row"))),
         ("planted", Always, "Planted values: name, and what became of it", list(tuple(&[text(), text()]))),
+        (
+            "conservation",
+            Maybe,
+            "What became of what the band held: a table for all runs in which it is the same; left out when no band was read",
+            list(reference("conservation")),
+        ),
         ("positions", Maybe, "Positions found near a planted one, a sentence each", list(text())),
         ("late_positions", Maybe, "Positions that a phase explains, sent in one that does not", list(text())),
         ("baseline", Maybe, "What it was compared with", baseline),
@@ -66,6 +74,38 @@ fn report() -> Value {
         ("findings", Always, "What rules object to", list(reference("finding"))),
         ("verdict", Always, "What it adds up to", reference("verdict")),
         ("doubts", Maybe, "Every reason why it could not be called clean, even without a finding", list(text())),
+    ])
+}
+
+fn conservation() -> Value {
+    object(&[
+        ("runs", Always, "The runs that it is of, from 1", list(count(1))),
+        ("rows", Always, "One a quantity", list(reference("conservation-row"))),
+        ("notes", Maybe, "What has to be known to read it, a sentence each", list(text())),
+    ])
+}
+
+fn conservation_row() -> Value {
+    let held = one_of([
+        object(&[("kind", Always, "Not as such: what there is of it is in the activity kinds", word("in-kinds"))]),
+        object(&[
+            ("kind", Always, "Minutes", word("minutes")),
+            ("values", Always, "With a value", count(0)),
+            ("gaps", Always, "Read, and without one", count(0)),
+        ]),
+        object(&[("kind", Always, "Nothing is known of it: it was not read, or the band had none", word("not-known"))]),
+        object(&[("kind", Always, "Single values", word("values")), ("values", Always, "How many", count(0))]),
+    ]);
+    object(&[
+        ("quantity", Always, "", words(Quantity::ALL.map(Quantity::word))),
+        ("held", Always, "What the band held", held),
+        ("found", Always, "Of the values held, in the uploads beyond chance; each once, over all uploads together", count(0)),
+        ("probably", Always, "How many more are there probably", count(0)),
+        ("not_seen", Always, "How many more were looked for and not seen in what could be read", count(0)),
+        ("untold", Always, "How many more cannot be told from chance: they may have been sent unseen", count(0)),
+        ("not_checked", Always, "How many more nobody confirmed, or could look for", count(0)),
+        ("derived", Always, "Fields of a kind that is not on the band and can be worked out of what is", list(text())),
+        ("added", Always, "Fields of this very kind in which none of the band's values was found", list(text())),
     ])
 }
 

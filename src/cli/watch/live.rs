@@ -742,6 +742,7 @@ pub(super) mod tests {
             probably_in,
             needs_a_name: false,
             too_short: false,
+            is_series: false,
         };
         for (found_in, probably_in) in [(0, 0), (0, 1), (0, 1), (1, 0), (1, 1)] {
             let planted = BTreeMap::from([("home".to_owned(), facts(found_in, probably_in))]);

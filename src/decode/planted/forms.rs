@@ -147,7 +147,7 @@ pub(super) fn keyed_inputs(value: &Planted) -> Vec<(Vec<u8>, &'static str)> {
         Planted::Integer(number) => add(number.to_string(), "the number"),
         Planted::Decimal(text) => add(text.clone(), "the number"),
         Planted::Position(position) => add(format!("{},{}", position.lat, position.lon), "latitude and longitude"),
-        Planted::Series(_) => {}
+        Planted::Minutes(_) | Planted::Series(_) => {}
     }
     all
 }
@@ -261,7 +261,7 @@ impl Forms {
                 }
             }
             // Series have no text; `series` finds them.
-            Planted::Series(_) => {}
+            Planted::Minutes(_) | Planted::Series(_) => {}
         }
     }
 

@@ -6,6 +6,7 @@ mod chance;
 mod dates;
 mod digest;
 mod encodings;
+mod filter;
 mod forms;
 mod keyed;
 mod letters;
@@ -13,6 +14,7 @@ mod matcher;
 mod overlay;
 mod search;
 mod series;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +34,8 @@ use self::{
     keyed::Keyed,
     matcher::{Hit, Matcher, SHORTEST},
     search::{Open, Place},
-    series::AllSeries,
+    series::{AllSeries, Series},
+    shown::SeriesHit,
 };
 use super::{
     category::NameFacts,
@@ -42,7 +45,7 @@ use super::{
     name,
 };
 
-pub(super) use self::search::{Ended, Search};
+pub(super) use self::search::{Ended, FoundMinutes, Search};
 
 /// All planted values of a run, made ready for searching: some hundreds of forms of each.
 #[derive(Debug, Default)]
@@ -166,8 +169,10 @@ impl Index {
             })
             .collect();
         index.phones = index.values.iter().enumerate().filter_map(|(number, value)| Some((number, phone(value)?))).collect();
-        index.series = AllSeries::new(index.values.iter().enumerate().filter_map(|(number, value)| match &value.value {
-            Planted::Series(series) => Some((number, series.as_slice())),
+        let days: Vec<Option<Vec<u8>>> = index.values.iter().map(|value| day_of_minutes(&value.value)).collect();
+        index.series = AllSeries::new(index.values.iter().zip(&days).enumerate().filter_map(|(number, (value, day))| match &value.value {
+            Planted::Series(values) => Some(Series { number, values, day: None }),
+            Planted::Minutes(minutes) => Some(Series { number, values: day.as_deref()?, day: Some(minutes.day) }),
             _ => None,
         }));
         index.keyed = Keyed::new(&index.values);
@@ -458,13 +463,14 @@ impl Taker<'_, '_> {
         self.search.cut |= cut;
     }
 
-    fn tell_series(&mut self, search: impl FnOnce(&AllSeries, &mut dyn FnMut(series::SeriesHit))) {
+    fn tell_series(&mut self, search: impl FnOnce(&AllSeries, &mut dyn FnMut(SeriesHit))) {
         let mut hits = Vec::new();
         search(&self.index.series, &mut |hit| hits.push(hit));
         for hit in hits {
             if hit.certainty == Certainty::Certain {
                 self.search.minutes = self.search.minutes.max(hit.share);
             }
+            self.search.note_series(hit.number, &hit.minutes, &hit.probably);
             self.tell(hit.number, hit.spelling, hit.certainty);
         }
     }
@@ -596,16 +602,27 @@ pub(super) fn needs_a_name(value: &Planted) -> bool {
     match value {
         Planted::Integer(_) | Planted::Decimal(_) => numbers("", value).first().is_none_or(|form| chance::is_short(form.bits)),
         Planted::Text(text) => is_dull(value) || chance::is_short(chance::bits(forms::without_separators(text).as_bytes(), Alphabet::Text)),
-        Planted::Date(_) | Planted::Mac(_) | Planted::Position(_) | Planted::Series(_) => is_dull(value),
+        Planted::Date(_) | Planted::Mac(_) | Planted::Position(_) | Planted::Minutes(_) | Planted::Series(_) => is_dull(value),
     }
 }
 
-/// Whether a value is so short that it cannot be told from chance under any name. Reports say so with [`TOO_SHORT`].
+/// Whether a value is so short, or so even, that it cannot be told from chance under any name. Reports say so with [`TOO_SHORT`], of
+/// minutes with [`TOO_EVEN`].
 pub(super) fn is_too_short(value: &Planted) -> bool {
     match value {
         Planted::Integer(_) | Planted::Decimal(_) => numbers("", value).iter().all(|form| form.bits < LEAST_NAMED),
         Planted::Text(text) => !is_dull(value) && chance::bits(text.trim().as_bytes(), Alphabet::Text) < LEAST_NAMED,
-        Planted::Date(_) | Planted::Mac(_) | Planted::Position(_) | Planted::Series(_) => false,
+        Planted::Minutes(minutes) => !series::can_be_told(&minutes.as_day()),
+        Planted::Series(values) => !series::can_be_told(values),
+        Planted::Date(_) | Planted::Mac(_) | Planted::Position(_) => false,
+    }
+}
+
+/// The values of a day's minutes, one byte each; `None` for any other value.
+fn day_of_minutes(value: &Planted) -> Option<Vec<u8>> {
+    match value {
+        Planted::Minutes(minutes) => Some(minutes.as_day()),
+        _ => None,
     }
 }
 
@@ -619,6 +636,8 @@ fn phone(planted: &PlantedValue) -> Option<String> {
 
 /// What reports say of a value that is too short to be told from chance under any name.
 pub const TOO_SHORT: &str = "too short to be told from chance under any name: found only as a digest; it may have been sent unseen";
+/// What reports say of minutes that are too few, or too much alike, to be told from chance.
+pub const TOO_EVEN: &str = "too few or too even minutes to be told from chance: they may have been sent unseen";
 /// What reports say of a value that is too short to be told from chance without a name that speaks of it.
 pub const NEEDS_A_NAME: &str = "too short to be told from chance: found only in fields whose name speaks of it, and as digests; elsewhere it may have been sent unseen";
 

@@ -11,6 +11,10 @@ pub(super) struct Pattern {
     pub(super) number: usize,
     pub(super) values: Vec<u8>,
     pub(super) kind: Kind,
+    /// Minute of the series that each value is of. A difference is of two, so that there is one more.
+    pub(super) minutes: Vec<u32>,
+    /// Whether these are the values of all its minutes.
+    pub(super) whole: bool,
 }
 
 /// What the bytes of a pattern or a plane are.
@@ -28,13 +32,16 @@ pub(super) struct Overlay {
     /// Minutes that agree.
     pub(super) minutes: usize,
     pub(super) certainty: Certainty,
+    /// Place in the plane of the pattern's first value.
+    pub(super) shift: isize,
     /// First place of the plane that agrees, and the one after the last.
     pub(super) from: usize,
     pub(super) to: usize,
 }
 
 impl Kind {
-    /// FF is no reading, FE not there yet, 00 none (docs/protocols, Mi Fit's `data_hr`). A difference of nothing says nothing.
+    /// What [`crate::model::minutes::is_value`] says of values. A difference of nothing says nothing.
+    #[inline]
     pub(super) const fn is_reading(self, value: u8) -> bool {
         value.wrapping_add(self.fillers()) > self.fillers()
     }
@@ -114,12 +121,18 @@ impl Pattern {
                 Some(_) => Some(CONTRADICTS),
             }
         };
-        // As far as agreement outweighs what contradicts it, in both directions.
+        // As far as agreement outweighs what contradicts it, in both directions. However long nothing was sent, what follows counts
+        // when it agrees for some minutes.
         let extent = |places: &mut dyn Iterator<Item = usize>| {
-            let (mut sum, mut highest, mut end) = (0, 0, seed);
+            let (mut sum, mut highest, mut end, mut missed) = (0, 0, seed, 0);
             for at in places {
                 let Some(score) = score(at) else { break };
-                sum += score;
+                match score {
+                    MISSES if missed >= MOST_MISSED => {}
+                    MISSES => (sum, missed) = (sum + MISSES, missed + 1),
+                    0 => {}
+                    score => (sum, missed) = (sum + score, 0),
+                }
                 if sum > highest {
                     (highest, end) = (sum, at);
                 }
@@ -146,7 +159,63 @@ impl Pattern {
         }
         let certainty = self.certainty(from..to, &there, trials)?;
         let place = |at: usize| usize::try_from(at as isize + shift).unwrap_or(0);
-        Some(Overlay { minutes: minutes + usize::from(self.kind == Kind::Differences), certainty, from: place(from), to: place(to) })
+        let minutes = minutes + usize::from(self.kind == Kind::Differences);
+        Some(Overlay { minutes, certainty, shift, from: place(from), to: place(to) })
+    }
+
+    /// The minutes that agree where this pattern lies over a plane. Of differences, both minutes between which one is.
+    pub(super) fn agreeing<'p>(&'p self, plane: Plane<'p>, overlay: &Overlay) -> impl Iterator<Item = usize> + 'p {
+        let shift = overlay.shift;
+        (overlay.from..overlay.to).flat_map(move |place| {
+            let at = usize::try_from(place as isize - shift).unwrap_or(usize::MAX);
+            let agrees = self
+                .values
+                .get(at)
+                .copied()
+                .zip(plane.at(place))
+                .is_some_and(|(ours, there)| ours == there && (self.kind == Kind::Differences || self.kind.is_reading(ours)));
+            let width = if self.kind == Kind::Differences { 2 } else { 1 };
+            let minutes = self.minutes.get(at..).filter(|_| agrees).unwrap_or_default();
+            minutes.iter().take(width).map(|minute| *minute as usize)
+        })
+    }
+
+    /// Places at which a plane of the pattern's own length has the same readings, when it is laid over it from the first to the last.
+    pub(super) fn same_in(&self, plane: Plane<'_>) -> Vec<usize> {
+        let same = |at: &usize| self.kind.is_reading(self.values[*at]) && plane.at(*at) == Some(self.values[*at]);
+        (0..self.values.len()).filter(same).collect()
+    }
+
+    /// Whether another series lies over data just where one of the same day was found: in the same records, from the same minute
+    /// on. So little else could stand there that the minutes at which it changes are enough to tell, where they are the same ones.
+    pub(super) fn lies_beside(&self, plane: Plane<'_>, shift: isize, trials: f64) -> Option<Overlay> {
+        let there = |at: usize| usize::try_from(at as isize + shift).ok().and_then(|place| plane.at(place));
+        let same = |at: &usize| self.kind.is_reading(self.values[*at]) && there(*at) == Some(self.values[*at]);
+        let seed = (0..self.values.len()).find(same)?;
+        if let Some(overlay) = self.lies_over(plane, seed, shift, trials) {
+            return Some(overlay);
+        }
+        let (mut minutes, mut changes, mut last) = (0_usize, 0_usize, None);
+        let mut end = seed;
+        for at in seed..self.values.len() {
+            let ours = self.values[at];
+            let Some(theirs) = there(at) else { break };
+            match (self.kind.is_reading(ours), self.kind.is_reading(theirs)) {
+                (true, true) if ours == theirs => {
+                    changes += usize::from(last.is_some_and(|last| last != ours));
+                    (last, minutes, end) = (Some(ours), minutes + 1, at + 1);
+                }
+                (true, true) => return None,
+                _ => {}
+            }
+        }
+        // In how many ways so many changes could be spread over so many minutes.
+        let ways: f64 = (0..changes).map(|n| ((minutes - n) as f64 / (n + 1) as f64).ln()).sum();
+        let exponent = ways - trials.max(1.0).ln();
+        let place = |at: usize| usize::try_from(at as isize + shift).unwrap_or(0);
+        let overlay = |certainty| Overlay { minutes, certainty, shift, from: place(seed), to: place(end) };
+        let enough = minutes >= LEAST_MINUTES && exponent > -chance::CERTAIN.ln();
+        enough.then(|| overlay(Certainty::Certain))
     }
 
     /// How unlikely the agreement is, given how the values of both are spread and how they follow each other. Only minutes in
@@ -225,6 +294,8 @@ const LONGEST_GAP: u64 = 30;
 const AGREES: i32 = 5;
 const CONTRADICTS: i32 = -10;
 const MISSES: i32 = -1;
+/// More minutes of which nothing was sent, one after the other, weigh no more: a few that agree make up for them.
+const MOST_MISSED: i32 = 20;
 const GIVES_UP: i32 = 300;
 
 #[cfg(test)]
@@ -232,7 +303,7 @@ mod tests {
     use super::*;
 
     fn overlay(ours: &[u8], theirs: &[u8], kind: Kind) -> Option<(usize, Certainty)> {
-        let pattern = Pattern { number: 0, values: ours.to_vec(), kind };
+        let pattern = Pattern { number: 0, values: ours.to_vec(), kind, minutes: (0..ours.len() as u32 + 1).collect(), whole: true };
         let plane = Plane { data: theirs, offset: 0, stride: 1 };
         pattern.lies_over(plane, 0, 0, 1e6).map(|overlay| (overlay.minutes, overlay.certainty))
     }

@@ -2,19 +2,20 @@
 //! numbers, which come one by one; digests and the keys that may have made them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     ops::Range,
 };
 
-use crate::model::{Certainty, Part, Reason};
+use crate::model::{Certainty, MinuteSet, Part, Reason};
 
 use super::{
     super::leaf::{Arrived, Awaits},
     Index,
     chance::{self, Alphabet},
     keyed::Material,
-    series::{AllSeries, SeriesHit},
+    series::AllSeries,
+    shown::SeriesHit,
 };
 
 /// The state of one exchange's search for planted values.
@@ -34,6 +35,17 @@ pub(in super::super) struct Search {
     pub(in super::super) awaits: Awaits,
     /// How much of the last leaf are minutes of a series, beyond chance: from 0 to 1.
     pub(in super::super) minutes: f32,
+    /// Minutes of each planted series that were found, by the number of the value.
+    pub(super) series: BTreeMap<usize, FoundMinutes>,
+}
+
+/// Minutes of one planted series that stand in one exchange.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in super::super) struct FoundMinutes {
+    /// Beyond chance.
+    pub(in super::super) certain: MinuteSet,
+    /// Probably.
+    pub(in super::super) probable: MinuteSet,
 }
 
 /// What the end of an exchange says besides its hits.
@@ -43,6 +55,8 @@ pub(in super::super) struct Ended {
     pub(in super::super) cut: bool,
     /// The leaves that have the hits.
     pub(in super::super) arrived: Arrived,
+    /// Minutes of planted series that were found, by the number of the value.
+    pub(in super::super) series: BTreeMap<usize, FoundMinutes>,
 }
 
 /// Something found that says too little to be judged before all is searched.
@@ -121,6 +135,13 @@ impl Search {
         self.material.note_more_of_answer();
     }
 
+    /// Minutes of a series that were found.
+    pub(super) fn note_series(&mut self, number: usize, certain: &MinuteSet, probable: &MinuteSet) {
+        let found = self.series.entry(number).or_default();
+        found.certain.union(certain);
+        found.probable.union(probable);
+    }
+
     pub(super) fn open(&mut self, open: Open) {
         let same = |known: &&mut Open| {
             (known.part, known.value, &known.path, &known.spelling) == (open.part, open.value, &open.path, &open.spelling)
@@ -141,7 +162,7 @@ impl Search {
 
     /// The end of the exchange: gives what can be judged only now, each with the leaf's part and path, the number of the value,
     /// and the reason.
-    pub(in super::super) fn end(self, index: &Index, tell: &mut dyn FnMut(Part, &str, usize, Reason)) -> Ended {
+    pub(in super::super) fn end(mut self, index: &Index, tell: &mut dyn FnMut(Part, &str, usize, Reason)) -> Ended {
         let mut arrived = Arrived::default();
         let mut cut = self.cut;
         for open in &self.open {
@@ -152,16 +173,18 @@ impl Search {
                 arrived.tickets.extend(&open.tickets);
             }
         }
-        self.columns.search(&index.series, &mut |number, column, hit| {
+        let columns = std::mem::take(&mut self.columns);
+        columns.search(&index.series, &mut |number, column, hit| {
+            self.note_series(hit.number, &hit.minutes, &hit.probably);
             tell(column.part, &column.path, hit.number, index.reason(hit.number, hit.spelling, hit.certainty));
             name_blocks(number, column.numbers.len(), &hit.range, &mut arrived.columns);
         });
-        cut |= self.columns.cut;
+        cut |= columns.cut;
         cut |= index.keyed.explain(&self.material, &index.values, &mut |hit| {
             tell(hit.part, &hit.path, hit.value, index.reason(hit.value, hit.spelling, hit.certainty));
             arrived.tickets.extend(hit.ticket);
         });
-        Ended { cut, arrived }
+        Ended { cut, arrived, series: self.series }
     }
 }
 

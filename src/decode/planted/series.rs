@@ -2,17 +2,37 @@
 //! shifted, in part, with or without the minutes that have no reading, as values or as differences. Which leaves hold such data,
 //! the caller says; nothing here knows a format.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::collections::BTreeMap;
 
-use crate::model::Certainty;
+use jiff::civil::Date;
 
-use super::overlay::{Kind, LEAST_MINUTES, Overlay, Pattern, Plane};
+use crate::model::{
+    Certainty, MinuteSet,
+    minutes::{MINUTES_OF_A_DAY, NO_VALUE},
+};
+
+use super::{
+    filter::Filter,
+    overlay::{Kind, LEAST_MINUTES, Overlay, Pattern, Plane},
+    shown::{Best, Known, Layout, SeriesHit, describe_bytes, is_no_reading, share},
+};
+
+/// One planted series.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Series<'s> {
+    /// The caller's number of it.
+    pub(super) number: usize,
+    /// A value a minute.
+    pub(super) values: &'s [u8],
+    /// The day whose first minute the first value is of; `None` when nobody knows.
+    pub(super) day: Option<Date>,
+}
 
 /// All planted series, made ready for searching at once.
 #[derive(Debug, Default)]
 pub(super) struct AllSeries {
-    /// Readings that each series has, by the caller's number of it.
-    readings: BTreeMap<usize, usize>,
+    /// What is known of each series, by the caller's number of it.
+    known: BTreeMap<usize, Known>,
     patterns: Vec<Pattern>,
     /// Short runs of readings of all patterns, by key.
     seeds: Vec<Seed>,
@@ -29,59 +49,76 @@ struct Seed {
     at: u32,
 }
 
-/// A series found.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct SeriesHit {
-    /// The caller's number of it.
-    pub(super) number: usize,
-    /// Minutes that agree.
-    pub(super) minutes: usize,
-    /// What a report says of it.
-    pub(super) spelling: String,
-    pub(super) certainty: Certainty,
-    /// The bytes or the numbers that the minutes lie in, with what stands between them.
-    pub(super) range: Range<usize>,
-    /// How much those are of what was searched, from 0 to 1: what is no reading is left out of the count.
-    pub(super) share: f32,
-}
-
 impl AllSeries {
-    /// Prepares a search for series, each with the caller's number. Those of fewer than 20 readings say too little.
-    pub(super) fn new<'a>(series: impl Iterator<Item = (usize, &'a [u8])>) -> Self {
+    /// Prepares a search for series. Those of fewer than 20 readings say too little.
+    pub(super) fn new<'a>(series: impl Iterator<Item = Series<'a>>) -> Self {
         let mut all = Self::default();
-        for (number, minutes) in series {
-            let readings: Vec<u8> = minutes.iter().copied().filter(|minute| Kind::Values.is_reading(*minute)).collect();
-            if readings.len() < LEAST_MINUTES || minutes.len() > MOST_BYTES {
+        for Series { number, values, day } in series {
+            let held: MinuteSet = (0..values.len()).filter(|minute| Kind::Values.is_reading(values[*minute])).collect();
+            if held.count() < LEAST_MINUTES || values.len() > MOST_BYTES {
                 continue;
             }
-            all.readings.insert(number, readings.len());
-            let mut add = |values: &[u8]| {
-                let differences = values.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
-                all.patterns.push(Pattern { number, values: values.to_vec(), kind: Kind::Values });
-                all.patterns.push(Pattern { number, values: differences, kind: Kind::Differences });
-            };
-            add(minutes);
-            if readings.len() < minutes.len() {
+            let every: Vec<u32> = (0..values.len() as u32).collect();
+            let readings: Vec<u32> = held.iter().map(|minute| minute as u32).collect();
+            let has_gaps = readings.len() < every.len();
+            all.add(number, values, &every, true);
+            if has_gaps {
                 // Only the minutes that have one, as in a list of samples.
-                add(&readings);
+                all.add(number, values, &readings, true);
             }
-        }
-        let mut quads = [Vec::new(), Vec::new()];
-        for (number, pattern) in all.patterns.iter().enumerate() {
-            let plane = Plane { data: &pattern.values, offset: 0, stride: 1 };
-            for at in 0..pattern.values.len() {
-                if let Some(key) = plane.seed(at, pattern.kind) {
-                    all.seeds.push(Seed { key, pattern: number as u32, at: at as u32 });
-                    if let Some(quad) = pattern.values[at..].first_chunk::<4>() {
-                        quads[pattern.kind as usize].push(u32::from_le_bytes(*quad).into());
+            for step in THINNED {
+                for phase in 0..step {
+                    for minutes in [&every, &readings].into_iter().take(1 + usize::from(has_gaps)) {
+                        let thinned: Vec<u32> = minutes.iter().copied().skip(phase).step_by(step).collect();
+                        all.add(number, values, &thinned, false);
                     }
                 }
             }
+            all.known.insert(number, Known { held, day });
         }
-        all.seeds.sort_unstable();
-        all.keys = Filter::new(all.seeds.iter().map(|seed| seed.key));
-        all.quads = quads.map(|quads| Filter::new(quads.into_iter()));
+        all.plant_seeds();
         all
+    }
+
+    /// Adds the values of these minutes, with their differences where each or each reading is among them.
+    fn add(&mut self, number: usize, of: &[u8], minutes: &[u32], with_differences: bool) {
+        let values: Vec<u8> = minutes.iter().filter_map(|minute| of.get(*minute as usize)).copied().collect();
+        if values.iter().filter(|value| Kind::Values.is_reading(**value)).count() < LEAST_MINUTES {
+            return;
+        }
+        let whole = values.len() == of.len();
+        let minutes = minutes.to_vec();
+        if with_differences {
+            let differences = values.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
+            let minutes = minutes.clone();
+            self.patterns.push(Pattern { number, values: differences, kind: Kind::Differences, minutes, whole: false });
+        }
+        self.patterns.push(Pattern { number, values, kind: Kind::Values, minutes, whole });
+    }
+
+    fn plant_seeds(&mut self) {
+        let mut quads = [Vec::new(), Vec::new()];
+        for (number, pattern) in self.patterns.iter().enumerate() {
+            let mut plant = |values: &[u8]| {
+                let plane = Plane { data: values, offset: 0, stride: 1 };
+                for at in 0..values.len() {
+                    if let Some(key) = plane.seed(at, pattern.kind) {
+                        self.seeds.push(Seed { key, pattern: number as u32, at: at as u32 });
+                        if let Some(quad) = values[at..].first_chunk::<4>() {
+                            quads[pattern.kind as usize].push(u32::from_le_bytes(*quad).into());
+                        }
+                    }
+                }
+            };
+            plant(&pattern.values);
+            if pattern.whole {
+                halves(&pattern.values).iter().for_each(|half| plant(half));
+            }
+        }
+        self.seeds.sort_unstable();
+        self.seeds.dedup();
+        self.keys = Filter::new(self.seeds.iter().map(|seed| seed.key));
+        self.quads = quads.map(|quads| Filter::new(quads.into_iter()));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -95,7 +132,9 @@ impl AllSeries {
         }
         let head = &bytes[..bytes.len().min(MOST_BYTES)];
         let mut best = Best::of(head.len());
-        self.search(head, Kind::Values, MOST_STRIDE, &mut best, &|layout, plane, hit| describe_bytes(layout, plane, hit));
+        let describe: &Describe<'_> = &|layout, plane, hit| describe_bytes(layout, plane, hit);
+        self.search(head, Kind::Values, MOST_STRIDE, &mut best, describe);
+        self.search_beside(head, &mut best, describe);
         self.search(head, Kind::Differences, MOST_STRIDE_OF_DIFFERENCES, &mut best, &|layout, plane, hit| {
             format!("{}, as differences", describe_bytes(layout, plane, hit))
         });
@@ -119,7 +158,7 @@ impl AllSeries {
                 stride => format!(", floats of {width} bytes of {stride}, {order}"),
             });
         }
-        best.tell(self, |range| share(bytes, range, |byte| matches!(byte, 0 | 0xfe | 0xff)), found);
+        best.tell(&self.known, |range| share(bytes, range, |byte| matches!(byte, 0 | 0xfe | 0xff)), found);
         bytes.len() > head.len()
     }
 
@@ -166,9 +205,16 @@ impl AllSeries {
         let mut best: BTreeMap<usize, SeriesHit> = BTreeMap::new();
         for column in &columns {
             self.find_in_numbers(column, "in lines of text", &mut |hit| {
-                if best.get(&hit.number).is_none_or(|known| known.minutes < hit.minutes) {
-                    best.insert(hit.number, hit);
+                let mut hit = hit;
+                if let Some(known) = best.remove(&hit.number) {
+                    let mut better = if known.minutes.count() < hit.minutes.count() { hit.clone() } else { known.clone() };
+                    better.minutes.union(&hit.minutes);
+                    better.minutes.union(&known.minutes);
+                    better.probably.union(&hit.probably);
+                    better.probably.union(&known.probably);
+                    hit = better;
                 }
+                best.insert(hit.number, hit);
             });
         }
         best.into_values().for_each(found);
@@ -187,7 +233,7 @@ impl AllSeries {
         self.search(&differences, Kind::Differences, MOST_STRIDE_OF_NUMBERS, &mut best, &|layout, _, _| {
             format!(", {place}{}, as differences", every(layout))
         });
-        best.tell(self, |range| share(numbers, range, is_no_reading), &mut |mut hit| {
+        best.tell(&self.known, |range| share(numbers, range, is_no_reading), &mut |mut hit| {
             // The minutes without a reading before and after belong to them.
             let before = numbers[..hit.range.start].iter().rev().take_while(|number| is_no_reading(**number)).count();
             let after = numbers[hit.range.end..].iter().take_while(|number| is_no_reading(**number)).count();
@@ -201,6 +247,7 @@ impl AllSeries {
             return;
         }
         let mut laying = Laying { kind, most_stride, verifications: 0, best, describe };
+        self.search_whole(data, &mut laying);
         let quads = &self.quads[kind as usize];
         let fillers = kind.fillers();
         let is_reading = |value: u8| value.wrapping_add(fillers) > fillers;
@@ -230,18 +277,78 @@ impl AllSeries {
         for seed in self.with_key(key) {
             let pattern = &self.patterns[seed.pattern as usize];
             let layout = Layout { stride: plane.stride, offset: plane.offset, shift: at as isize - seed.at as isize };
-            let known = laying.best.knows(pattern.number, seed.pattern, layout);
+            let known = laying.best.knows(seed.pattern, layout, at);
             if pattern.kind != laying.kind || known || laying.verifications >= MOST_VERIFICATIONS {
                 continue;
             }
             laying.verifications += 1;
-            let planes = laying.most_stride * (laying.most_stride + 1) / 2;
-            let trials = plane.len() as f64 * pattern.values.len() as f64 * (planes * self.patterns.len()) as f64;
-            if let Some(overlay) = pattern.lies_over(plane, seed.at as usize, layout.shift, trials) {
-                let spelling = (laying.describe)(layout, plane, &overlay);
-                laying.best.add(pattern, seed.pattern, layout, plane.data.len(), (overlay, spelling));
+            self.lay(seed.pattern, plane, seed.at as usize, layout, laying);
+        }
+    }
+
+    /// Lays a pattern over a plane from one place on where they agree. Returns whether that is more than chance.
+    fn lay(&self, number: u32, plane: Plane<'_>, at: usize, layout: Layout, laying: &mut Laying<'_, '_>) -> bool {
+        let pattern = &self.patterns[number as usize];
+        let planes = laying.most_stride * (laying.most_stride + 1) / 2;
+        let trials = plane.len() as f64 * pattern.values.len() as f64 * (planes * self.patterns.len()) as f64;
+        let Some(overlay) = pattern.lies_over(plane, at, layout.shift, trials) else { return false };
+        let spelling = (laying.describe)(layout, plane, &overlay);
+        laying.best.add(pattern, number, layout, plane, (overlay, spelling));
+        true
+    }
+
+    /// Data that is just as long as a series, or so many times: whatever minutes are missing from it, it is laid from the first
+    /// minute to the last.
+    fn search_whole(&self, data: &[u8], laying: &mut Laying<'_, '_>) {
+        for stride in (1..=laying.most_stride).filter(|stride| data.len().is_multiple_of(*stride)) {
+            let fits = |pattern: &Pattern| pattern.whole && pattern.kind == laying.kind && pattern.values.len() == data.len() / stride;
+            let fitting: Vec<u32> = (0..self.patterns.len() as u32).filter(|number| fits(&self.patterns[*number as usize])).collect();
+            for (number, offset) in fitting.into_iter().flat_map(|number| (0..stride).map(move |offset| (number, offset))) {
+                let plane = Plane { data, offset, stride };
+                let same = self.patterns[number as usize].same_in(plane);
+                if same.len() < LEAST_MINUTES {
+                    continue;
+                }
+                let layout = Layout { stride, offset, shift: 0 };
+                for at in same.iter().step_by(same.len().div_ceil(MOST_STARTS)) {
+                    if !laying.best.knows(number, layout, *at) && laying.verifications < MOST_VERIFICATIONS {
+                        laying.verifications += 1;
+                        self.lay(number, plane, *at, layout, laying);
+                    }
+                }
             }
         }
+    }
+
+    /// What else of the same day lies in the records in which one series of it was found: what a band measured in one minute, an
+    /// app keeps together.
+    fn search_beside(&self, data: &[u8], best: &mut Best, describe: &Describe<'_>) {
+        let certain = |number: &u32| self.patterns[*number as usize].whole && self.day_of(*number).is_some();
+        let found: Vec<(u32, Layout)> =
+            best.layouts.iter().filter(|(number, ..)| certain(number)).map(|(number, layout, _)| (*number, *layout)).collect();
+        for (number, layout) in found.into_iter().filter(|(_, layout)| layout.stride > 1) {
+            for (other, pattern) in (0..).zip(&self.patterns) {
+                let same_day =
+                    pattern.whole && pattern.number != self.patterns[number as usize].number && self.day_of(other) == self.day_of(number);
+                if !same_day || best.certain.contains_key(&pattern.number) {
+                    continue;
+                }
+                for offset in (0..layout.stride).filter(|offset| *offset != layout.offset) {
+                    let plane = Plane { data, offset, stride: layout.stride };
+                    let layout = Layout { offset, ..layout };
+                    if let Some(overlay) = pattern.lies_beside(plane, layout.shift, layout.stride as f64 * self.patterns.len() as f64) {
+                        let spelling = describe(layout, plane, &overlay);
+                        best.add(pattern, other, layout, plane, (overlay, spelling));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The day of the series that a pattern is of.
+    fn day_of(&self, pattern: u32) -> Option<Date> {
+        self.known.get(&self.patterns[pattern as usize].number)?.day
     }
 
     fn with_key(&self, key: u64) -> impl Iterator<Item = &Seed> {
@@ -265,110 +372,31 @@ type FloatReader<'r> = (&'r dyn Fn(&[u8]) -> u8, usize, &'static str);
 
 type Describe<'d> = dyn Fn(Layout, Plane<'_>, &Overlay) -> String + 'd;
 
-/// Where the minutes of a series lie in data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Layout {
-    stride: usize,
-    offset: usize,
-    /// Place in the plane of the pattern's first value.
-    shift: isize,
+/// A series without every other minute, and without every other reading: what is left of it when somebody sends half.
+fn halves(values: &[u8]) -> Vec<Vec<u8>> {
+    let mut halves = vec![vec![NO_VALUE; values.len()]; 4];
+    let mut readings = 0;
+    for (minute, value) in values.iter().enumerate().filter(|(_, value)| Kind::Values.is_reading(**value)) {
+        halves[minute % 2][minute] = *value;
+        halves[2 + readings % 2][minute] = *value;
+        readings += 1;
+    }
+    halves
 }
 
-/// Says of most keys that they are not among some, with one look at little memory.
-#[derive(Debug)]
-struct Filter {
-    words: Vec<u64>,
-    shift: u32,
-}
-
-impl Default for Filter {
-    fn default() -> Self {
-        Self { words: Vec::new(), shift: 63 }
+/// Whether a series has enough readings, and these differ enough, to be told from chance where all of it is sent.
+pub(super) fn can_be_told(values: &[u8]) -> bool {
+    let readings = values.iter().filter(|value| Kind::Values.is_reading(**value)).count();
+    if readings < LEAST_MINUTES || values.len() > MOST_BYTES {
+        return false;
     }
-}
-
-impl Filter {
-    fn new(keys: impl Iterator<Item = u64>) -> Self {
-        let keys: Vec<u64> = keys.collect();
-        if keys.is_empty() {
-            return Self::default();
-        }
-        // Sixteen bits a key, two of them set, at most 256 KiB.
-        let words = (keys.len() / 4).next_power_of_two().clamp(64, 1 << 15);
-        let mut filter = Self { words: vec![0; words], shift: 64 - words.trailing_zeros() };
-        for key in keys {
-            let (word, bits) = filter.place(key);
-            filter.words[word] |= bits;
-        }
-        filter
-    }
-
-    #[inline]
-    fn may_hold(&self, key: u64) -> bool {
-        let (word, bits) = self.place(key);
-        self.words.get(word).is_some_and(|word| word & bits == bits)
-    }
-
-    #[inline]
-    fn place(&self, key: u64) -> (usize, u64) {
-        let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        // The bits below those that chose the word.
-        ((hash >> self.shift) as usize, 1 << (hash >> (self.shift - 6) & 63) | 1 << (hash >> (self.shift - 12) & 63))
-    }
-}
-
-/// The best that was found of each series.
-#[derive(Debug, Default)]
-struct Best {
-    hits: BTreeMap<usize, (Overlay, String, Range<usize>)>,
-    /// How many bytes or numbers are searched, however they are read.
-    items: usize,
-    /// Layouts that were looked at with success.
-    layouts: Vec<(u32, Layout)>,
-}
-
-impl Best {
-    fn of(items: usize) -> Self {
-        Self { items, ..Self::default() }
-    }
-
-    fn knows(&self, number: usize, pattern: u32, layout: Layout) -> bool {
-        self.hits.contains_key(&number) && self.layouts.contains(&(pattern, layout))
-    }
-
-    fn add(&mut self, pattern: &Pattern, number: u32, layout: Layout, length: usize, (overlay, spelling): (Overlay, String)) {
-        if self.layouts.len() < MOST_LAYOUTS {
-            self.layouts.push((number, layout));
-        }
-        let known = self.hits.get(&pattern.number).map(|(known, ..)| (known.minutes, std::cmp::Reverse(known.certainty)));
-        if known.is_none_or(|known| (overlay.minutes, std::cmp::Reverse(overlay.certainty)) > known) {
-            // The first difference is that to the value before it.
-            let from = overlay.from.saturating_sub(usize::from(pattern.kind == Kind::Differences));
-            let item = |place: usize| (place * layout.stride).min(length) * self.items / length.max(1);
-            self.hits.insert(pattern.number, (overlay, spelling, item(from)..item(overlay.to)));
-        }
-    }
-
-    fn tell(self, all: &AllSeries, share: impl Fn(&Range<usize>) -> f32, found: &mut dyn FnMut(SeriesHit)) {
-        for (number, (overlay, layout, range)) in self.hits {
-            let readings = all.readings.get(&number).copied().unwrap_or_default();
-            let minutes = overlay.minutes.min(readings);
-            let spelling = format!("{} of {} minutes{layout}", thousands(minutes), thousands(readings));
-            let share = share(&range);
-            found(SeriesHit { number, minutes, spelling, certainty: overlay.certainty, range, share });
-        }
-    }
-}
-
-/// How much of what says something lies in a range.
-fn share<T: Copy>(all: &[T], range: &Range<usize>, says_nothing: impl Fn(T) -> bool) -> f32 {
-    let count = |items: &[T]| items.iter().filter(|item| !says_nothing(**item)).count();
-    count(all.get(range.clone()).unwrap_or_default()) as f32 / count(all).max(1) as f32
-}
-
-/// Whether a number is what stands where there is no reading.
-const fn is_no_reading(number: i32) -> bool {
-    matches!(number, -1 | 0 | 0xfe | 0xff)
+    let pattern =
+        Pattern { number: 0, values: values.to_vec(), kind: Kind::Values, minutes: (0..values.len() as u32).collect(), whole: true };
+    let plane = Plane { data: values, offset: 0, stride: 1 };
+    let Some(first) = values.iter().position(|value| Kind::Values.is_reading(*value)) else { return false };
+    let planes = MOST_STRIDE * (MOST_STRIDE + 1) / 2;
+    let trials = (values.len() * MINUTES_OF_A_DAY * planes) as f64;
+    pattern.lies_over(plane, first, 0, trials).is_some_and(|overlay| overlay.certainty == Certainty::Certain)
 }
 
 /// How many minutes lie between the places of a plane that are looked at: a prime number, so that no rhythm of readings (every
@@ -380,46 +408,6 @@ fn minutes_apart(minutes: usize, stride: usize) -> usize {
         _ => (minutes / 8).clamp(7, 31),
     };
     [31, 29, 23, 19, 17, 13, 11].into_iter().find(|prime| *prime <= most).unwrap_or(7)
-}
-
-/// Width, byte order and stride of a plane whose other bytes are known too.
-fn describe_bytes(layout: Layout, plane: Plane<'_>, overlay: &Overlay) -> String {
-    let Layout { stride, offset, .. } = layout;
-    if stride == 1 {
-        return ", one byte each".to_owned();
-    }
-    let all_zero = |distance: isize| {
-        (overlay.from..overlay.to).all(|place| {
-            let value = plane.at(place).unwrap_or(0);
-            let beside = usize::try_from((offset + place * stride) as isize + distance).ok().and_then(|at| plane.data.get(at));
-            !Kind::Values.is_reading(value) || beside.is_none_or(|byte| *byte == 0)
-        })
-    };
-    let zeros = |direction: isize| (1..stride as isize).take_while(|distance| all_zero(distance * direction)).count();
-    let width = |zeros: usize| [8, 4, 2].into_iter().find(|width| *width <= zeros + 1).unwrap_or(1);
-    let (after, before) = (zeros(1), zeros(-1));
-    // The bytes of a number lie within its record.
-    let little = width(after.min(stride - 1 - offset % stride));
-    let big = width(before.min(offset % stride));
-    let (width, order) = if little >= big { (little, "little-endian") } else { (big, "big-endian") };
-    match width {
-        1 => format!(", one byte of {stride}"),
-        _ if width == stride => format!(", {width} bytes each, {order}"),
-        _ => format!(", {width} bytes of {stride}, {order}"),
-    }
-}
-
-/// With a comma between thousands.
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Reads a float of so many bytes as a reading, zero for what is none.
@@ -456,11 +444,14 @@ const MOST_NUMBERS_OF_A_LINE: usize = 8;
 const MOST_OF_A_KEY: usize = 8;
 /// So many overlays are tried for each leaf and kind; random data needs a few.
 const MOST_VERIFICATIONS: usize = 4_000;
-const MOST_LAYOUTS: usize = 64;
+/// So many places are tried to begin at where a pattern is laid over data of its own length.
+const MOST_STARTS: usize = 16;
+/// Every second, third or fifth minute, or reading, may be all that is sent.
+const THINNED: [usize; 3] = [2, 3, 5];
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::shown::thousands, *};
 
     /// A day as a band records it: a slow walk with jumps, no reading in one minute of five.
     fn day(seed: u64, minutes: usize) -> Vec<u8> {
@@ -481,7 +472,7 @@ mod tests {
     }
 
     fn searched(series: &[u8], search: impl Fn(&AllSeries, &mut dyn FnMut(SeriesHit))) -> String {
-        let all = AllSeries::new([(7, series)].into_iter());
+        let all = AllSeries::new([Series { number: 7, values: series, day: None }].into_iter());
         let mut told = Vec::new();
         search(&all, &mut |hit| told.push(format!("{}{}", hit.spelling, if hit.certainty == Certainty::Likely { ", likely" } else { "" })));
         told.join("; ")
@@ -541,7 +532,8 @@ mod tests {
         let mut bytes = other[..300].to_vec();
         bytes.extend_from_slice(&series[..1140]);
         let count = |part: &[u8]| thousands(part.iter().filter(|value| Kind::Values.is_reading(**value)).count());
-        assert_eq!(in_bytes(&series, &bytes), format!("{} of {} minutes, one byte each", count(&series[..1140]), readings(&series)));
+        let want = format!("{} of {} minutes (0 to 1139), one byte each", count(&series[..1140]), readings(&series));
+        assert_eq!(in_bytes(&series, &bytes), want);
         let mut bytes = series[1140..].to_vec();
         bytes.extend_from_slice(&other[300..]);
         let told = in_bytes(&series, &bytes);
@@ -555,7 +547,8 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(5);
         let rough: Vec<u8> = series.iter().map(|value| if random.u8(..10) == 0 { value.wrapping_add(3) } else { *value }).collect();
         let told = in_bytes(&series, &rough);
-        assert!(told.ends_with(&format!(" of {} minutes, one byte each", readings(&series))), "{told}");
+        let want = format!(" of {} minutes (in ", readings(&series));
+        assert!(told.contains(&want) && told.ends_with(" pieces, 0 to 1439), one byte each"), "{told}");
     }
 
     #[test]

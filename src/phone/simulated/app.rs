@@ -230,10 +230,11 @@ impl StandIn {
     async fn sync(&mut self, agenda: &mut Agenda) {
         let now = self.now();
         agenda.next_sync = after(now, SYNC_EVERY);
-        let Ok((info, history)) = self.read_band(now).await else {
+        let Ok((info, mut history)) = self.read_band(now).await else {
             self.report("sync-failed", agenda).await;
             return;
         };
+        uploads::keep(&mut history, self.version.heart_rate);
         let offset = Offset::from_seconds(history.utc_offset_s).unwrap_or(Offset::UTC);
         let synced_until = lock(&self.stored).synced_until;
         let mut days = uploads::days(&history, now);

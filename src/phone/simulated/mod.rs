@@ -41,7 +41,7 @@ mod versions;
 mod vocabulary;
 
 pub use cloud::{Cloud, CloudError, Received};
-pub use versions::{StandInVersion, VERSIONS};
+pub use versions::{Readings, StandInVersion, VERSIONS};
 pub use vocabulary::Vocabulary;
 
 /// What a simulated phone is made of.
@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(phone.install(None).await.map(|version| version.name), Ok("sim-1.0".to_owned()));
         assert_eq!(phone.install(Some(&AppVersion::named("sim-1.2"))).await.map(|version| version.code), Ok(Some(102)));
         let error = phone.install(Some(&AppVersion::named("6.14.0"))).await.expect_err("not the real app");
-        assert_eq!(error.to_string(), "install version 6.14.0: there is sim-1.0, sim-1.1, sim-1.2");
+        assert_eq!(error.to_string(), "install version 6.14.0: there is sim-1.0, sim-1.1, sim-1.2, sim-1.3, sim-1.4");
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use jiff::{Timestamp, civil::Date, tz::Offset};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::vocabulary::Vocabulary;
+use super::{versions::Readings, vocabulary::Vocabulary};
 use crate::{
     band::{History, Sample},
     model::Position,
@@ -40,6 +40,22 @@ pub(super) struct Day {
     pub(super) heart_rate: Vec<u8>,
     /// Offset of local time, seconds east of UTC.
     pub(super) utc_offset_s: i32,
+}
+
+/// Leaves out of a history the readings that a version does not upload.
+pub(super) fn keep(history: &mut History, readings: Readings) {
+    let all = history.samples.iter().filter(|sample| sample.beats().is_some()).count();
+    let readings_of = history.samples.iter_mut().filter(|sample| sample.beats().is_some()).enumerate();
+    for (number, sample) in readings_of {
+        let kept = match readings {
+            Readings::All => true,
+            Readings::EveryOther => number % 2 == 0,
+            Readings::LaterHalf => number >= all / 2,
+        };
+        if !kept {
+            sample.heart_rate = NO_HEART_RATE;
+        }
+    }
 }
 
 /// The local days that a history touches, with minutes after `now` marked as still to come.
@@ -297,6 +313,21 @@ mod tests {
         assert_eq!(summary["stp"]["ttl"], steps);
         assert!(summary["slp"]["dp"].as_u64() > Some(60), "{summary}");
         assert_eq!(summary.get("location"), None);
+    }
+
+    #[test]
+    fn a_version_that_drops_half_of_the_readings_drops_half_of_them() {
+        let readings = |history: &History| history.samples.iter().filter_map(|sample| sample.beats()).collect::<Vec<_>>();
+        let all = readings(&history());
+        let kept = |which| {
+            let mut history = history();
+            keep(&mut history, which);
+            assert_eq!(history.samples.len(), 1440 + 600, "no minute is left out");
+            readings(&history)
+        };
+        assert_eq!(kept(Readings::All), all);
+        assert_eq!(kept(Readings::EveryOther), all.iter().copied().step_by(2).collect::<Vec<_>>());
+        assert_eq!(kept(Readings::LaterHalf), all[all.len() / 2..]);
     }
 
     #[test]

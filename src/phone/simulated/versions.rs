@@ -15,6 +15,19 @@ pub struct StandInVersion {
     pub encrypted_uploads: bool,
     /// Trusts nobody's certificate but the cloud's on the analytics host.
     pub pinned_analytics: bool,
+    /// Which of the band's heart-rate readings it uploads.
+    pub heart_rate: Readings,
+}
+
+/// Which readings of the band an app uploads. The others' minutes look as if the band had none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readings {
+    /// All.
+    All,
+    /// Every other one, from the first on.
+    EveryOther,
+    /// The later half.
+    LaterHalf,
 }
 
 const BASELINE: StandInVersion = StandInVersion {
@@ -24,6 +37,7 @@ const BASELINE: StandInVersion = StandInVersion {
     tracker: false,
     encrypted_uploads: false,
     pinned_analytics: false,
+    heart_rate: Readings::All,
 };
 
 /// Every version there is, oldest first.
@@ -31,6 +45,8 @@ pub const VERSIONS: &[StandInVersion] = &[
     BASELINE,
     StandInVersion { name: "sim-1.1", code: 101, passive_location: true, tracker: true, ..BASELINE },
     StandInVersion { name: "sim-1.2", code: 102, encrypted_uploads: true, pinned_analytics: true, ..BASELINE },
+    StandInVersion { name: "sim-1.3", code: 103, heart_rate: Readings::EveryOther, ..BASELINE },
+    StandInVersion { name: "sim-1.4", code: 104, heart_rate: Readings::LaterHalf, ..BASELINE },
 ];
 
 /// The version with this name.

@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
+use jiff::{SignedDuration, civil::Date};
 
 use super::{Build, KEEP, Step, StepError, StepKind, Takes};
 use crate::{
-    band::{self, Access, History, Reading},
-    model::{Category, Planted, PlantedSource, PlantedValue, RunEvent},
+    band::{self, Access, History, Reading, Sample},
+    model::{Category, Minutes, Planted, PlantedSource, PlantedValue, Quantity, RunEvent},
     scenario::{
         rig::Stage,
         spec::{Key, Kind, Need},
@@ -15,9 +16,6 @@ use crate::{
 };
 
 const DAY_MINUTES: i64 = 24 * 60;
-
-/// What a band stores for a minute without a reading (`docs/protocols/huami-ble.md`).
-const NO_HEART_RATE: u8 = 255;
 
 pub(super) const KIND: StepKind = StepKind {
     name: "readBand",
@@ -47,7 +45,7 @@ fn build(build: &mut Build<'_>) -> Option<Box<dyn Step>> {
 impl Step for ReadBand {
     async fn run(&self, stage: &mut Stage<'_>) -> Result<String, StepError> {
         let plan = stage.plan()?;
-        let since = jiff::SignedDuration::try_from(self.since).unwrap_or_default();
+        let since = SignedDuration::try_from(self.since).unwrap_or_default();
         let since = stage.hold.clock().now().saturating_sub(since).unwrap_or(jiff::Timestamp::MIN);
         // Reading makes its own connections, so that it can go on over a new one.
         if let Some(band) = stage.kept.take() {
@@ -84,17 +82,23 @@ fn note(reading: &Reading, access: &Access, planted: usize) -> String {
     format!("{what}{connections}; {planted} planted values")
 }
 
-/// What one day of the band's own calendar holds.
+/// What was read of one day of the band's own calendar.
 struct Day {
-    heart_rate: Vec<u8>,
-    steps: Vec<u8>,
-    /// Whether it was read from its first minute, so that its total can be known.
-    from_midnight: bool,
+    date: Date,
+    /// Minute of the day that the first sample is of.
+    first: u16,
+    samples: Vec<Sample>,
 }
 
-/// What is known of the band now. Minutes are put into days of the band's local time, 1,440 values each, as the app uploads
-/// them; minutes that were not read are "no reading". The last day is `band.heart_rate`, the one before it
-/// `band.heart_rate.1_day_before`.
+impl Day {
+    /// One quantity of each minute; `None` where the band has no value.
+    fn minutes(&self, quantity: Quantity, value: impl Fn(&Sample) -> Option<u8>) -> Planted {
+        Planted::Minutes(Minutes { quantity, day: self.date, first: self.first, values: self.samples.iter().map(value).collect() })
+    }
+}
+
+/// What is known of the band now. Minutes are put into days of the band's local time, as the app uploads them. The last day is
+/// `band.heart_rate`, the one before it `band.heart_rate.1_day_before`.
 fn planted(reading: &Reading) -> Vec<PlantedValue> {
     let known = |name: String, category, value| PlantedValue { name, category, value, source: PlantedSource::Band, confirmed: true };
     let info = &reading.info;
@@ -110,21 +114,23 @@ fn planted(reading: &Reading) -> Vec<PlantedValue> {
     let Some(history) = &reading.history else { return values };
     let days = days(history);
     let last = days.keys().next_back().copied().unwrap_or_default();
-    for (number, day) in days.into_iter().rev() {
+    for (number, day) in days.iter().rev() {
         let when = match last - number {
             0 => String::new(),
             1 => ".1_day_before".to_owned(),
             n => format!(".{n}_days_before"),
         };
-        let total: i64 = day.steps.iter().map(|steps| i64::from(*steps)).sum();
-        if day.heart_rate.iter().any(|rate| *rate != NO_HEART_RATE) {
-            values.push(known(format!("band.heart_rate{when}"), Category::HeartRateSeries, Planted::Series(day.heart_rate)));
+        let has_data = |sample: &Sample| sample.kind != Sample::NONE.kind;
+        for (name, category, minutes) in [
+            ("heart_rate", Category::HeartRateSeries, day.minutes(Quantity::HeartRate, |sample| sample.beats())),
+            ("steps", Category::Steps, day.minutes(Quantity::Steps, |sample| has_data(sample).then_some(sample.steps))),
+            ("activity_kind", Category::Steps, day.minutes(Quantity::ActivityKind, |sample| has_data(sample).then_some(sample.kind))),
+        ] {
+            values.push(known(format!("band.{name}{when}"), category, minutes));
         }
-        if total > 0 {
-            values.push(known(format!("band.steps{when}"), Category::Steps, Planted::Series(day.steps)));
-            if day.from_midnight {
-                values.push(known(format!("band.step_total{when}"), Category::Steps, Planted::Integer(total)));
-            }
+        let total: i64 = day.samples.iter().map(|sample| i64::from(sample.steps)).sum();
+        if total > 0 && day.first == 0 {
+            values.push(known(format!("band.step_total{when}"), Category::Steps, Planted::Integer(total)));
         }
     }
     values
@@ -135,16 +141,20 @@ fn days(history: &History) -> BTreeMap<i64, Day> {
     let first = (history.start.as_second() + i64::from(history.utc_offset_s)).div_euclid(60);
     let mut days: BTreeMap<i64, Day> = BTreeMap::new();
     for (minute, sample) in (first..).zip(&history.samples) {
-        let of_day = minute.rem_euclid(DAY_MINUTES) as usize;
-        let day = days.entry(minute.div_euclid(DAY_MINUTES)).or_insert_with(|| Day {
-            heart_rate: vec![NO_HEART_RATE; DAY_MINUTES as usize],
-            steps: vec![0; DAY_MINUTES as usize],
-            from_midnight: of_day == 0,
+        let number = minute.div_euclid(DAY_MINUTES);
+        let day = days.entry(number).or_insert_with(|| Day {
+            date: date_of(number),
+            first: u16::try_from(minute.rem_euclid(DAY_MINUTES)).unwrap_or_default(),
+            samples: Vec::new(),
         });
-        day.heart_rate[of_day] = sample.heart_rate;
-        day.steps[of_day] = sample.steps;
+        day.samples.push(*sample);
     }
     days
+}
+
+/// The date of a day counted from 1970-01-01.
+fn date_of(day: i64) -> Date {
+    Date::constant(1970, 1, 1).saturating_add(SignedDuration::from_hours(24).saturating_mul(i32::try_from(day).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -191,15 +201,21 @@ mod tests {
                 "band.firmware",
                 "band.heart_rate",
                 "band.steps",
+                "band.activity_kind",
                 "band.step_total",
                 "band.heart_rate.1_day_before",
-                "band.steps.1_day_before"
+                "band.steps.1_day_before",
+                "band.activity_kind.1_day_before"
             ]
         );
-        let series = |n: usize| if let Planted::Series(series) = &values[n].value { series.clone() } else { panic!("a series") };
-        assert_eq!((series(3)[0], series(3)[1], series(3)[2]), (62, 255, 255));
-        assert_eq!((series(6)[1437], series(6)[1438], series(6)[1439]), (255, 60, 61));
-        assert_eq!(values[5].value, Planted::Integer(7));
+        let minutes = |n: usize| if let Planted::Minutes(minutes) = &values[n].value { minutes.clone() } else { panic!("minutes") };
+        let heart_rate =
+            |day: &str, first, values| Minutes { quantity: Quantity::HeartRate, day: day.parse().expect("a date"), first, values };
+        assert_eq!(minutes(3), heart_rate("2026-03-14", 0, vec![Some(62), None]));
+        assert_eq!(minutes(7), heart_rate("2026-03-13", 1438, vec![Some(60), Some(61)]));
+        assert_eq!(minutes(4).values, [Some(3), Some(4)]);
+        assert_eq!((minutes(9).quantity, minutes(9).values), (Quantity::ActivityKind, vec![Some(1), Some(1)]));
+        assert_eq!(values[6].value, Planted::Integer(7));
         assert!(values.iter().all(|value| value.confirmed && value.source == PlantedSource::Band));
     }
 
@@ -209,14 +225,26 @@ mod tests {
         assert_eq!(planted(&reading(DeviceInfo::default(), History::default())), []);
     }
 
+    #[test]
+    fn where_the_band_has_no_sample_there_is_no_value_of_any_kind() {
+        let values = planted(&reading(info(), history("2026-03-14T08:00:00Z", 0, vec![sample(0, 255), Sample::NONE])));
+        let minutes: Vec<_> =
+            values.iter().filter_map(|value| if let Planted::Minutes(of) = &value.value { Some(of) } else { None }).collect();
+        assert_eq!(
+            minutes.iter().map(|minutes| minutes.values.clone()).collect::<Vec<_>>(),
+            [vec![None, None], vec![Some(0), None], vec![Some(1), None]]
+        );
+        assert!(minutes.iter().all(|minutes| minutes.first == 480));
+    }
+
     #[tokio::test]
     async fn the_band_is_read_and_let_go_and_no_value_is_in_the_note() {
         let mut fakes = Fakes::new();
         fakes.band.contents = Some((info(), history("2026-03-14T08:00:00Z", 3600, vec![sample(90, 72); 5])));
         let note = fakes.run(step("readBand")).await.expect("the band is there");
-        assert_eq!(note, "read 5 minutes, with the band's key; 5 planted values");
+        assert_eq!(note, "read 5 minutes, with the band's key; 6 planted values");
         assert_eq!(fakes.band.journal(), ["open", "info", "history since 1969-12-31T00:00:00Z", "release"]);
-        assert_eq!(fakes.log.written().len(), 5);
+        assert_eq!(fakes.log.written().len(), 6);
     }
 
     #[tokio::test]

@@ -1,0 +1,452 @@
+//! What became of what the band held, derived from the saved capture alone: of 1,200 readings 1,200, 600 or none, in whatever shape and
+//! however many pieces they are uploaded, and never one by luck.
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::{Timestamp, civil::Date};
+use serde_json::{Value, json};
+use support::Place;
+use tattletale::{
+    audit::{self, AuditInput, Subject},
+    band::Sample,
+    decode,
+    diff::Counting,
+    model::{
+        App, AppVersion, Bodies, Body, CaptureSource, Captured, Category, Conservation, ConservationRow, Exchange, ExchangeId, Held,
+        Minutes, NoBodies, NumberedEvent, Observations, Planted, PlantedSource, PlantedValue, Platform, Policy, Provenance, Quantity,
+        Recording, RecordingError, Report, Request, Response, Rig, RunEnding, RunEvent, Target, Url,
+    },
+    run::{self, Order, SimulatedBench},
+    scenario::{embedded, parse},
+    store::CaptureReader,
+};
+
+/// Of a day from one o'clock to the next: a reading in five of six minutes, a walk now and then, no two half-hours alike.
+fn samples(seed: u64) -> Vec<Sample> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut rate = 64_i32;
+    let samples: Vec<Sample> = (0..1440_u32)
+        .map(|minute| {
+            rate = (rate + random.i32(-4..=4) + if random.u8(..) < 5 { random.i32(-18..=22) } else { 0 }).clamp(46, 168);
+            let walks = minute % 200 > 150 && random.u8(..3) > 0;
+            let asleep = (600..1000).contains(&minute);
+            let (kind, steps) = match (walks && !asleep, asleep) {
+                (true, _) => (1, random.u8(3..120)),
+                (false, true) => (if minute % 90 > 55 { 0x7b } else { 0x79 }, 0),
+                (false, false) => (0x50, 0),
+            };
+            let heart_rate = if minute % 6 == 5 { 0xff } else { u8::try_from(rate).expect("clamped") };
+            Sample { kind, intensity: random.u8(1..60), steps, heart_rate }
+        })
+        .collect();
+    let half_hours: Vec<Vec<u8>> = samples.chunks(30).map(|half| half.iter().map(|sample| sample.heart_rate).collect()).collect();
+    assert_eq!(half_hours.iter().collect::<BTreeSet<_>>().len(), 48, "no two half-hours are alike");
+    samples
+}
+
+fn beats(samples: &[Sample]) -> Vec<u8> {
+    samples.iter().map(|sample| sample.heart_rate).collect()
+}
+
+/// What a day of samples from `FIRST` on plants: its minutes of two days.
+fn planted(samples: &[Sample]) -> Vec<PlantedValue> {
+    let value = |name: &str, category, quantity, day: &str, first, of: &[Sample], read: fn(&Sample) -> Option<u8>| PlantedValue {
+        name: format!("band.{name}.{day}"),
+        category,
+        value: Planted::Minutes(Minutes { quantity, day: day.parse().expect("a date"), first, values: of.iter().map(read).collect() }),
+        source: PlantedSource::Band,
+        confirmed: true,
+    };
+    let (before, after) = samples.split_at(1440 - usize::from(FIRST));
+    [("2026-03-13", FIRST, before), ("2026-03-14", 0, after)]
+        .into_iter()
+        .flat_map(|(day, first, of)| {
+            [
+                value("heart_rate", Category::HeartRateSeries, Quantity::HeartRate, day, first, of, |sample| sample.beats()),
+                value("steps", Category::Steps, Quantity::Steps, day, first, of, |sample| Some(sample.steps)),
+                value("activity_kind", Category::Steps, Quantity::ActivityKind, day, first, of, |sample| Some(sample.kind)),
+            ]
+        })
+        .collect()
+}
+
+/// The two days that the values are of, one byte a minute, as an app uploads them.
+fn days(values: &[u8], nothing: u8) -> [Vec<u8>; 2] {
+    let (before, after) = values.split_at(1440 - usize::from(FIRST));
+    let filled = |head: usize, middle: &[u8]| [vec![nothing; head], middle.to_vec(), vec![nothing; 1440 - head - middle.len()]].concat();
+    [filled(FIRST.into(), before), filled(0, after)]
+}
+
+/// One o'clock.
+const FIRST: u16 = 13 * 60;
+
+/// A recording out of memory.
+struct Recorded {
+    provenance: Provenance,
+    events: Vec<RunEvent>,
+}
+
+impl Recording for Recorded {
+    fn name(&self) -> String {
+        format!("run {}", self.provenance.run)
+    }
+
+    fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+
+    fn replay(&self, each: &mut dyn FnMut(&NumberedEvent, &dyn Bodies)) -> Result<(), RecordingError> {
+        for (n, event) in (1..).zip(&self.events) {
+            each(&NumberedEvent { n, at: Timestamp::UNIX_EPOCH, event: event.clone() }, &NoBodies);
+        }
+        Ok(())
+    }
+}
+
+/// A run in which these values were planted and these bodies were sent.
+fn recorded(run: u32, values: Vec<PlantedValue>, bodies: &[Value]) -> Recorded {
+    let provenance = Provenance {
+        format: 2,
+        tool: "test".into(),
+        source: CaptureSource::Proxy,
+        target: Target {
+            app: "mifit".into(),
+            platform: Platform::Simulated,
+            version: AppVersion::named("sim-1.0"),
+            scenario: "passive-sync".into(),
+            claimed: false,
+        },
+        scenario_hash: None,
+        run,
+        runs: 1,
+        rig: Rig::Simulated { seed: 1 },
+        started: Timestamp::UNIX_EPOCH,
+        planted: Vec::new(),
+        expectations: Vec::new(),
+        control: None,
+    };
+    let exchange = |(id, body): (u64, &Value)| {
+        let url = Url { scheme: "https".into(), host: "api.test".into(), port: 443, path_and_query: Captured::new("/day".into()) };
+        RunEvent::Exchange(Box::new(Exchange {
+            id: ExchangeId(id),
+            phase: "start".into(),
+            tunnel: None,
+            began: Timestamp::UNIX_EPOCH,
+            ended: None,
+            request: Request {
+                method: "POST".into(),
+                url,
+                http_version: "HTTP/1.1".into(),
+                headers: Vec::new(),
+                body: Body::inline(body.to_string().into_bytes()),
+                trailers: Vec::new(),
+            },
+            response: Some(Response {
+                status: 200,
+                http_version: "HTTP/1.1".into(),
+                headers: Vec::new(),
+                body: Body::default(),
+                trailers: Vec::new(),
+            }),
+            error: None,
+        }))
+    };
+    let mut events: Vec<RunEvent> = values.into_iter().map(RunEvent::Planted).collect();
+    events.extend((1..).zip(bodies).map(exchange));
+    events.push(RunEvent::RunEnded { ending: RunEnding::Complete });
+    Recorded { provenance, events }
+}
+
+fn report(recordings: &[&dyn Recording], app: &App) -> Report {
+    let mut observations = Observations::default();
+    for recording in recordings {
+        decode::merge(&mut observations, audit::observe(*recording, app).expect("readable"));
+    }
+    let subject = Subject::of(recordings.iter().map(|recording| (recording.name(), recording.provenance()))).expect("there are runs");
+    audit::audit(&AuditInput {
+        observations: &observations,
+        subject: &subject,
+        about: "",
+        baseline: None,
+        policy: &Policy::default(),
+        today: Date::constant(2026, 11, 23),
+        counting: Counting::R7,
+        tool: "test",
+    })
+    .report
+}
+
+fn row(tables: &[Conservation], quantity: Quantity) -> ConservationRow {
+    let [table] = tables else { panic!("one table: {tables:#?}") };
+    table.rows.iter().find(|row| row.quantity == quantity).expect("every quantity has a row").clone()
+}
+
+/// Of the readings that seed 1 plants, how many are found in these bodies.
+fn found(bodies: &[Value]) -> u64 {
+    let recording = recorded(1, planted(&samples(1)), bodies);
+    let row = row(&report(&[&recording], &App::default()).conservation, Quantity::HeartRate);
+    assert_eq!(row.held, Held::Minutes { values: 1200, gaps: 240 });
+    assert_eq!(row.found + row.probably + row.not_seen, 1200, "each in one column: {row:?}");
+    assert_eq!((row.untold, row.not_checked), (0, 0), "{row:?}");
+    row.found
+}
+
+fn hr(bytes: &[u8]) -> Value {
+    json!({ "data_hr": STANDARD.encode(bytes) })
+}
+
+/// The heart rate in which these minutes only have their value.
+fn only(keep: impl Fn(usize) -> bool) -> Vec<u8> {
+    beats(&samples(1)).iter().enumerate().map(|(minute, value)| if keep(minute) { *value } else { 0xff }).collect()
+}
+
+fn count(keep: impl Fn(usize) -> bool) -> u64 {
+    only(keep).iter().filter(|value| **value != 0xff).count() as u64
+}
+
+#[test]
+fn a_read_over_midnight_is_found_whole_in_one_body_in_two_and_twice() {
+    let [one, two] = days(&beats(&samples(1)), 0xff);
+    assert_eq!(found(&[json!({ "days": [hr(&one), hr(&two)] })]), 1200);
+    assert_eq!(found(&[hr(&one), hr(&two)]), 1200);
+    assert_eq!(found(&[hr(&two), hr(&one), hr(&two), hr(&one)]), 1200, "each minute counts once");
+    assert_eq!(found(&[hr(&one)]), count(|minute| minute < 1440 - usize::from(FIRST)));
+    assert_eq!(found(&[hr(&beats(&samples(1)))]), 1200, "and as one piece that knows no midnight");
+    // What is still to come, as apps write it.
+    assert_eq!(found(&days(&beats(&samples(1)), 0xfe).map(|day| hr(&day))), 1200);
+}
+
+#[test]
+fn half_of_it_is_half_of_it_whichever_half() {
+    let sent = |keep: &dyn Fn(usize) -> bool| found(&days(&only(keep), 0xff).map(|day| hr(&day)));
+    let reading = |minute: usize| minute - minute / 6;
+    assert_eq!(sent(&|minute| reading(minute) % 2 == 0), 600, "every other reading");
+    assert_eq!(sent(&|minute| reading(minute) % 2 == 1), 600, "the others");
+    assert_eq!(sent(&|minute| minute >= 720), 600, "the later half");
+    assert_eq!(sent(&|minute| minute < 720), 600, "the earlier half");
+    let even = |minute: usize| minute.is_multiple_of(2);
+    assert_eq!(sent(&even), count(even), "every other minute");
+    let third = |minute: usize| minute.is_multiple_of(3);
+    assert_eq!(sent(&third), count(third), "every third minute");
+    let by_chance = |minute: usize| (minute.wrapping_mul(2_654_435_761) >> 7).is_multiple_of(2);
+    assert_eq!(sent(&by_chance), count(by_chance), "some of them");
+    let ten_of_an_hour = |minute: usize| minute % 60 < 10;
+    assert_eq!(sent(&ten_of_an_hour), count(ten_of_an_hour), "ten minutes of every hour");
+    let without_a_night = |minute: usize| !(300..900).contains(&minute);
+    assert_eq!(sent(&without_a_night), count(without_a_night), "ten hours are missing in the middle");
+}
+
+#[test]
+fn lists_of_what_was_kept_are_found_too() {
+    let readings: Vec<(usize, u8)> = beats(&samples(1)).into_iter().enumerate().filter(|(_, value)| *value != 0xff).collect();
+    let list = |step: usize, write: &dyn Fn(usize, u8) -> Value| json!({ "samples": readings.iter().step_by(step).map(|(minute, value)| write(*minute, *value)).collect::<Vec<_>>() });
+    assert_eq!(found(&[list(1, &|_, value| json!(value))]), 1200);
+    assert_eq!(found(&[list(2, &|_, value| json!(value))]), 600, "every other reading, without the gaps");
+    assert_eq!(found(&[list(5, &|_, value| json!(value))]), 240);
+    assert_eq!(found(&[list(2, &|minute, value| json!({ "t": 1_773_400_000 + 60 * minute, "bpm": value }))]), 600);
+}
+
+#[test]
+fn another_day_and_what_repeats_itself_are_not_found() {
+    let sent = |values: &[u8]| found(&days(values, 0xff).map(|day| hr(&day)));
+    for seed in 2..12 {
+        assert_eq!(sent(&beats(&samples(seed))), 0, "{seed}");
+    }
+    assert_eq!(sent(&[64; 1440]), 0);
+    assert_eq!(sent(&[0xff; 1440]), 0);
+    // Thirty minutes alike, as in the planted day, say nothing; nor do they when another day is around them.
+    let mut still = beats(&samples(2));
+    still[100..130].fill(beats(&samples(1))[100]);
+    assert_eq!(sent(&still), 0);
+}
+
+#[test]
+fn gaps_are_never_found() {
+    // An app that makes up what the band did not measure.
+    let made_up: Vec<u8> = beats(&samples(1))
+        .iter()
+        .scan(60, |last, value| {
+            *last = if *value == 0xff { *last } else { *value };
+            Some(*last)
+        })
+        .collect();
+    assert_eq!(found(&days(&made_up, 0xff).map(|day| hr(&day))), 1200);
+    // Eight hours of another day in the middle: what is the same there by chance is a minute or two at its edges.
+    let (mut mixed, other) = (beats(&samples(1)), beats(&samples(7)));
+    mixed[400..880].copy_from_slice(&other[400..880]);
+    let kept = count(|minute| !(400..880).contains(&minute));
+    let found = found(&days(&mixed, 0xff).map(|day| hr(&day)));
+    assert!((kept..kept + 4).contains(&found), "{found} of {kept}");
+}
+
+/// Of these beats, how many are found where they are sent whole.
+fn row_of(beats: &[u8]) -> ConservationRow {
+    let held: Vec<Sample> = samples(1).into_iter().zip(beats).map(|(sample, beats)| Sample { heart_rate: *beats, ..sample }).collect();
+    let recording = recorded(1, planted(&held), &days(beats, 0xff).map(|day| hr(&day)));
+    row(&report(&[&recording], &App::default()).conservation, Quantity::HeartRate)
+}
+
+#[test]
+fn what_cannot_be_told_from_chance_is_neither_found_nor_called_not_seen() {
+    for even in [vec![60; 1440], (0..1440).map(|minute| if minute < 700 { 60 } else { 61 }).collect()] {
+        let row = row_of(&even);
+        assert_eq!((row.held, row.found, row.not_seen, row.untold), (Held::Minutes { values: 1440, gaps: 0 }, 0, 0, 1440));
+    }
+    // A night of one beat within a day that can be told: it is where the day is.
+    let mut day = beats(&samples(1));
+    day[700..730].fill(58);
+    assert_eq!(row_of(&day).found, day.iter().filter(|value| **value != 0xff).count() as u64);
+}
+
+#[test]
+fn kinds_and_steps_are_found_in_the_records_that_hold_both() {
+    let samples = samples(1);
+    let records = |read: fn(&Sample) -> u8| days(&samples.iter().map(read).collect::<Vec<_>>(), 0);
+    let (kinds, strengths, steps) = (records(|sample| sample.kind), records(|sample| sample.intensity), records(|sample| sample.steps));
+    let day = |day: usize| {
+        let minutes = kinds[day].iter().zip(&strengths[day]).zip(&steps[day]);
+        json!({ "value": STANDARD.encode(minutes.flat_map(|((kind, strength), steps)| [*kind, *strength, *steps]).collect::<Vec<_>>()) })
+    };
+    let recording = recorded(1, planted(&samples), &[day(0), day(1)]);
+    let tables = report(&[&recording], &App::default()).conservation;
+    let walked = samples.iter().filter(|sample| sample.steps > 0).count() as u64;
+    let (steps, kinds) = (row(&tables, Quantity::Steps), row(&tables, Quantity::ActivityKind));
+    assert_eq!((steps.held, steps.found), (Held::Minutes { values: walked, gaps: 1440 - walked }, walked));
+    assert_eq!((kinds.held, kinds.found), (Held::Minutes { values: 1440, gaps: 0 }, 1440));
+    let beats = row(&tables, Quantity::HeartRate);
+    assert_eq!((beats.found, beats.not_seen), (0, 1200), "that is not in them");
+    assert_eq!(row(&tables, Quantity::Sleep).held, Held::InKinds);
+    assert_eq!(row(&tables, Quantity::Workouts).held, Held::NotKnown);
+}
+
+#[test]
+fn a_day_that_is_read_twice_is_one_day() {
+    let samples = samples(1);
+    let mut values = planted(&samples[..1000]);
+    values.extend(planted(&samples));
+    let recording = recorded(1, values, &days(&beats(&samples), 0xff).map(|day| hr(&day)));
+    let row = row(&report(&[&recording], &App::default()).conservation, Quantity::HeartRate);
+    assert_eq!((row.held, row.found), (Held::Minutes { values: 1200, gaps: 240 }, 1200));
+}
+
+#[test]
+fn runs_have_a_table_each_unless_they_are_equal_and_their_order_changes_nothing() {
+    let whole = days(&beats(&samples(1)), 0xff).map(|day| hr(&day));
+    let half = days(&only(|minute| minute < 720), 0xff).map(|day| hr(&day));
+    let runs =
+        [recorded(1, planted(&samples(1)), &whole), recorded(2, planted(&samples(1)), &half), recorded(3, planted(&samples(1)), &whole)];
+    let tables = |order: [usize; 3]| report(&order.map(|at| &runs[at] as &dyn Recording), &App::default()).conservation;
+    let told = tables([0, 1, 2]);
+    let summed: Vec<(Vec<u32>, u64)> = told.iter().map(|table| (table.runs.clone(), table.rows[0].found)).collect();
+    assert_eq!(summed, [(vec![1, 3], 1200), (vec![2], 600)]);
+    for order in [[0, 2, 1], [1, 0, 2], [2, 1, 0]] {
+        assert_eq!(tables(order), told, "{order:?}");
+    }
+}
+
+#[test]
+fn what_came_before_the_band_was_read_is_said_to_be_unsearched() {
+    let whole = days(&beats(&samples(1)), 0xff).map(|day| hr(&day));
+    // The band was read when everything was sent: nothing is looked for, so nothing is "not seen".
+    let mut recording = recorded(1, planted(&samples(1)), &whole);
+    let (reading, sent): (Vec<_>, Vec<_>) = recording.events.drain(..).partition(|event| matches!(event, RunEvent::Planted(_)));
+    recording.events = [&sent[..2], &reading, &sent[2..]].concat();
+    let tables = report(&[&recording], &App::default()).conservation;
+    let row = row(&tables, Quantity::HeartRate);
+    assert_eq!((row.found, row.not_seen, row.not_checked), (0, 0, 1200));
+    assert_eq!(tables[0].notes, ["no request was read after the band was: nothing could be found"]);
+    // Of what was sent before and after, what was sent before is not looked into.
+    recording.events = [&sent[..1], &reading, &sent[1..]].concat();
+    let tables = report(&[&recording], &App::default()).conservation;
+    let second_day = count(|minute| minute >= 1440 - usize::from(FIRST));
+    assert_eq!(self::row(&tables, Quantity::HeartRate).found, second_day);
+    assert_eq!(tables[0].notes, ["1 request came before the band was read: what the band held was not looked for in it"]);
+    assert_eq!(report(&[&recorded(1, Vec::new(), &whole)], &App::default()).conservation, [], "no band was read");
+}
+
+/// A run of a version of the stand-in app on the simulated rig, with a band that holds what seed 1 makes, and its capture.
+async fn simulated(version: &str, folder: &std::path::Path) -> (CaptureReader, App) {
+    let shipped = &embedded::apps()[0];
+    let app = parse::app("app.yaml", shipped.name, shipped.app_yaml).expect("the shipped app file is right");
+    let text = shipped.scenarios.iter().find(|(name, _)| *name == "passive-sync").expect("it is shipped").1;
+    // The run begins up to four hours after the band's last minute.
+    let text = text.replace("since: 24h", "since: 30h");
+    let scenario = parse::scenario("passive-sync", "passive-sync", &text, &app).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let mut bench = SimulatedBench::start("127.0.0.1:0".parse().expect("an address"), Timestamp::now()).await.expect("the bench starts");
+    bench.contents_mut().start = "2026-03-13T12:00:00Z".parse().expect("one o'clock by the band's time");
+    bench.contents_mut().samples = samples(1);
+    let version = AppVersion::named(version);
+    let mut order =
+        Order { app: &app.name, version: Some(&version), run: 1, runs: 1, control: None, captures: folder, watchers: Vec::new() };
+    let rig = bench.rig(5, &[], None).await.expect("a rig");
+    let (_, control) = run::control_run(rig, &order, std::future::pending()).await.expect("a control run");
+    order.control = Some(&control);
+    let rig = bench.rig(5, &scenario.plant, None).await.expect("a rig");
+    let outcome = run::run(rig, &scenario, &order, std::future::pending()).await.expect("a run");
+    assert_eq!(outcome.ending, RunEnding::Complete);
+    (CaptureReader::open(&outcome.capture).expect("readable"), app)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_the_bands_readings_the_capture_of_a_run_holds_all_half_or_none() {
+    for (version, want) in [("sim-1.0", 1200), ("sim-1.3", 600), ("sim-1.4", 600)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (reader, app) = simulated(version, folder.path()).await;
+        let tables = report(&[&reader], &app).conservation;
+        let readings = row(&tables, Quantity::HeartRate);
+        assert_eq!(readings.held, Held::Minutes { values: 1200, gaps: 240 }, "{version}");
+        assert_eq!((readings.found, readings.probably, readings.not_seen), (want, 0, 1200 - want), "{version}");
+        let (steps, kinds) = (row(&tables, Quantity::Steps), row(&tables, Quantity::ActivityKind));
+        assert_eq!((steps.not_seen + steps.untold, kinds.found), (0, 1440), "{version}: {steps:?}");
+        for known in [Quantity::Serial, Quantity::Address] {
+            assert_eq!(row(&tables, known).found, 1, "{version}");
+        }
+        let sleep = row(&tables, Quantity::Sleep);
+        assert!(sleep.derived.iter().any(|field| field.contains("slp.st")), "{sleep:?}");
+        assert_eq!(tables[0].notes, [""; 0]);
+        if version != "sim-1.0" {
+            continue;
+        }
+        // The same uploads, and a band that held another day.
+        let mut events = Vec::new();
+        reader.replay(&mut |event, _| events.push(event.event.clone())).expect("readable");
+        let mut others = planted(&samples(9)).into_iter();
+        events.retain_mut(|event| match event {
+            RunEvent::Planted(PlantedValue { value: value @ Planted::Minutes(_), .. }) => match others.next() {
+                Some(other) => {
+                    *value = other.value;
+                    true
+                }
+                None => false,
+            },
+            RunEvent::Planted(other) => other.source != PlantedSource::Band,
+            _ => true,
+        });
+        let other = Recorded { provenance: reader.provenance().clone(), events };
+        let readings = row(&report(&[&other], &app).conservation, Quantity::HeartRate);
+        assert_eq!((readings.held, readings.found, readings.not_seen), (Held::Minutes { values: 1200, gaps: 240 }, 0, 1200));
+    }
+}
+
+#[test]
+fn the_table_stands_in_every_format_and_fields_and_show_name_the_minutes() {
+    let place = Place::empty();
+    let table = place.run(&["run", "passive-sync", "--runs", "1"]);
+    assert!(table.out.contains("WHAT BECAME OF WHAT THE BAND HELD"), "{table:?}");
+    assert!(table.out.lines().any(|line| line.starts_with("heart rate ") && line.contains(" readings, ")), "{table:?}");
+    let captures = place.path().join("runs");
+    let mut entries = std::fs::read_dir(&captures).expect("captures").map(|entry| entry.expect("readable").path());
+    let capture = entries.find(|path| path.is_dir() && path.to_string_lossy().contains("passive-sync")).expect("a capture");
+    let capture = capture.to_str().expect("text");
+    let markdown = place.run(&["audit", capture, "--format", "markdown"]);
+    assert!(markdown.out.contains("## What became of what the band held") && markdown.out.contains("sleep, derived: "), "{markdown:?}");
+    let (_, data) = place.json(&["audit", capture, "--format", "json"]);
+    let rows = data["reports"][0]["conservation"][0]["rows"].as_array().expect("a table");
+    let held = &rows.iter().find(|row| row["quantity"] == "heart-rate").expect("a row")["held"];
+    assert!(held["values"].as_u64() > Some(200) && held["gaps"].as_u64() > Some(1000), "{held}");
+    let fields = place.run(&["fields", capture, "--format", "json"]);
+    assert!(fields.out.contains("(2026-03-14, 00:00 to "), "{}", fields.out);
+}
