@@ -126,10 +126,11 @@ async fn a_link_that_breaks_in_a_fetch_loses_no_minute_and_doubles_none() {
     assert_eq!(reading.connections, 2);
     check(&reading.history.expect("it was read with the key"), since, &contents);
 
+    // Of all requests those for activity, as minutes after the first minute.
     let requests: Vec<i64> = lab
         .written()
         .iter()
-        .filter(|(characteristic, value)| *characteristic == FETCH_CONTROL && value.first() == Some(&0x01))
+        .filter(|(characteristic, value)| *characteristic == FETCH_CONTROL && value.starts_with(&[0x01, 0x01]))
         .map(|(_, value)| BandTime::from_short(&value[2..]).and_then(BandTime::timestamp).expect("a time"))
         .map(|time| (time.as_second() - since.as_second()) / 60)
         .collect();

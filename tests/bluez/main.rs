@@ -2,6 +2,7 @@
 //! against the real stack is the lab's. The edges are numbered as in `docs/protocols/bluez.md`.
 #![cfg(target_os = "linux")]
 
+mod bands;
 mod bus;
 mod commands;
 mod connecting;

@@ -1,6 +1,7 @@
 //! The Huami family, whose bands speak one protocol in dialects: Xiaomi's Mi Bands and Amazfit's first watches. `profile` is the
 //! table of its models. Bytes and types meet in pure functions, one file a subject (`authentication`, `handshake` over `curve` and
-//! `chunks`, `fetch`, `sensors`, `sport`, `time`, `advertisement`); `driver` holds a conversation as the central, `simulator` is
+//! `chunks`, `fetch`, `sensors`, `settings`, `sport`, `time`,
+//! `advertisement`); `driver` holds a conversation as the central, `simulator` is
 //! the band itself, and these two share nothing else. Where each byte was learned: `docs/protocols/huami-ble.md`.
 
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ pub mod fetch;
 pub mod handshake;
 pub mod profile;
 pub mod sensors;
+pub mod settings;
 pub mod sport;
 pub mod time;
 

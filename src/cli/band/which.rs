@@ -241,7 +241,7 @@ pub(super) fn failed(plan: &BandPlan, error: &BandError) -> Failure {
 
 /// Why nothing could be heard, and what to do.
 pub(super) fn deaf(error: &BandError) -> Failure {
-    Failure::instrument(format!("listen for bands: failed to {error}"), "")
+    Failure::instrument(error.to_string(), "")
 }
 
 fn adapter_of(text: &str) -> Result<String, String> {

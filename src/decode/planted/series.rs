@@ -375,11 +375,10 @@ type Describe<'d> = dyn Fn(Layout, Plane<'_>, &Overlay) -> String + 'd;
 /// A series without every other minute, and without every other reading: what is left of it when somebody sends half.
 fn halves(values: &[u8]) -> Vec<Vec<u8>> {
     let mut halves = vec![vec![NO_VALUE; values.len()]; 4];
-    let mut readings = 0;
-    for (minute, value) in values.iter().enumerate().filter(|(_, value)| Kind::Values.is_reading(**value)) {
+    let readings = values.iter().enumerate().filter(|(_, value)| Kind::Values.is_reading(**value));
+    for (number, (minute, value)) in readings.enumerate() {
         halves[minute % 2][minute] = *value;
-        halves[2 + readings % 2][minute] = *value;
-        readings += 1;
+        halves[2 + number % 2][minute] = *value;
     }
     halves
 }

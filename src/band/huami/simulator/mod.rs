@@ -18,6 +18,7 @@ use super::{
     chunks::Assembly,
     curve::PRIVATE_BYTES,
     sensors,
+    settings::{self, Wearer},
     time::BandTime,
 };
 use crate::{
@@ -70,6 +71,8 @@ pub struct SimulatedBand {
     pub journal: Vec<JournalEntry>,
     /// How full it is.
     pub battery: Battery,
+    /// Who wears it, as an app told it.
+    pub wearer: Option<Wearer>,
     session: Option<Session>,
     /// Challenges given so far: each connection gets another nonce.
     challenges: u64,
@@ -197,6 +200,7 @@ impl SimulatedBand {
             faults_left: None,
             journal: Vec::new(),
             battery: Battery { level: 87, charging: Some(false) },
+            wearer: None,
             session: None,
             challenges: 0,
             dropped: 0,
@@ -413,6 +417,7 @@ impl Peripheral for SimulatedBand {
                 }
             }
             own::HEART_RATE_CONTROL => self.heart_rate_control(value, now),
+            own::USER_SETTINGS => self.wearer = settings::wearer(value).or(self.wearer.take()),
             // Every setting is taken and forgotten, which is enough for the apps.
             own::CONFIGURATION => match *value {
                 [0x06, setting, ..] => self.notify(own::CONFIGURATION, &[0x10, 0x06, setting, 0x00, 0x01], now),
