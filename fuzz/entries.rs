@@ -70,7 +70,7 @@ pub(crate) fn exchange(data: &[u8]) {
     let mut observer = Observer::new(&app, &provenance());
     for event in [
         RunEvent::PhaseBegan { name: "sync".into(), explains: Vec::new() },
-        RunEvent::ExchangeBegan { id: exchange.id, method: method.into(), host: "api.test".into() },
+        RunEvent::ExchangeBegan { id: exchange.id, method: method.into(), host: "api.test".into(), tunnel: None },
         RunEvent::Exchange(Box::new(exchange)),
         RunEvent::RunEnded { ending: RunEnding::Complete },
     ] {

@@ -139,8 +139,11 @@ impl<'a> Observer<'a> {
     /// Takes one event in. Bodies that are not inline are read through `bodies`.
     pub fn absorb(&mut self, event: &RunEvent, bodies: &dyn Bodies) {
         match event {
-            RunEvent::ExchangeBegan { id, host, .. } => {
+            RunEvent::ExchangeBegan { id, host, tunnel, .. } => {
                 self.in_flight.insert(*id, host.clone());
+                if let Some(tunnel) = tunnel {
+                    self.tunnels.named(*tunnel, host);
+                }
             }
             RunEvent::Exchange(exchange) => {
                 self.in_flight.remove(&exchange.id);

@@ -729,7 +729,7 @@ fn gaps_become_blind_spots() {
         tunnel("new.test", TunnelOutcome::ClosedWithoutRequest),
         tunnel("api-mifit-de.huami.test", TunnelOutcome::Read { requests: 3 }),
         tunnel("phone.test", TunnelOutcome::PassedThrough),
-        RunEvent::ExchangeBegan { id: ExchangeId(30), method: "GET".into(), host: "lost.test".into() },
+        RunEvent::ExchangeBegan { id: ExchangeId(30), method: "GET".into(), host: "lost.test".into(), tunnel: None },
         RunEvent::TunnelBegan { id: TunnelId(40), phase: "sync".into(), host: "open.test".into(), port: 443 },
         RunEvent::TunnelBegan { id: TunnelId(1), phase: "sync".into(), host: "phone.test".into(), port: 443 },
         tunnel("phone.test", TunnelOutcome::PassedThrough),

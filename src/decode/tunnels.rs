@@ -94,13 +94,18 @@ impl Tunnels {
         self.open.insert(id, OpenTunnel { phase: phase.to_owned(), host: host.to_ascii_lowercase(), read: false });
     }
 
-    /// A request in one was read, which names the host where the CONNECT gave only an address.
+    /// A request in one was read to its end.
     pub(super) fn carried(&mut self, id: TunnelId, host: &str) {
+        self.named(id, host);
         if let Some(open) = self.open.get_mut(&id) {
             open.read = true;
-            if is_address(&open.host) {
-                open.host = host.to_ascii_lowercase();
-            }
+        }
+    }
+
+    /// A request in one has begun, which names the host where the CONNECT gave only an address.
+    pub(super) fn named(&mut self, id: TunnelId, host: &str) {
+        if let Some(open) = self.open.get_mut(&id).filter(|open| is_address(&open.host)) {
+            open.host = host.to_ascii_lowercase();
         }
     }
 
@@ -691,7 +696,7 @@ mod tests {
     fn a_connection_to_an_address_that_broke_off_bears_the_name_its_request_gave() {
         let mut all = Tunnels::default();
         all.began(TunnelId(1), "sync", "192.0.2.7");
-        all.carried(TunnelId(1), "H.test");
+        all.named(TunnelId(1), "H.test");
         let (mut hosts, mut spots) = (BTreeMap::new(), BlindSpots::default());
         all.finish(1, &mut hosts, &mut spots, |_| Origin::App, str::to_owned, str::to_owned);
         assert_eq!(hosts.into_keys().collect::<Vec<_>>(), ["h.test"]);

@@ -30,6 +30,9 @@ pub enum RunEvent {
         method: String,
         /// Host.
         host: String,
+        /// The tunnel it came through. Captures of before this was told, and imports, say nothing here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tunnel: Option<TunnelId>,
     },
     /// An exchange is over.
     Exchange(Box<Exchange>),

@@ -40,12 +40,13 @@ const UNSCRIPTED: &str = "unscripted";
 const UNFINISHED: &str = "the run ended before it was over";
 
 /// What was written reaches the operating system after so long at the latest; from then on nothing but a crash of the whole
-/// machine loses it. With the queue's few milliseconds and the moment until a busy machine lets the writer run, `kill -9` loses
-/// what finished in the last 50 ms at most.
+/// machine loses it. What an app was answered to the end is there before the app has the end, so that `kill -9` loses what was in
+/// flight, however late the writer is; of a connection that stays open what passed in the last 50 ms, if the machine lets the writer
+/// run.
 const FLUSH_AFTER: Duration = Duration::from_millis(10);
 
 /// The writer wakes up once in so long at most, and then does all that there is: to be woken for each of ten thousand events a
-/// second would cost the proxy more than recording them.
+/// second would cost the proxy more than recording them. Only when everybody waits for it, it is woken at once.
 const PACE: Duration = Duration::from_millis(1);
 
 /// Whoever asks what was seen waits so long at most for what is still in the queue.
@@ -260,13 +261,14 @@ impl Writer {
                     let mut next = event;
                     while let Some(event) = next {
                         self.take_traffic(event)?;
-                        self.flush_in_time()?;
+                        self.flush_in_time(traffic)?;
                         next = traffic.ready();
                     }
                     // Nothing is left to collect: once in a pace, a line more for the operating system costs next to nothing.
                     self.flush()?;
+                    traffic.kept();
                     if traffic_open && let Some(rest) = PACE.checked_sub(woken.elapsed()) {
-                        std::thread::sleep(rest);
+                        traffic.pause(rest);
                     }
                 }
                 note = notes.recv(), if notes_open => match note {
@@ -319,7 +321,7 @@ impl Writer {
         }
         match event {
             TrafficEvent::Began { id, tunnel, at, method, url, http_version, headers } => {
-                self.write(at, RunEvent::ExchangeBegan { id, method: method.clone(), host: url.host.clone() })?;
+                self.write(at, RunEvent::ExchangeBegan { id, method: method.clone(), host: url.host.clone(), tunnel })?;
                 let seen = SeenRequest {
                     id,
                     method: method.clone(),
@@ -442,8 +444,13 @@ impl Writer {
         Ok(())
     }
 
-    fn flush_in_time(&mut self) -> Result<(), StoreError> {
-        if self.unflushed.is_some_and(|since| since.elapsed() >= FLUSH_AFTER) { self.flush() } else { Ok(()) }
+    fn flush_in_time(&mut self, traffic: &mut TrafficReceiver) -> Result<(), StoreError> {
+        let after = if traffic.is_awaited() { PACE } else { FLUSH_AFTER };
+        if self.unflushed.is_some_and(|since| since.elapsed() >= after) {
+            self.flush()?;
+            traffic.kept();
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {

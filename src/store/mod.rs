@@ -133,10 +133,20 @@ impl StoreError {
         }
     }
 
+    /// Whether this program has as many files and connections open as it may. That passes when some are closed.
+    pub(crate) fn lacks_descriptors(&self) -> bool {
+        matches!(self, Self::Io { problem, .. } if is_lack_of_descriptors(problem))
+    }
+
     /// Whether a person named or wrote a wrong file, as opposed to an instrument (the disk) that failed.
     pub fn is_wrong_file(&self) -> bool {
         !matches!(self, Self::Full { .. } | Self::Gone { .. }) && !matches!(self, Self::Io { action: "write" | "remove", .. })
     }
+}
+
+/// Whether the system gives no more file descriptors for now: to this program (`EMFILE`), or to any (`ENFILE`).
+fn is_lack_of_descriptors(problem: &io::Error) -> bool {
+    cfg!(unix) && matches!(problem.raw_os_error(), Some(23 | 24))
 }
 
 /// Creates a folder that only its owner may enter, and the folders above it as they come.

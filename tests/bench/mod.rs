@@ -101,7 +101,7 @@ impl Bench {
 
     /// The same for clients that speak SOCKS5, and leave names to the proxy.
     pub(crate) fn socks(&self) -> String {
-        format!("socks5h://{}", self.proxy.socks_address().expect("it listens"))
+        format!("socks5h://{}", self.address())
     }
 
     /// The proxy's authority.
@@ -174,7 +174,7 @@ pub(crate) fn record(
     let clock = Clock::real();
     let (events, received) = queue::queue();
     let setup = ProxySetup { listen, authority, upstream: Upstream::Local(upstream), gate: Arc::new(OpenGate), clock: clock.clone() };
-    let proxy = Proxy::new(setup).with_socks(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).launch(events).expect("a free port");
+    let proxy = Proxy::new(setup).launch(events).expect("a free port");
     let source: Arc<dyn RunningSource> = Arc::new(proxy.clone());
     let (recorder, writing) =
         recorder::start(folder, provenance(clock.now()), clock, received, source, Vec::new()).expect("the folder is writable");

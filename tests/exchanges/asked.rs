@@ -12,9 +12,10 @@ use tokio::{
 };
 
 use super::{
-    Bench, Cloud, LONG, Wire, dead, http_server,
+    Bench, Cloud, LONG, Wire, http_server,
     once::{frame, of_length, read_frame},
     read_head, read_to_end,
+    servers::dead,
 };
 
 const EXPECTING: &str = "POST / HTTP/1.1\r\nHost: api.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
@@ -114,7 +115,7 @@ async fn a_client_is_asked_for_its_upload_when_the_server_asks_or_says_nothing()
 #[tokio::test]
 async fn an_upload_that_waits_to_be_asked_for_is_recorded_though_its_server_is_dead() {
     let cloud = Cloud::new();
-    let bench = Bench::local(&cloud, dead().await).await;
+    let bench = Bench::local(&cloud, dead()).await;
     let mut client = bench.tls("api.test", &[b"http/1.1"]).await;
     client.write_all(EXPECTING.as_bytes()).await.expect("sent");
     assert!(read_head(&mut client).await.starts_with("HTTP/1.1 100"));
@@ -195,7 +196,7 @@ async fn trailers_that_an_http_2_client_did_not_announce_reach_an_http_1_server(
 async fn a_long_upload_over_http_2_that_no_server_takes_gets_its_answer() {
     for (length, complete) in [(1 << 20, true), (40 << 20, false)] {
         let cloud = Cloud::new();
-        let bench = Bench::local(&cloud, dead().await).await;
+        let bench = Bench::local(&cloud, dead()).await;
         let mut client = bench.http2("api.test").await;
         let request = Request::post("https://api.test/").body(of_length(length)).expect("a request");
         let response: Response<_> = timeout(LONG, client.send_request(request)).await.expect("in time").expect("a response");
@@ -237,7 +238,7 @@ async fn curl_gets_an_answer_that_comes_before_the_end_of_its_upload() {
     for version in ["--http1.1", "--http2"] {
         for (listens, status) in [(false, "502"), (true, "413")] {
             let cloud = Cloud::new();
-            let server = if listens { cloud.server(true, too_large).await } else { dead().await };
+            let server = if listens { cloud.server(true, too_large).await } else { dead() };
             let bench = Bench::local(&cloud, server).await;
             std::fs::write(&roots, bench.authority.certificate_pem()).expect("room");
             let mut curl = std::process::Command::new("curl");

@@ -3,6 +3,8 @@
 
 mod asked;
 mod once;
+#[path = "../support/servers.rs"]
+mod servers;
 
 use std::{collections::BTreeMap, convert::Infallible, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
@@ -22,7 +24,7 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use jiff::Timestamp;
-use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::ServerName};
+use rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::ServerName};
 use tattletale::{
     clock::Clock,
     model::{ExchangeId, Header},
@@ -35,12 +37,14 @@ use tattletale::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::TcpStream,
     sync::mpsc,
     task::JoinHandle,
     time::timeout,
 };
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsConnector;
+
+use servers::{accept_tls, dead, tcp_server, trusting};
 
 // WebSockets
 
@@ -113,7 +117,7 @@ async fn a_server_that_wants_no_websocket_is_heard_as_it_is() {
     assert_eq!((record.only().status, record.only().response.as_deref(), &record.only().error), (Some(403), Some(&b"closed"[..]), &None));
 
     let cloud = Cloud::new();
-    let bench = Bench::local(&cloud, dead().await).await;
+    let bench = Bench::local(&cloud, dead()).await;
     let mut client = bench.tls("chat.test", &[b"http/1.1"]).await;
     client.write_all(UPGRADE.as_bytes()).await.expect("sent");
     assert!(read_head(&mut client).await.starts_with("HTTP/1.1 502"));
@@ -350,7 +354,7 @@ async fn an_upload_to_a_dead_host_is_recorded_whether_its_length_was_said_or_not
         "POST / HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nlo\r\n3\r\nst?\r\n0\r\n\r\n",
     ] {
         let cloud = Cloud::new();
-        let bench = Bench::local(&cloud, dead().await).await;
+        let bench = Bench::local(&cloud, dead()).await;
         let mut client = bench.tls("api.test", &[b"http/1.1"]).await;
         let (begin, end) = request.split_at(request.len() - 8);
         client.write_all(begin.as_bytes()).await.expect("sent");
@@ -500,7 +504,7 @@ async fn failures_are_told_apart() {
         let _ = wire.set_zero_linger();
     };
     let servers = BTreeMap::from([
-        ("refused.test", dead().await),
+        ("refused.test", dead()),
         ("expired.test", tls_server(leaf(&last_year, "expired.test"), quiet).await),
         ("early.test", tls_server(leaf(&next_year, "early.test"), quiet).await),
         ("name.test", tls_server(leaf(&cloud.authority, "other.test"), quiet).await),
@@ -629,7 +633,7 @@ async fn requests_and_websockets_go_through_another_proxy() {
         let record = stranger.finish().await;
         assert_eq!(record.only().error.as_deref(), Some("the upstream proxy wants another name and password"), "{protocol}");
     }
-    let nobody = format!("http://{}", dead().await).parse().expect("a proxy");
+    let nobody = format!("http://{}", dead()).parse().expect("a proxy");
     let bench = Bench::start(Upstream::Through(nobody), Clock::real()).await;
     let mut client = bench.tls("far.test", &[b"http/1.1"]).await;
     client.write_all(b"GET / HTTP/1.1\r\nHost: far.test\r\n\r\n").await.expect("sent");
@@ -730,9 +734,7 @@ impl Cloud {
                 if !tls {
                     return each(Box::new(wire)).await;
                 }
-                let Ok(start) = tokio_rustls::LazyConfigAcceptor::new(rustls::server::Acceptor::default(), wire).await else { return };
-                let host = start.client_hello().server_name().unwrap_or("none.test").to_owned();
-                if let Ok(wire) = start.into_stream(authority.server_config(&host, alpn).expect("a leaf")).await {
+                if let Some(wire) = accept_tls(wire, |host| Some(authority.server_config(host, alpn).expect("a leaf"))).await {
                     each(Box::new(wire)).await;
                 }
             }
@@ -749,31 +751,13 @@ async fn tls_server<F: Future<Output = ()> + Send + 'static>(
     tcp_server(move |wire| {
         let (config, each) = (Arc::clone(&config), Arc::clone(&each));
         async move {
-            if let Ok(mut wire) = TlsAcceptor::from(config).accept(wire).await {
+            if let Some(mut wire) = accept_tls(wire, |_| Some(config)).await {
                 let _ = wire.read(&mut [0; 1000]).await;
                 each(Box::new(wire)).await;
             }
         }
     })
     .await
-}
-
-async fn tcp_server<F: Future<Output = ()> + Send + 'static>(each: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
-    tokio::spawn(async move {
-        while let Ok((wire, _)) = listener.accept().await {
-            tokio::spawn(each(wire));
-        }
-    });
-    address
-}
-
-/// An address that nobody listens on. Its port stays taken until the tests are over: a free one would be another test's soon.
-async fn dead() -> SocketAddr {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
-    Box::leak(Box::new(socket)).local_addr().expect("bound")
 }
 
 /// A bench with a server that answers everything and shows the heads of the requests.
@@ -878,17 +862,9 @@ impl Bench {
     }
 
     async fn tls_to(&self, host: &str, port: u16, alpn: &[&[u8]]) -> Wire {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.authority.certificate_der()).expect("a certificate");
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         let tunnel = self.tunnel(&format!("{host}:{port}")).await;
         let name = ServerName::try_from(host.to_owned()).expect("a name");
-        Box::new(TlsConnector::from(Arc::new(config)).connect(name, tunnel).await.expect("a handshake"))
+        Box::new(TlsConnector::from(trusting(&self.authority, alpn)).connect(name, tunnel).await.expect("a handshake"))
     }
 
     async fn http2(&self, host: &str) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {

@@ -4,7 +4,10 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,7 +26,7 @@ use hyper_util::{
 };
 use jiff::Timestamp;
 use rustls::{
-    CertificateError, ClientConfig, RootCertStore, SupportedProtocolVersion,
+    CertificateError, ClientConfig, SupportedProtocolVersion,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, ServerName, UnixTime},
@@ -40,12 +43,14 @@ use tattletale::{
     },
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpSocket, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
     sync::Notify,
     task::JoinHandle,
 };
-use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::servers::{accept_tls, dead, tcp_server, trusting};
 
 /// A proxy in front of a cloud that answers each upload with its length and digest.
 pub(crate) struct Bench {
@@ -56,6 +61,8 @@ pub(crate) struct Bench {
     pub(crate) collector: JoinHandle<Record>,
     /// Every server that was looked for, `host:port`.
     dialled: Arc<Mutex<Vec<String>>>,
+    /// Exchanges whose beginning was told.
+    told: Arc<AtomicUsize>,
 }
 
 impl Bench {
@@ -81,10 +88,11 @@ impl Bench {
     async fn start_as(clock: Clock, writer: Option<Arc<Notify>>, gate: Arc<dyn Gate>, set_up: impl FnOnce(Proxy) -> Proxy) -> Self {
         let own = |name| Arc::new(Authority::generate(name, Timestamp::now()).expect("an authority"));
         let (authority, cloud_authority) = (own("tattletale audit (test)"), own("cloud (test)"));
-        let (tls, plain, dead) = cloud(&cloud_authority).await;
+        let (tls, plain, dead) = (secure(&cloud_authority).await, tcp_server(|stream| serve(TokioIo::new(stream))).await, dead());
         let socket = socket().await;
         let (echo, banner, own_protocol) = (echo(None).await, echo(Some(BANNER)).await, own_protocol(&cloud_authority).await);
         let behind = behind_a_front(&cloud_authority).await;
+        let http2 = http2_alone().await;
         let dialled = Arc::new(Mutex::new(Vec::new()));
         let dials = Arc::clone(&dialled);
         let upstream = LocalUpstream::new(
@@ -98,6 +106,7 @@ impl Bench {
                     ("own.test", _) => Some(own_protocol),
                     ("socket.test", _) => Some(socket),
                     ("behind.test", 443) => Some(behind),
+                    ("h2c.test", _) => Some(http2),
                     (_, 80) => Some(plain),
                     _ => Some(tls),
                 }
@@ -108,6 +117,8 @@ impl Bench {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let setup = ProxySetup { listen, authority: Arc::clone(&authority), upstream: Upstream::Local(upstream), gate, clock };
         let proxy = set_up(Proxy::new(setup)).launch(events).expect("a free port");
+        let told = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&told);
         let collector = tokio::spawn(async move {
             let mut record = Record::default();
             if let Some(writer) = writer {
@@ -115,10 +126,11 @@ impl Bench {
             }
             while let Some(event) = received.next().await {
                 record.absorb(event);
+                count.store(record.exchanges.len(), Ordering::SeqCst);
             }
             record
         });
-        Self { authority, cloud_authority, proxy, collector, dialled }
+        Self { authority, cloud_authority, proxy, collector, dialled, told }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -128,6 +140,11 @@ impl Bench {
     pub(crate) async fn finish(self) -> Record {
         self.proxy.stop().await.expect("stopped");
         self.collector.await.expect("the collector's assertions hold")
+    }
+
+    /// How many exchanges were told to have begun.
+    pub(crate) fn told(&self) -> usize {
+        self.told.load(Ordering::SeqCst)
     }
 
     /// Every server that was looked for, `host:port`.
@@ -168,12 +185,12 @@ impl Bench {
 
     /// A client that trusts the proxy's authority.
     pub(crate) fn trusting(&self, alpn: &[&[u8]]) -> Arc<ClientConfig> {
-        Self::trusting_only(&self.authority, alpn)
+        trusting(&self.authority, alpn)
     }
 
     /// A client that trusts only who signs for the servers, as one does that pins them.
     pub(crate) fn pinning(&self, alpn: &[&[u8]]) -> Arc<ClientConfig> {
-        Self::trusting_only(&self.cloud_authority, alpn)
+        trusting(&self.cloud_authority, alpn)
     }
 
     /// A connection of such a client that was refused often enough and is passed on now. It may come back before the proxy has
@@ -187,18 +204,6 @@ impl Bench {
         panic!("{host} is not passed on");
     }
 
-    fn trusting_only(authority: &Authority, alpn: &[&[u8]]) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.certificate_der()).expect("a certificate");
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        Arc::new(config)
-    }
-
     pub(crate) async fn http1(&self, host: &str) -> hyper::client::conn::http1::SendRequest<Full<Bytes>> {
         http1_over(self.tls(host, self.trusting(&[b"http/1.1"])).await.expect("a handshake")).await
     }
@@ -210,6 +215,11 @@ impl Bench {
         client
     }
 }
+
+/// A connection, with TLS or without.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// What was told, put together again; checks the promises that hold for every exchange.
 #[derive(Default)]
@@ -309,125 +319,100 @@ pub(crate) const BANNER: &str = "220 banner.test ESMTP\r\n";
 
 /// A server that gives back what it gets, after it has said something, if it does.
 async fn echo(banner: Option<&'static str>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.expect("a connection");
-            tokio::spawn(async move {
-                let _ = stream.write_all(banner.unwrap_or_default().as_bytes()).await;
-                let (mut from, mut to) = stream.split();
-                let _ = tokio::io::copy(&mut from, &mut to).await;
-                let _ = to.shutdown().await;
-            });
-        }
-    });
-    address
+    tcp_server(move |mut stream| async move {
+        let _ = stream.write_all(banner.unwrap_or_default().as_bytes()).await;
+        give_back(stream).await;
+    })
+    .await
 }
 
 /// A server that agrees to become something else than HTTP, tells by which name it was asked, and then gives back what it gets.
 async fn socket() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.expect("a connection");
-            tokio::spawn(async move {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    let Ok(byte) = stream.read_u8().await else { return };
-                    head.push(byte);
-                }
-                let head = String::from_utf8(head).expect("text");
-                let of = |name: &str| head.lines().find_map(|line| line.split_once(": ").filter(|(is, _)| is.eq_ignore_ascii_case(name)));
-                let (host, protocol) = (of("host").expect("a host").1, of("sec-websocket-protocol").expect("a protocol").1);
-                let agreed = format!(
-                    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Host: {host}\r\n\
-                     Sec-WebSocket-Protocol: {protocol}\r\n\r\n"
-                );
-                let _ = stream.write_all(agreed.as_bytes()).await;
-                let (mut from, mut to) = stream.split();
-                let _ = tokio::io::copy(&mut from, &mut to).await;
-                let _ = to.shutdown().await;
-            });
+    tcp_server(|mut stream| async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let Ok(byte) = stream.read_u8().await else { return };
+            head.push(byte);
         }
-    });
-    address
+        let head = String::from_utf8(head).expect("text");
+        let of = |name: &str| head.lines().find_map(|line| line.split_once(": ").filter(|(is, _)| is.eq_ignore_ascii_case(name)));
+        let (host, protocol) = (of("host").expect("a host").1, of("sec-websocket-protocol").expect("a protocol").1);
+        let agreed = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Host: {host}\r\n\
+             Sec-WebSocket-Protocol: {protocol}\r\n\r\n"
+        );
+        let _ = stream.write_all(agreed.as_bytes()).await;
+        give_back(stream).await;
+    })
+    .await
+}
+
+/// Gives back what comes, until nothing more does.
+async fn give_back(stream: impl Stream) {
+    let (mut from, mut to) = tokio::io::split(stream);
+    let _ = tokio::io::copy(&mut from, &mut to).await;
+    let _ = to.shutdown().await;
 }
 
 /// A server that gives back what it gets inside TLS.
-async fn own_protocol(authority: &Arc<Authority>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
+async fn own_protocol(authority: &Authority) -> SocketAddr {
     let config = authority.server_config("own.test", &[b"mqtt"]).expect("a leaf");
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.expect("a connection");
-            let acceptor = TlsAcceptor::from(Arc::clone(&config));
-            tokio::spawn(async move {
-                let Ok(stream) = acceptor.accept(stream).await else { return };
-                let (mut from, mut to) = tokio::io::split(stream);
-                let _ = tokio::io::copy(&mut from, &mut to).await;
-                let _ = to.shutdown().await;
-            });
+    tcp_server(move |stream| {
+        let config = Arc::clone(&config);
+        async move {
+            if let Some(stream) = accept_tls(stream, |_| Some(config)).await {
+                give_back(stream).await;
+            }
         }
-    });
-    address
+    })
+    .await
 }
 
 /// A server that has a certificate for `front.test` only, and no ear for those who ask for another name.
-async fn behind_a_front(authority: &Arc<Authority>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
+async fn behind_a_front(authority: &Authority) -> SocketAddr {
     let config = authority.server_config("front.test", &[b"h2", b"http/1.1"]).expect("a leaf");
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.expect("a connection");
-            let config = Arc::clone(&config);
-            tokio::spawn(async move {
-                let Ok(start) = tokio_rustls::LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await else { return };
-                if start.client_hello().server_name() == Some("front.test")
-                    && let Ok(stream) = start.into_stream(config).await
-                {
-                    serve(TokioIo::new(stream)).await;
-                }
-            });
+    tcp_server(move |stream| {
+        let config = Arc::clone(&config);
+        async move {
+            if let Some(stream) = accept_tls(stream, |host| (host == "front.test").then_some(config)).await {
+                serve(TokioIo::new(stream)).await;
+            }
         }
-    });
-    address
+    })
+    .await
 }
 
-/// Servers: TLS, plain HTTP, and a port that nobody listens on.
-pub(crate) async fn cloud(authority: &Arc<Authority>) -> (SocketAddr, SocketAddr, SocketAddr) {
-    let bind = || async { TcpListener::bind("127.0.0.1:0").await.expect("a free port") };
-    let (tls, plain) = (bind().await, bind().await);
-    // Its port stays taken until the tests are over: a free one would be another server's soon.
-    let dead = Box::leak(Box::new(TcpSocket::new_v4().expect("a socket")));
-    dead.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
-    let addresses = [tls.local_addr(), plain.local_addr(), dead.local_addr()].map(|address| address.expect("bound"));
+/// A server that speaks HTTP/2 without TLS, and nothing else. Tells by which name it was asked, and what it got; a length with that
+/// ends in trailers, as gRPC has them.
+async fn http2_alone() -> SocketAddr {
+    let answer = async |request: Request<Incoming>| {
+        let asked = request.uri().clone();
+        let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let told = format!("{asked} {} {}", body.len(), digest(&body));
+        let trailers = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]);
+        let frames = stream::iter([Ok(Frame::data(Bytes::from(told))), Ok(Frame::trailers(trailers))]);
+        Ok::<_, Infallible>(Response::new(hudsucker::Body::from(StreamBody::new(frames))))
+    };
+    tcp_server(move |stream| async move {
+        let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _ = connection.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+    })
+    .await
+}
+
+/// A server that answers over TLS by any name.
+async fn secure(authority: &Arc<Authority>) -> SocketAddr {
     let authority = Arc::clone(authority);
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = tls.accept().await.expect("a connection");
-            let authority = Arc::clone(&authority);
-            tokio::spawn(async move {
-                let Ok(start) = tokio_rustls::LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await else { return };
-                let host = start.client_hello().server_name().unwrap_or("none.test").to_owned();
-                let config = authority.server_config(&host, &[b"h2", b"http/1.1"]).expect("a leaf");
-                if let Ok(stream) = start.into_stream(config).await {
-                    serve(TokioIo::new(stream)).await;
-                }
-            });
+    tcp_server(move |stream| {
+        let authority = Arc::clone(&authority);
+        async move {
+            let leaf = |host: &str| Some(authority.server_config(host, &[b"h2", b"http/1.1"]).expect("a leaf"));
+            if let Some(stream) = accept_tls(stream, leaf).await {
+                serve(TokioIo::new(stream)).await;
+            }
         }
-    });
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = plain.accept().await.expect("a connection");
-            tokio::spawn(serve(TokioIo::new(stream)));
-        }
-    });
-    let [tls, plain, dead] = addresses;
-    (tls, plain, dead)
+    })
+    .await
 }
 
 pub(crate) async fn serve(stream: impl hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static) {
@@ -444,6 +429,14 @@ pub(crate) async fn answer(request: Request<Incoming>) -> Result<Response<hudsuc
             let trailers = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]);
             let frames = stream::iter([Ok(Frame::data(Bytes::from_static(b"data"))), Ok(Frame::trailers(trailers))]);
             return Ok(Response::new(hudsucker::Body::from(StreamBody::new(frames))));
+        }
+        "wide.test" => {
+            let mut response = Response::new(hudsucker::Body::empty());
+            for number in 0..200 {
+                let name = HeaderName::try_from(format!("x-{number}")).expect("a name");
+                response.headers_mut().insert(name, HeaderValue::from_str(&"y".repeat(200)).expect("a value"));
+            }
+            return Ok(response);
         }
         "torn.test" => {
             let pieces = stream::iter([Ok(Bytes::from_static(b"half")), Err(std::io::Error::other("torn"))]);

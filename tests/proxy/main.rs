@@ -4,7 +4,10 @@
 mod bench;
 mod fronting;
 mod gate;
-mod half_close;
+mod leaving;
+mod plain_http2;
+#[path = "../support/servers.rs"]
+mod servers;
 mod socks;
 mod tunnels;
 mod unread;

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use tattletale::model::{PassedBytes, TunnelId, TunnelOutcome};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use super::bench::{Bench, Record, ToldTunnel, read_all, read_answer};
+use super::bench::{Bench, Record, Stream, ToldTunnel, read_all, read_answer};
 use crate::gate::{Scope, door};
 
 /// A request that is read and answered, and leaves its connection open.
@@ -470,6 +470,28 @@ async fn half_a_head_is_told_though_the_proxy_stops() {
 }
 
 #[tokio::test]
+async fn half_a_head_that_came_with_a_whole_request_is_told_though_the_proxy_stops() {
+    let bench = Bench::start().await;
+    let mut inside = bench.tunnel("plain.test:80").await;
+    inside.write_all(format!("{GOOD_INSIDE}{HALF}").as_bytes()).await.expect("sent");
+    read_answer(&mut inside).await;
+    let record = bench.finish().await;
+    let told = only(&record);
+    assert_eq!(told.outcome, Some(TunnelOutcome::Read { requests: 1 }));
+    assert_eq!((told.evidence.afterwards.as_ref(), sent(told)), (Some(&TunnelOutcome::ClosedWithoutRequest), Some(HALF.len() as u64)));
+
+    let bench = Bench::start().await;
+    let half = "POST http://plain.test:81/half HTTP/1.1\r\nHo";
+    let mut direct = TcpStream::connect(bench.address()).await.expect("the proxy listens");
+    direct.write_all(format!("{GOOD}{half}").as_bytes()).await.expect("sent");
+    read_answer(&mut direct).await;
+    let record = bench.finish().await;
+    let told = only(&record);
+    assert_eq!((told.host.as_str(), told.outcome.as_ref()), ("plain.test", Some(&TunnelOutcome::ClosedWithoutRequest)));
+    assert_eq!(sent(told), Some(half.len() as u64));
+}
+
+#[tokio::test]
 async fn a_client_that_says_nothing_is_not_waited_for_for_ever() {
     let bench = Bench::set_up(Scope::everything(), |proxy| proxy.with_head_limit(Duration::from_millis(200))).await;
     let began = Instant::now();
@@ -496,8 +518,3 @@ async fn a_silent_client_of_an_unreachable_server_is_told_as_one() {
     assert_eq!(only(&record).outcome, Some(TunnelOutcome::Unreachable { why }));
     assert_eq!(sent(only(&record)), Some(0), "nothing was to be passed on");
 }
-
-/// A connection, with TLS or without.
-trait Stream: AsyncRead + tokio::io::AsyncWrite + Unpin {}
-
-impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Stream for S {}

@@ -49,6 +49,7 @@ fn event() -> Value {
         ("id", Always, "Number of the exchange", count(1)),
         ("method", Always, "", text()),
         ("host", Always, "Lower case", text()),
+        ("tunnel", Maybe, "Number of the tunnel it came through", count(1)),
     ]);
     let opened = object(&[
         ("id", Always, "Number of the tunnel", count(1)),

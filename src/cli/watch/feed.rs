@@ -211,7 +211,7 @@ impl Decoding {
             live.skipped = skipped;
             for event in batch {
                 match &event.event {
-                    RunEvent::ExchangeBegan { id, host, .. } => live.began(&self.about.app, *id, host, now),
+                    RunEvent::ExchangeBegan { id, host, tunnel, .. } => live.began(&self.about.app, *id, *tunnel, host, now),
                     RunEvent::TunnelBegan { id, host, .. } => live.opened(*id, host, now),
                     RunEvent::Tunnel(tunnel) => live.tunnel(&self.about.app, tunnel, now),
                     RunEvent::Exchange(exchange) => exchange.tunnel.into_iter().for_each(|tunnel| live.not_open(tunnel)),
@@ -275,4 +275,96 @@ fn size(event: &RunEvent) -> usize {
             RunEvent::Message(message) => body(&message.body),
             _ => 0,
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::{
+        AppVersion, CaptureSource, Captured, Exchange, Message, Platform, Request, Response, Rig, Target, Url, capture::CAPTURE_FORMAT,
+    };
+
+    fn about() -> About {
+        let target = Target {
+            app: "unknown-app".to_owned(),
+            platform: Platform::Lab,
+            version: AppVersion::named("1.0"),
+            scenario: "unscripted".to_owned(),
+            claimed: true,
+        };
+        let provenance = Provenance {
+            format: CAPTURE_FORMAT,
+            tool: "test".to_owned(),
+            source: CaptureSource::Proxy,
+            target,
+            scenario_hash: None,
+            run: 1,
+            runs: 1,
+            rig: Rig::ByHand { about: "a test".to_owned() },
+            started: Timestamp::UNIX_EPOCH,
+            planted: Vec::new(),
+            expectations: Vec::new(),
+            control: None,
+        };
+        About { app: App::default(), provenance, folder: Arc::default() }
+    }
+
+    fn event(event: RunEvent) -> NumberedEvent {
+        NumberedEvent { n: 1, at: Timestamp::UNIX_EPOCH, event }
+    }
+
+    fn url() -> Url {
+        Url { scheme: "wss".into(), host: "chat.test".into(), port: 443, path_and_query: Captured::new("/room".into()) }
+    }
+
+    fn message(body: Body) -> NumberedEvent {
+        event(RunEvent::Message(Box::new(Message {
+            exchange: ExchangeId(1),
+            number: 1,
+            phase: "unscripted".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            sent: true,
+            text: true,
+            url: url(),
+            body,
+        })))
+    }
+
+    fn opening() -> NumberedEvent {
+        let request = Request {
+            method: "GET".to_owned(),
+            url: url(),
+            http_version: String::new(),
+            headers: Vec::new(),
+            body: Body::default(),
+            trailers: Vec::new(),
+        };
+        let response =
+            Some(Response { status: 101, http_version: String::new(), headers: Vec::new(), body: Body::default(), trailers: Vec::new() });
+        event(RunEvent::Exchange(Box::new(Exchange {
+            id: ExchangeId(1),
+            phase: "unscripted".to_owned(),
+            tunnel: None,
+            began: Timestamp::UNIX_EPOCH,
+            ended: Some(Timestamp::UNIX_EPOCH),
+            request,
+            response,
+            error: None,
+        })))
+    }
+
+    #[test]
+    fn a_message_of_which_only_the_beginning_was_kept_is_a_blind_spot_whenever_its_connection_ends() {
+        let torn = Body { bytes: 40_000_000, sha256: None, content: BodyContent::Torn(Captured::new(b"{\"a\":1".to_vec())) };
+        let whole = Body::inline(b"{\"a\":1}".to_vec());
+        for (body, expected) in [(torn, &["not recorded to its end"][..]), (whole, &[])] {
+            let live = Arc::<Mutex<Live>>::default();
+            let mut decoding = Decoding::new(about(), Arc::clone(&live));
+            decoding.batch(&[message(body)], 0);
+            decoding.batch(&[opening()], 0);
+            assert_eq!(live.lock().expect("no panic").receiver("chat.test").expect("it is there").blind_spots(), expected);
+        }
+    }
 }

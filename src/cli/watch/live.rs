@@ -263,10 +263,9 @@ impl Live {
     }
 
     /// A request's head was read.
-    pub(super) fn began(&mut self, app: &App, id: ExchangeId, host: &str, now: Instant) {
-        // Its connection is not told; whichever of this host it is, what it carries is being read.
-        let read: Vec<TunnelId> = self.open.iter().filter(|(_, open)| open.host == host).map(|(id, _)| *id).collect();
-        read.into_iter().for_each(|tunnel| self.not_open(tunnel));
+    pub(super) fn began(&mut self, app: &App, id: ExchangeId, tunnel: Option<TunnelId>, host: &str, now: Instant) {
+        // What its connection carries is being read.
+        tunnel.into_iter().for_each(|tunnel| self.not_open(tunnel));
         let host = shown_host(app, host);
         if let Some(row) = self.row(app, &host, now) {
             row.in_flight += 1;
@@ -585,7 +584,7 @@ pub(super) mod tests {
     #[test]
     fn a_receiver_is_there_as_soon_as_its_request_begins() {
         let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
-        live.began(&app, ExchangeId(1), "app.adjust.com", now);
+        live.began(&app, ExchangeId(1), None, "app.adjust.com", now);
         let rows = live.rows();
         assert_eq!((rows[0].0, rows[0].1.in_flight, rows[0].1.requests), ("app.adjust.com", 1, 0));
         assert!(rows[0].1.company.as_deref().is_some_and(|company| company.contains("Adjust")));
@@ -619,7 +618,7 @@ pub(super) mod tests {
         live.opened(TunnelId(3), &crate::model::tunnel::outside_host(1), now);
         live.settle(&app, now + PATIENCE / 2);
         assert!(live.rows().is_empty() && live.is_waiting());
-        live.began(&app, ExchangeId(1), "read.test", now + PATIENCE / 2);
+        live.began(&app, ExchangeId(1), Some(TunnelId(2)), "read.test", now + PATIENCE / 2);
         live.settle(&app, now + PATIENCE);
         assert!(!live.is_waiting());
         let hosts = |live: &Live| live.rows().iter().map(|(host, _)| (*host).to_owned()).collect::<Vec<_>>();
@@ -636,8 +635,12 @@ pub(super) mod tests {
         // One that turns out to be read under another name leaves nothing behind.
         live.opened(TunnelId(4), "192.0.2.1", now);
         live.settle(&app, now + PATIENCE);
-        live.not_open(TunnelId(4));
+        live.began(&app, ExchangeId(2), Some(TunnelId(4)), "read.test", now + PATIENCE);
         assert_eq!(hosts(&live), ["own.test", "read.test"]);
+        // One more to a host of which another is read is still unread.
+        live.opened(TunnelId(5), "read.test", now);
+        live.began(&app, ExchangeId(3), Some(TunnelId(4)), "read.test", now + PATIENCE);
+        assert!(live.is_waiting());
     }
 
     #[test]
@@ -759,7 +762,7 @@ pub(super) mod tests {
         let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
         let word = |number: u64| format!("{number:012b}").replace('0', "o").replace('1', "l");
         for number in 0..(MOST_RECEIVERS as u64 + 50) {
-            live.began(&app, ExchangeId(number), &format!("{}.test", word(number)), now);
+            live.began(&app, ExchangeId(number), None, &format!("{}.test", word(number)), now);
         }
         assert_eq!((live.rows().len(), live.in_flight()), (MOST_RECEIVERS, MOST_RECEIVERS));
         assert!(live.take_news().len() <= MOST_NEWS);

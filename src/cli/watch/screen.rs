@@ -437,7 +437,7 @@ mod tests {
             now,
         );
         live.tunnel(&app, &seen::refused("pinned.test"), now);
-        live.began(&app, ExchangeId(9), "app.adjust.com", now);
+        live.began(&app, ExchangeId(9), None, "app.adjust.com", now);
         live
     }
 
@@ -511,7 +511,7 @@ mod tests {
         let chosen = |text: &str| text.lines().find(|line| line.starts_with('>')).unwrap_or_default().to_owned();
         let before = chosen(&screen(&mut view, &live, &session(), (80, 24), now));
         assert!(before.contains("pinned.test"), "{before}");
-        live.began(&App::default(), ExchangeId(10), "another.test", now);
+        live.began(&App::default(), ExchangeId(10), None, "another.test", now);
         let after = screen(&mut view, &live, &session(), (80, 24), now);
         assert!(chosen(&after).contains("pinned.test") && after.contains("another.test"), "{after}");
     }
@@ -532,7 +532,7 @@ mod tests {
     fn no_size_and_no_text_breaks_it() {
         let now = Instant::now();
         let (mut live, app) = (live(now), App::default());
-        live.began(&app, ExchangeId(11), &"very-long-label.".repeat(12), now);
+        live.began(&app, ExchangeId(11), None, &"very-long-label.".repeat(12), now);
         live.observed(&app, seen::observations("猫.test", &[(&"宽".repeat(300), Category::HeartRate)]), now);
         for look in [Look::Connect, Look::Table, Look::Help, Look::Receiver("猫.test".into()), Look::Receiver("gone.test".into())] {
             for size in [(80, 24), (200, 60), (20, 6), (1, 1), (3, 2)] {

@@ -255,7 +255,7 @@ fn a_torn_capture_says_what_is_missing() {
     let folder = writer.folder().to_owned();
     let mut append = |event: &RunEvent| writer.append(provenance.started, event).expect("there is room");
     for id in 1..=10 {
-        append(&RunEvent::ExchangeBegan { id: ExchangeId(id), method: "POST".into(), host: format!("h{id}.test\u{1b}") });
+        append(&RunEvent::ExchangeBegan { id: ExchangeId(id), method: "POST".into(), host: format!("h{id}.test\u{1b}"), tunnel: None });
     }
     append(&exchange(10, Body::default()));
     for id in 1..=2 {

@@ -178,7 +178,7 @@ impl Verified {
             let event: NumberedEvent = serde_json::from_slice(line).map_err(|problem| bad(&unreadable(&problem)))?;
             spoken_of.extend(super::spilled(&event.event).map(str::to_owned));
             match event.event {
-                RunEvent::ExchangeBegan { id, method, host } => {
+                RunEvent::ExchangeBegan { id, method, host, .. } => {
                     begun.insert(id, Unfinished { id, method, host });
                 }
                 RunEvent::Exchange(exchange) => {

@@ -203,7 +203,7 @@ impl Walk<'_> {
         }
         self.summary.exchanges += 1;
         let (id, began, url) = (exchange.id, exchange.began, exchange.request.url.clone());
-        let opening = RunEvent::ExchangeBegan { id, method: exchange.request.method.clone(), host: url.host.clone() };
+        let opening = RunEvent::ExchangeBegan { id, method: exchange.request.method.clone(), host: url.host.clone(), tunnel: None };
         (self.each)(began, opening, self.bodies);
         let [messages] = reader.table(flow.websocket, ["messages"])?;
         self.messages(reader, messages, (id, &url, began))?;
@@ -227,7 +227,7 @@ impl Walk<'_> {
                 self.summary.exchanges += 1;
                 let (id, url) = (ExchangeId(self.summary.exchanges), connection::unopened(reader, flow)?);
                 // No exchange follows, so it is told as one that was not seen.
-                let opening = RunEvent::ExchangeBegan { id, method: "GET".to_owned(), host: url.host.clone() };
+                let opening = RunEvent::ExchangeBegan { id, method: "GET".to_owned(), host: url.host.clone(), tunnel: None };
                 (self.each)(began, opening, self.bodies);
                 (id, url)
             }

@@ -160,7 +160,7 @@ impl HarRecording {
                 None => match reader.entry(entry) {
                     Entry::Exchange(exchange, messages) => {
                         let (id, method, host) = (exchange.id, exchange.request.method.clone(), exchange.request.url.host.clone());
-                        numbering.give(exchange.began, RunEvent::ExchangeBegan { id, method, host }, &NoBodies);
+                        numbering.give(exchange.began, RunEvent::ExchangeBegan { id, method, host, tunnel: None }, &NoBodies);
                         for said in messages {
                             numbering.give(said.message.at, RunEvent::Message(Box::new(said.message)), &NoBodies);
                         }

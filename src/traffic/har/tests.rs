@@ -129,7 +129,7 @@ fn recording() -> Memory {
         vec![RunEvent::RunStarted(Box::new(provenance.clone())), RunEvent::PhaseBegan { name: "sync".to_owned(), explains: Vec::new() }];
     for exchange in exchanges {
         let (id, method, host) = (exchange.id, exchange.request.method.clone(), exchange.request.url.host.clone());
-        events.push(RunEvent::ExchangeBegan { id, method, host });
+        events.push(RunEvent::ExchangeBegan { id, method, host, tunnel: None });
         if id == ExchangeId(2) {
             events.push(RunEvent::ExchangeNoted { id, note: "sent twice".to_owned() });
         }

@@ -16,7 +16,7 @@ use http::{Extensions, HeaderMap, HeaderValue, Request, Version, header::TRANSFE
 use http_body_util::Empty;
 use hyper::{client::conn::http1, rt};
 
-use super::exchange::told_headers;
+use super::told::told_headers;
 use crate::model::Header;
 
 /// Header pairs of a message with the names in their own case, as far as it is known: HTTP/2 has lower case only.

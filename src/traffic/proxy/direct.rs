@@ -1,100 +1,77 @@
 //! The proxy's first way in: HTTP without a tunnel, and CONNECT. What is done with a request is decided in `connect`; here, what
 //! could not be read as one is told.
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use http::{Method, Request, Response, header::HOST};
 use hudsucker::Body;
 use hyper::{body::Incoming, service::service_fn};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    time::sleep,
-};
+use tokio::{net::TcpStream, sync::watch, time::sleep_until};
 
 use super::{
     Ending,
-    accept::clients,
+    accept::{Visitor, is_asked_to_stop},
+    account::{Account, Unread},
     connect::{Front, bare_host},
     handler::{Handler, NamesNoServer},
-    heard::{Account, Heard, Unread},
-    strangers::{Place, VISIT},
+    heard::Heard,
 };
 use crate::model::TunnelOutcome;
 
-/// Takes clients until the proxy is asked to stop. A client has `head` for its first request.
-pub(super) async fn listen(listener: TcpListener, front: Front, head: Duration, ending: watch::Receiver<Ending>) {
-    let (tunnels, end) = (Arc::clone(&front.handler().tunnels), ending.clone());
-    let serve = |client, address, place| {
-        let direct = Direct { front: front.clone(), address, place, account: Arc::default() };
-        direct.serve(client, head, end.clone())
+/// Answers requests until the connection ends, or becomes something else.
+pub(super) async fn serve(visitor: Visitor, client: TcpStream, mut ending: watch::Receiver<Ending>) {
+    let Visitor { handler, address, mut place, too_late, visit_ends } = visitor;
+    let (front, account) = (Front::new(handler), Arc::<Account>::default());
+    let handler = front.handler();
+    let service = service_fn(|request: Request<Incoming>| {
+        let (mut front, account) = (front.clone(), Arc::clone(&account));
+        let (connects, request, owed) = (request.method() == Method::CONNECT, account.request(request), account.owe());
+        async move {
+            let _owed = owed;
+            let response = answer(&mut front, address, request).await;
+            account.answer(connects, response.status());
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let mut connection = handler.tunnels.http.serve(Heard::new(client, Arc::clone(&account)), service);
+    let (too_late, visit_ends) = (sleep_until(too_late), sleep_until(visit_ends));
+    tokio::pin!(too_late, visit_ends);
+    let (mut waits, mut stops) = (true, false);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            served = &mut connection => break served,
+            // The engine's own limit begins with the first byte.
+            () = &mut too_late, if waits => {
+                waits = false;
+                if account.requests() == 0 {
+                    break Ok(());
+                }
+            }
+            () = &mut visit_ends, if place.is_some() => {
+                if !handler.tunnels.gate.admits(address) {
+                    break Ok(());
+                }
+                place = None;
+            }
+            () = is_asked_to_stop(&mut ending), if !stops => {
+                stops = true;
+                account.goes_away();
+                if !account.is_http2() && account.half_a_head().is_some() {
+                    break Ok(());
+                }
+                connection.graceful_shutdown();
+            }
+        }
     };
-    clients(listener, tunnels, ending, serve).await;
-}
-
-/// One client's connection.
-struct Direct {
-    front: Front,
-    address: IpAddr,
-    /// Of a client that was not admitted when it came.
-    place: Option<Place>,
-    account: Arc<Account>,
-}
-
-impl Direct {
-    async fn serve(mut self, client: TcpStream, head: Duration, mut ending: watch::Receiver<Ending>) {
-        let Self { front, address, account, place } = &mut self;
-        let (address, handler) = (*address, front.handler());
-        let _untold = handler.recorder.untold();
-        let service = service_fn(|request: Request<Incoming>| {
-            let (mut front, account) = (front.clone(), Arc::clone(account));
-            let (connects, request) = (request.method() == Method::CONNECT, account.request(request));
-            async move {
-                let response = answer(&mut front, address, request).await;
-                account.answer(connects, response.status());
-                Ok::<_, Infallible>(response)
-            }
-        });
-        let mut connection = handler.tunnels.http.serve(Heard::new(client, Arc::clone(account)), service);
-        let (too_late, visit_ends) = (sleep(head), sleep(head.min(VISIT)));
-        tokio::pin!(too_late, visit_ends);
-        let (mut waits, mut stops) = (true, false);
-        let ended = loop {
-            tokio::select! {
-                biased;
-                served = &mut connection => break served,
-                // The engine's own limit begins with the first byte.
-                () = &mut too_late, if waits => {
-                    waits = false;
-                    if account.requests() == 0 {
-                        break Ok(());
-                    }
-                }
-                () = &mut visit_ends, if place.is_some() => {
-                    if !handler.tunnels.gate.admits(address) {
-                        break Ok(());
-                    }
-                    *place = None;
-                }
-                _ = ending.wait_for(|ending| *ending != Ending::NotYet), if !stops => {
-                    stops = true;
-                    account.goes_away();
-                    if !account.is_http2() && account.half_a_head().is_some() {
-                        break Ok(());
-                    }
-                    connection.graceful_shutdown();
-                }
-            }
-        };
-        let left_over = connection.left_over();
-        let why = if account.begins_with_tls() { TLS_TO_THE_PROXY } else { NOT_HTTP };
-        let not_http = TunnelOutcome::Malformed { why: why.to_owned() };
-        if let Some(unread) = account.unread(ended.as_ref().err(), &left_over, not_http) {
-            handler.tell_unread(address, account.named(), unread).await;
-        }
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a client's connection ended");
-        }
+    let left_over = connection.left_over();
+    let why = if account.begins_with_tls() { TLS_TO_THE_PROXY } else { NOT_HTTP };
+    let not_http = TunnelOutcome::Malformed { why: why.to_owned() };
+    if let Some(unread) = account.unread(ended.as_ref().err(), &left_over, not_http) {
+        handler.tell_unread(address, account.named(), unread, None).await;
+    }
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a client's connection ended");
     }
 }
 
@@ -103,15 +80,15 @@ async fn answer(front: &mut Front, address: IpAddr, request: Request<Body>) -> R
     let response = front.answer(address, request).await;
     if response.extensions().get::<NamesNoServer>().is_some() {
         let named = named.map(|named| (bare_host(named.host()), named.port_u16().unwrap_or(80)));
-        front.handler().tell_unread(address, named, NamesNoServer.unread()).await;
+        front.handler().tell_unread(address, named, NamesNoServer.unread(), None).await;
     }
     response
 }
 
 impl Handler {
-    /// Tells of what came without a tunnel and could not be read, and the host and port that it names. Of clients that are not
-    /// admitted nothing is told, and hosts outside the scope are not named.
-    async fn tell_unread(&self, client: IpAddr, named: Option<(String, u16)>, unread: Unread) {
+    /// Tells of what came without a tunnel and could not be read, the host and port that it names, and the protocol that it speaks
+    /// where that is not HTTP. Of clients that are not admitted nothing is told, and hosts outside the scope are not named.
+    pub(super) async fn tell_unread(&self, client: IpAddr, named: Option<(String, u16)>, unread: Unread, protocol: Option<&str>) {
         let gate = &self.tunnels.gate;
         if !gate.admits(client) || named.as_ref().is_some_and(|(host, port)| gate.owns(host) || self.is_asked_of_us_at(host, *port)) {
             return;
@@ -122,6 +99,7 @@ impl Handler {
         // Nobody listens any more: then nothing is told.
         if let Ok(tunnel) = self.recorder.begin_tunnel(host, port).await {
             tunnel.unread(unread);
+            tunnel.speaks(protocol.map(str::to_owned));
             if !is_named {
                 tunnel.came_from(client);
             }

@@ -5,7 +5,6 @@ use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -25,8 +24,6 @@ use super::{heard::Heard, serve::Client};
 pub(super) struct Http {
     pub(super) http1: http1::Builder,
     pub(super) http2: http2::Builder<TokioExecutor>,
-    /// How long a client that sends nothing more is waited for: see [`Heard::with_patience`].
-    pub(super) patience: Duration,
 }
 
 /// What answers requests.
@@ -48,7 +45,8 @@ type Two<S, F> = http2::Connection<TokioIo<Heard<S>>, F, TokioExecutor>;
 enum State<S: Client, F: Answers> {
     /// Which version it is has to be heard.
     Opening(Heard<S>, F),
-    One(Box<http1::UpgradeableConnection<TokioIo<Heard<S>>, F>>),
+    /// And the same client, whose leaving the engine does not look for.
+    One(Box<http1::UpgradeableConnection<TokioIo<Heard<S>>, F>>, Heard<S>),
     Two(Pin<Box<Two<S, F>>>),
     Ended,
 }
@@ -56,7 +54,7 @@ enum State<S: Client, F: Answers> {
 impl Http {
     /// Serves a connection until it ends, or becomes something else.
     pub(super) fn serve<S: Client, F: Answers>(&self, client: Heard<S>, service: F) -> Engine<'_, S, F> {
-        Engine { http: self, state: State::Opening(client.with_patience(self.patience), service) }
+        Engine { http: self, state: State::Opening(client, service) }
     }
 }
 
@@ -65,7 +63,7 @@ impl<S: Client, F: Answers> Engine<'_, S, F> {
     pub(super) fn graceful_shutdown(&mut self) {
         match &mut self.state {
             State::Opening(..) => self.state = State::Ended,
-            State::One(connection) => Pin::new(&mut **connection).graceful_shutdown(),
+            State::One(connection, _) => Pin::new(&mut **connection).graceful_shutdown(),
             State::Two(connection) => connection.as_mut().graceful_shutdown(),
             State::Ended => {}
         }
@@ -74,10 +72,11 @@ impl<S: Client, F: Answers> Engine<'_, S, F> {
     /// What came over HTTP/1 and was not used when the connection ended.
     pub(super) fn left_over(self) -> Bytes {
         match self.state {
-            State::One(connection) => match connection.into_parts() {
-                Some(parts) => [parts.read_buf, parts.io.into_inner().left_over()].concat().into(),
-                None => Bytes::new(),
-            },
+            State::One(connection, client) => {
+                let read = connection.into_parts().map(|parts| parts.read_buf).unwrap_or_default();
+                let unread = client.left_over();
+                if unread.is_empty() { read } else { [read, unread].concat().into() }
+            }
             State::Opening(..) | State::Two(_) | State::Ended => Bytes::new(),
         }
     }
@@ -93,13 +92,18 @@ impl<S: Client, F: Answers> Future for Engine<'_, S, F> {
                 State::Opening(client, _) => {
                     let is_http2 = ready!(client.poll_http2(context));
                     let State::Opening(client, service) = std::mem::replace(&mut this.state, State::Ended) else { continue };
-                    let client = TokioIo::new(client);
+                    let (hold, client) = (client.hold(), TokioIo::new(client));
                     this.state = match is_http2 {
                         true => State::Two(Box::pin(this.http.http2.serve_connection(client, service))),
-                        false => State::One(Box::new(this.http.http1.serve_connection(client, service).with_upgrades())),
+                        false => State::One(Box::new(this.http.http1.serve_connection(client, service).with_upgrades()), hold),
                     };
                 }
-                State::One(connection) => return Pin::new(&mut **connection).poll(context),
+                State::One(connection, client) => {
+                    if let Poll::Ready(served) = Pin::new(&mut **connection).poll(context) {
+                        return Poll::Ready(served);
+                    }
+                    return client.poll_left(context).map(Ok);
+                }
                 State::Two(connection) => return connection.as_mut().poll(context),
                 State::Ended => return Poll::Ready(Ok(())),
             }

@@ -1,192 +1,13 @@
-//! The record of one exchange while it happens: numbers it, tells its events in order, and tells its end from the last drop,
-//! so that no way out is forgotten.
+//! The record of one exchange while it happens: tells its events in order, and its end before the client has the end of its answer.
+//! Where there is none, the end is told from the last drop, so that no way out is forgotten. Numbers and beginnings are `recorder`'s.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::sync::{Notify, watch};
-
-use super::{Ending, frames::Said, note_ending, tunnel::Tunnel};
+use super::{activity::Busy, frames::Said, recorder::Recorder, told::header_bytes, tunnel::Tunnel};
 use crate::{
-    clock::{Clock, Hold},
-    model::{Captured, ExchangeId, Header, TunnelId, Url, tunnel::outside_host},
-    traffic::{Side, TrafficError, TrafficEvent, TrafficSender},
+    model::{Captured, ExchangeId, Header},
+    traffic::{Side, TrafficError, TrafficEvent},
 };
-
-/// What one proxy's exchanges and tunnels share.
-pub(super) struct Recorder {
-    pub(super) clock: Clock,
-    /// `None`: nothing is told.
-    events: Option<TrafficSender>,
-    /// Held while a number is given and its event is put into the queue, so that both have the same order.
-    numbers: tokio::sync::Mutex<Numbers>,
-    /// Hosts outside the scope, which are told by their numbers.
-    outside: Mutex<HashMap<String, u64>>,
-    activity: Arc<Activity>,
-    ending: Arc<watch::Sender<Ending>>,
-}
-
-#[derive(Default)]
-struct Numbers {
-    exchanges: u64,
-    tunnels: u64,
-}
-
-impl Recorder {
-    pub(super) fn new(clock: Clock, events: TrafficSender, activity: Arc<Activity>, ending: Arc<watch::Sender<Ending>>) -> Self {
-        Self { clock, events: Some(events), numbers: tokio::sync::Mutex::default(), outside: Mutex::default(), activity, ending }
-    }
-
-    /// One that tells nothing: for what is passed on unread by the same code as what is read.
-    fn silent(&self) -> Self {
-        Self {
-            clock: self.clock.clone(),
-            events: None,
-            numbers: tokio::sync::Mutex::default(),
-            outside: Mutex::default(),
-            activity: Arc::clone(&self.activity),
-            ending: Arc::clone(&self.ending),
-        }
-    }
-
-    /// Whether the proxy has died: nothing may pass any more, though its connections take a moment to close.
-    fn is_dead(&self) -> bool {
-        matches!(*self.ending.borrow(), Ending::Died(_) | Ending::NobodyListens)
-    }
-
-    /// Puts an event into the queue, waiting for room. When nobody listens any more, the proxy has failed.
-    pub(super) async fn tell(&self, event: TrafficEvent) -> Result<(), TrafficError> {
-        if self.is_dead() {
-            return Err(TrafficError::NobodyListens);
-        }
-        let Some(events) = &self.events else { return Ok(()) };
-        let told = events.send(event).await;
-        if told.is_err() {
-            note_ending(&self.ending, Ending::NobodyListens);
-        }
-        told
-    }
-
-    /// Puts an event into the queue if there is room at once; gives it back otherwise.
-    pub(super) fn try_tell(&self, event: TrafficEvent) -> Option<TrafficEvent> {
-        self.events.as_ref().and_then(|events| events.try_send(event))
-    }
-
-    /// Puts an event into the queue, room or not: the last one of an exchange or a tunnel, or one of few and small.
-    pub(super) fn tell_end(&self, event: TrafficEvent) {
-        if let Some(events) = &self.events {
-            events.send_now(event);
-        }
-    }
-
-    /// Begins an exchange.
-    pub(super) async fn begin_exchange(
-        self: &Arc<Self>,
-        tunnel: Option<&Arc<Tunnel>>,
-        head: RequestHead,
-    ) -> Result<Arc<Exchange>, TrafficError> {
-        let busy = Busy::new(&self.activity, Kind::Exchange, &self.clock);
-        let mut numbers = self.numbers.lock().await;
-        let id = ExchangeId(numbers.exchanges + 1);
-        self.tell(TrafficEvent::Began {
-            id,
-            tunnel: tunnel.map(|tunnel| tunnel.id),
-            at: self.clock.now(),
-            method: head.method,
-            url: head.url,
-            http_version: head.http_version,
-            headers: head.headers,
-        })
-        .await?;
-        numbers.exchanges = id.0;
-        if let Some(tunnel) = tunnel {
-            tunnel.request_began();
-        }
-        let state = Mutex::new(State { busy: Some(busy), ..State::default() });
-        Ok(Arc::new(Exchange { id, recorder: Arc::clone(self), state, unread: None, _tunnel: tunnel.cloned() }))
-    }
-
-    /// Begins an exchange of which nothing is told: what passes is counted for a tunnel, beginning with this many bytes of the
-    /// request's head.
-    pub(super) fn begin_unread(&self, tunnel: Arc<Tunnel>, head: usize) -> Arc<Exchange> {
-        tunnel.sent(head);
-        let recorder = Arc::new(self.silent());
-        Arc::new(Exchange { id: ExchangeId(0), recorder, state: Mutex::default(), unread: Some(tunnel), _tunnel: None })
-    }
-
-    /// Counts a connection that is not told of yet, so that stopping waits until it is, if it is to be.
-    pub(super) fn untold(&self) -> Busy {
-        Busy::new(&self.activity, Kind::Undecided, &self.clock).without_hold()
-    }
-
-    /// Begins a tunnel to a host (lower case) and port.
-    pub(super) async fn begin_tunnel(self: &Arc<Self>, host: String, port: u16) -> Result<Arc<Tunnel>, TrafficError> {
-        self.begin_tunnel_as(host, port, Name::Told).await
-    }
-
-    /// The same to a host outside the scope: what is told has a number instead of its name.
-    pub(super) async fn begin_outside(self: &Arc<Self>, host: String, port: u16) -> Result<Arc<Tunnel>, TrafficError> {
-        self.begin_tunnel_as(host, port, Name::Withheld).await
-    }
-
-    /// The same to an address of which nobody knows yet whether it is in the scope. It is told when somebody does.
-    pub(super) async fn begin_undecided(self: &Arc<Self>, host: String, port: u16) -> Result<Arc<Tunnel>, TrafficError> {
-        self.begin_tunnel_as(host, port, Name::Undecided).await
-    }
-
-    async fn begin_tunnel_as(self: &Arc<Self>, host: String, port: u16, name: Name) -> Result<Arc<Tunnel>, TrafficError> {
-        let open = Busy::new(&self.activity, Kind::Tunnel, &self.clock);
-        let undecided = Busy::new(&self.activity, Kind::Undecided, &self.clock);
-        let mut numbers = self.numbers.lock().await;
-        let (id, at) = (TunnelId(numbers.tunnels + 1), self.clock.now());
-        match name {
-            Name::Told => self.tell(TrafficEvent::TunnelBegan { id, at, host: host.clone(), port }).await?,
-            Name::Withheld => self.tell(TrafficEvent::TunnelBegan { id, at, host: self.outside_host(&host), port: 0 }).await?,
-            Name::Undecided => {}
-        }
-        numbers.tunnels = id.0;
-        Ok(Arc::new(Tunnel::new(id, host, port, name, at, Arc::clone(self), open.without_hold(), undecided)))
-    }
-
-    /// What stands for the name of a host outside the scope, the same each time.
-    pub(super) fn outside_host(&self, host: &str) -> String {
-        let mut outside = self.outside.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = outside.len() as u64 + 1;
-        let number = match outside.get(host) {
-            Some(number) => *number,
-            // Beyond this many, all that are new count as one.
-            None if outside.len() >= MOST_OUTSIDE => next,
-            None => *outside.entry(host.to_owned()).or_insert(next),
-        };
-        outside_host(number)
-    }
-}
-
-/// Under which name a tunnel is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Name {
-    /// Its own.
-    #[default]
-    Told,
-    /// A number: it is outside the scope.
-    Withheld,
-    /// None yet: what the client says first decides.
-    Undecided,
-}
-
-/// A request's head as it is told.
-pub(super) struct RequestHead {
-    pub(super) method: String,
-    pub(super) url: Url,
-    pub(super) http_version: String,
-    pub(super) headers: Vec<Header>,
-}
 
 /// One exchange in flight: held by the handler and by both bodies.
 pub(super) struct Exchange {
@@ -207,12 +28,24 @@ struct State {
     /// Whether the server answered a client that waited to be asked for the body, without asking.
     never_asked: bool,
     error: Option<String>,
+    /// Its end was told.
+    ended: bool,
     notes: u8,
     /// Counts it as in flight, or as an open connection.
     busy: Option<Busy>,
 }
 
 impl Exchange {
+    /// One whose beginning was told, with its tunnel if it came through one.
+    pub(super) fn begun(id: ExchangeId, recorder: Arc<Recorder>, tunnel: Option<Arc<Tunnel>>, busy: Option<Busy>) -> Self {
+        Self { id, recorder, state: Mutex::new(State { busy, ..State::default() }), unread: None, _tunnel: tunnel }
+    }
+
+    /// One of which nothing is told: what passes is counted for this tunnel.
+    pub(super) fn unread(recorder: Arc<Recorder>, tunnel: Arc<Tunnel>) -> Self {
+        Self { id: ExchangeId(0), recorder, state: Mutex::default(), unread: Some(tunnel), _tunnel: None }
+    }
+
     pub(super) fn recorder(&self) -> &Arc<Recorder> {
         &self.recorder
     }
@@ -274,6 +107,12 @@ impl Exchange {
         Ok(())
     }
 
+    /// The end of a request without a body, told over the bound of the queue if it must be.
+    pub(super) fn has_no_body(&self) {
+        self.recorder.tell_end(self.body_end(Side::Request, Vec::new()));
+        self.mark(Some(Side::Request));
+    }
+
     /// Puts one of its events into the queue if there is room at once; gives it back otherwise.
     pub(super) fn try_tell(&self, event: TrafficEvent) -> Option<TrafficEvent> {
         let ended = ended_body(&event);
@@ -307,8 +146,7 @@ impl Exchange {
         if self.is_unread() {
             return;
         }
-        let Recorder { activity, clock, .. } = &*self.recorder;
-        let open = Busy::new(activity, Kind::Connection, clock).without_hold();
+        let open = self.recorder.open_connection();
         let in_flight = self.state().busy.replace(open);
         drop(in_flight);
     }
@@ -316,7 +154,7 @@ impl Exchange {
     /// Tells something about it that is not an error, in words without captured values. Of very many, the first are told.
     pub(super) fn note(&self, note: String) {
         let mut state = self.state();
-        if state.notes < MOST_NOTES {
+        if state.notes < MOST_NOTES && !state.ended {
             state.notes += 1;
             self.recorder.tell_end(TrafficEvent::Noted { id: self.id, at: self.recorder.clock.now(), note });
         }
@@ -342,6 +180,24 @@ impl Exchange {
         self.state().error.get_or_insert_with(|| why.to_owned());
     }
 
+    /// Tells its end, if the whole request was read and there is nothing more to come for the client, and waits until that is kept: who
+    /// has a whole answer is to be in the record, also when this program is killed in the next moment.
+    ///
+    /// # Errors
+    /// When nobody listens any more.
+    pub(super) async fn finish(&self) -> Result<(), TrafficError> {
+        let error = {
+            let mut state = self.state();
+            let has_answer = if state.answered { state.response_ended } else { state.error.is_some() };
+            if self.is_unread() || state.ended || !state.request_ended || !has_answer {
+                return Ok(());
+            }
+            state.ended = true;
+            state.error.take()
+        };
+        self.recorder.keep_end(TrafficEvent::Ended { id: self.id, at: self.recorder.clock.now(), error }).await
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -354,6 +210,9 @@ impl Drop for Exchange {
             if let (false, Some(why)) = (state.answered, state.error.take()) {
                 tunnel.failed(why);
             }
+            return;
+        }
+        if self.state().ended {
             return;
         }
         let error = {
@@ -384,121 +243,5 @@ const MOST_NOTES: u8 = 8;
 /// Said when a client leaves before its request is complete.
 pub(super) const TORN_UPLOAD: &str = "the connection ended in the middle of the request";
 
-/// How much is going on in one proxy.
-#[derive(Debug, Default)]
-pub(super) struct Activity {
-    exchanges: AtomicUsize,
-    tunnels: AtomicUsize,
-    /// Tunnels that had no request yet, and connections without a tunnel.
-    undecided: AtomicUsize,
-    /// Exchanges that became connections which stay open.
-    connections: AtomicUsize,
-    changed: Notify,
-}
-
-impl Activity {
-    /// Exchanges that have begun and not ended.
-    pub(super) fn exchanges(&self) -> usize {
-        self.exchanges.load(Ordering::SeqCst)
-    }
-
-    /// Waits until no exchange is in flight and no tunnel is on its way to its first request.
-    pub(super) async fn settled(&self) {
-        self.until(|| self.exchanges() == 0 && self.undecided.load(Ordering::SeqCst) == 0).await;
-    }
-
-    /// Waits until every exchange and every tunnel is over.
-    pub(super) async fn ended(&self) {
-        let none = |counter: &AtomicUsize| counter.load(Ordering::SeqCst) == 0;
-        self.until(|| [&self.exchanges, &self.tunnels, &self.connections].into_iter().all(none)).await;
-    }
-
-    async fn until(&self, reached: impl Fn() -> bool) {
-        loop {
-            let changed = self.changed.notified();
-            if reached() {
-                return;
-            }
-            changed.await;
-        }
-    }
-
-    const fn counter(&self, kind: Kind) -> &AtomicUsize {
-        match kind {
-            Kind::Exchange => &self.exchanges,
-            Kind::Tunnel => &self.tunnels,
-            Kind::Undecided => &self.undecided,
-            Kind::Connection => &self.connections,
-        }
-    }
-}
-
-/// What a [`Busy`] counts.
-#[derive(Clone, Copy)]
-enum Kind {
-    Exchange,
-    Tunnel,
-    Undecided,
-    Connection,
-}
-
-/// Counts as one activity of its kind, and holds the clock, until it is dropped.
-pub(super) struct Busy {
-    activity: Arc<Activity>,
-    kind: Kind,
-    _hold: Option<Hold>,
-}
-
-impl Busy {
-    fn new(activity: &Arc<Activity>, kind: Kind, clock: &Clock) -> Self {
-        activity.counter(kind).fetch_add(1, Ordering::SeqCst);
-        Self { activity: Arc::clone(activity), kind, _hold: Some(clock.hold()) }
-    }
-
-    /// The same count, without holding the clock: an idle tunnel must not stop simulated time.
-    fn without_hold(mut self) -> Self {
-        self._hold = None;
-        self
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.activity.counter(self.kind).fetch_sub(1, Ordering::SeqCst);
-        self.activity.changed.notify_waiters();
-    }
-}
-
-/// Bytes of a block of headers as HTTP/1 writes it, with the empty line after it.
-pub(super) fn header_bytes(headers: &[Header]) -> usize {
-    // Exposed to be counted: nothing of it is kept.
-    headers.iter().map(|header| header.name.len() + header.value.expose().len() + 4).sum::<usize>() + 2
-}
-
-/// Header pairs as they are told: bytes that are not UTF-8 are read as Latin-1.
-pub(super) fn told_headers(headers: &HeaderMap) -> Vec<Header> {
-    headers.iter().map(|(name, value)| told_header(name, value)).collect()
-}
-
-/// One header pair as it is told.
-pub(super) fn told_header(name: &HeaderName, value: &HeaderValue) -> Header {
-    Header { name: name.as_str().to_owned(), value: Captured::new(text(value.as_bytes())) }
-}
-
-fn text(bytes: &[u8]) -> String {
-    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().map(|byte| char::from(*byte)).collect(), str::to_owned)
-}
-
-/// `HTTP/1.1`, `HTTP/2`, ….
-pub(super) fn told_version(version: http::Version) -> String {
-    match version {
-        http::Version::HTTP_2 => "HTTP/2".to_owned(),
-        http::Version::HTTP_3 => "HTTP/3".to_owned(),
-        other => format!("{other:?}"),
-    }
-}
-
 /// Bytes of a status line without its reason.
 const STATUS_LINE: usize = "HTTP/1.1 200 \r\n".len();
-/// Hosts outside the scope that are told apart. A session meets some hundred.
-const MOST_OUTSIDE: usize = 100_000;

@@ -20,6 +20,8 @@ pub(super) enum Failure {
     ConnectTimeout,
     /// The connection could not be made, for another reason.
     NotConnected,
+    /// We have as many connections and files open as the system lets us.
+    NoDescriptor,
     /// The server's certificate does not stand the check.
     Certificate(BadCertificate),
     /// The server ended the TLS handshake, and said why.
@@ -42,6 +44,8 @@ pub(super) enum Failure {
     NoResponse,
     /// The answer is no HTTP as it should be.
     NotHttp,
+    /// There was no answer over HTTP/2, which was spoken without TLS, and so without asking: the server left, or said something else.
+    NoHttp2,
     /// The head of the answer is longer than we take.
     TooLong,
     /// The request's body did not come whole, so that no answer could be waited for.
@@ -93,6 +97,16 @@ pub(super) struct NotResolved;
 #[error("the connection was not made in time")]
 pub(super) struct TooSlow;
 
+/// There are descriptors left, and they are needed for something else than connections.
+#[derive(Debug, thiserror::Error)]
+#[error("the proxy has no file descriptor left for a connection")]
+pub(super) struct NoDescriptor;
+
+/// Whether the system gives no more file descriptors for now: to this program (`EMFILE`), or to any (`ENFILE`).
+pub(super) fn is_lack_of_descriptors(error: &io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+}
+
 /// Whether a body ended because what the peer sent is not HTTP as it should be, so not because the peer left or gave it up.
 pub(super) fn breaks_the_rules(error: &(dyn StdError + 'static)) -> bool {
     causes(error).any(|cause| match (cause.downcast_ref::<h2::Error>(), cause.downcast_ref::<io::Error>()) {
@@ -139,6 +153,9 @@ impl Failure {
         if cause.is::<TooSlow>() {
             return Some(Self::ConnectTimeout);
         }
+        if cause.is::<NoDescriptor>() || cause.downcast_ref::<io::Error>().is_some_and(is_lack_of_descriptors) {
+            return Some(Self::NoDescriptor);
+        }
         if let Some(refusal) = cause.downcast_ref::<ProxyRefusal>() {
             return Some(Self::Through(*refusal));
         }
@@ -156,6 +173,11 @@ impl Failure {
                 Some(reason) => Some(Self::StreamReset(reason)),
                 None => None,
             };
+        }
+        if let Some(error) = cause.downcast_ref::<h2::Error>().filter(|error| error.is_library()) {
+            // The HTTP/2 library refuses a head that is too long by the reason of a refused stream.
+            let is_too_long = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            return error.reason().map(|_| if is_too_long { Self::TooLong } else { Self::NotHttp });
         }
         if let Some(error) = cause.downcast_ref::<hyper::Error>().filter(|_| !connecting) {
             if error.is_incomplete_message() || error.is_closed() {
@@ -177,6 +199,15 @@ impl Failure {
         }
     }
 
+    /// The same, where the server was spoken HTTP/2 with without asking. The library does not tell a server that leaves from one that
+    /// says something else: which of the two it is depends on who notices first.
+    pub(super) const fn over_http2(self) -> Self {
+        match self {
+            Self::Closed | Self::NoResponse | Self::NotHttp => Self::NoHttp2,
+            other => other,
+        }
+    }
+
     /// In words for a reader of the record.
     pub(super) fn in_words(self) -> String {
         let words = match self {
@@ -186,6 +217,7 @@ impl Failure {
             Self::Unreachable => "the server is not reachable",
             Self::ConnectTimeout => "the server did not take the connection in time",
             Self::NotConnected => "the server could not be reached",
+            Self::NoDescriptor => "the proxy has no file descriptor left for a connection",
             Self::Certificate(problem) => problem.in_words(),
             Self::Alert(alert) => return format!("the server ended the TLS handshake (alert {alert:?})"),
             Self::NotTls => "the server does not speak TLS as it should",
@@ -200,6 +232,7 @@ impl Failure {
             Self::StreamReset(reason) => return format!("the server reset the request's stream ({reason:?})"),
             Self::NoResponse => "the server gave no complete response",
             Self::NotHttp => "what the server answered is no HTTP as it should be",
+            Self::NoHttp2 => "the server gave no response over HTTP/2, which the client spoke without TLS",
             Self::TooLong => "the head of the server's response is longer than the proxy takes",
             Self::TornUpload => "the body of the request did not come whole",
             Self::Through(ProxyRefusal::Answered(code)) => return format!("{} (it answered {code})", ProxyRefusal::Answered(code)),
@@ -217,11 +250,12 @@ impl Failure {
             Self::Unreachable => "destination_ip_unroutable",
             Self::ConnectTimeout => "connection_timeout",
             Self::NotConnected => "destination_unavailable",
+            Self::NoDescriptor => "connection_limit_reached",
             Self::Certificate(_) => "tls_certificate_error",
             Self::Alert(_) => "tls_alert_received",
             Self::NotTls | Self::ClosedInHandshake => "tls_protocol_error",
             Self::Reset | Self::Closed | Self::LeftUnanswered | Self::Unprocessed => "connection_terminated",
-            Self::NoResponse | Self::NotHttp | Self::StreamReset(_) => "http_protocol_error",
+            Self::NoResponse | Self::NotHttp | Self::NoHttp2 | Self::StreamReset(_) => "http_protocol_error",
             Self::TooLong => "http_response_header_section_size",
             Self::TornUpload => "http_request_error",
             Self::Through(_) => "proxy_internal_error",
@@ -281,6 +315,8 @@ mod tests {
         check(kind(io::ErrorKind::BrokenPipe), false, Failure::Closed);
         check(kind(io::ErrorKind::ConnectionReset), false, Failure::Reset);
         check(kind(io::ErrorKind::Other), true, Failure::NotConnected);
+        #[cfg(unix)]
+        check(io::Error::from_raw_os_error(24), true, Failure::NoDescriptor);
         check(kind(io::ErrorKind::Other), false, Failure::NoResponse);
         let certificate = |error| rustls::Error::InvalidCertificate(error);
         check(certificate(CertificateError::Expired), true, Failure::Certificate(BadCertificate::Expired));
@@ -297,6 +333,8 @@ mod tests {
             Failure::Refused,
             Failure::Unreachable,
             Failure::ConnectTimeout,
+            Failure::NotConnected,
+            Failure::NoDescriptor,
             Failure::Certificate(BadCertificate::Expired),
             Failure::Certificate(BadCertificate::WrongName),
             Failure::Certificate(BadCertificate::UnknownIssuer),
@@ -307,6 +345,7 @@ mod tests {
             Failure::Unprocessed,
             Failure::NoResponse,
             Failure::NotHttp,
+            Failure::NoHttp2,
             Failure::TooLong,
             Failure::TornUpload,
             Failure::StreamReset(h2::Reason::INTERNAL_ERROR),
@@ -314,7 +353,7 @@ mod tests {
         ]
         .map(Failure::in_words)
         .into();
-        assert_eq!(words.len(), 18);
+        assert_eq!(words.len(), 21);
         assert_eq!(
             Failure::Through(ProxyRefusal::Answered(403)).to_string(),
             "the upstream proxy did not reach the server (it answered 403)"

@@ -7,6 +7,9 @@
 //!
 //! Interim answers (1xx) are heard over HTTP/1 only, and none but 100 can be passed on: the library has no way to. So a request
 //! that waits for a 100 goes over HTTP/1, and of the others it is told that there were some.
+//!
+//! Which version of HTTP a server is spoken with is agreed on in TLS. Without TLS there is nothing to agree with: a client that
+//! speaks HTTP/2 through a tunnel knows that its server does, and its requests go on so.
 
 use std::{
     pin::Pin,
@@ -17,7 +20,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
     header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, PROXY_AUTHORIZATION, TRAILER, UPGRADE},
     request,
 };
@@ -33,12 +36,13 @@ use hyper_util::{
 use tokio::runtime::Handle;
 
 use super::{
-    MOST_HEADERS,
+    LONGEST_HEAD, MOST_HEADERS,
     casing::headers_as_written,
-    exchange::{Exchange, told_version},
+    exchange::Exchange,
     failure::Failure,
     handler::refusal,
     tee::Tee,
+    told::told_version,
     upload::{ReadAhead, Upload},
     upstream::{Answered, Connector},
 };
@@ -51,7 +55,17 @@ pub(super) struct Forwarder {
     /// HTTP/1 only: a `Host` header that differs from where the request goes has no place in HTTP/2, and interim answers are heard
     /// here.
     http1: Clients,
+    /// HTTP/2 only, to servers that are known to speak it without TLS (RFC 9113 section 3.3).
+    http2: Clients,
     upgrades: Connector,
+}
+
+/// What is known of how a server is to be asked, beyond what the request says.
+pub(super) struct Manner {
+    /// The name by which it is asked for, where that is to differ from the URI: its `Host` field, or its `:authority`.
+    pub(super) host: Option<HeaderValue>,
+    /// Whether it speaks HTTP/2, though there is no TLS to say so.
+    pub(super) speaks_http2: bool,
 }
 
 struct Clients {
@@ -63,14 +77,26 @@ struct Clients {
 
 impl Clients {
     fn new(connector: Connector) -> Self {
-        Self { fresh: client_builder().pool_max_idle_per_host(0).build(connector.clone()), kept: client_builder().build(connector) }
+        Self::of(client_builder(), connector)
+    }
+
+    /// For servers that speak HTTP/2 and are not asked whether they do.
+    fn over_http2(connector: Connector) -> Self {
+        let mut builder = client_builder();
+        builder.http2_only(true);
+        Self::of(builder, connector)
+    }
+
+    fn of(builder: legacy::Builder, connector: Connector) -> Self {
+        Self { fresh: builder.clone().pool_max_idle_per_host(0).build(connector.clone()), kept: builder.build(connector) }
     }
 }
 
 impl Forwarder {
     pub(super) fn new(connector: Connector) -> Self {
         let upgrades = connector.http1_only();
-        Self { http1: Clients::new(upgrades.clone()), either: Clients::new(connector), upgrades }
+        let (http1, http2) = (Clients::new(upgrades.clone()), Clients::over_http2(upgrades.clone()));
+        Self { http1, http2, either: Clients::new(connector), upgrades }
     }
 
     /// What connections are made with that may become something else.
@@ -79,8 +105,8 @@ impl Forwarder {
     }
 
     /// Sends a request, whose exchange has begun, to the server that its URI names, and gives what the client is to get.
-    /// `host` is the `Host` header for the server, where it is to differ from the URI.
-    pub(super) async fn send(&self, exchange: &Arc<Exchange>, request: Request<Body>, host: Option<HeaderValue>) -> Response<Body> {
+    pub(super) async fn send(&self, exchange: &Arc<Exchange>, request: Request<Body>, manner: Manner) -> Response<Body> {
+        let Manner { host, speaks_http2 } = manner;
         let (mut parts, body) = request.into_parts();
         let Ok(mut ahead) = upload(exchange, body).await else { return refusal(StatusCode::SERVICE_UNAVAILABLE) };
         let expecting = expects_to_be_asked(&parts);
@@ -90,13 +116,26 @@ impl Forwarder {
         // The client adds `Host` where it is wanted: HTTP/2 has none.
         strip_hop_by_hop(&mut parts.headers, &[HOST]);
         join_cookies(&mut parts.headers);
-        announce_trailers(&mut parts, &ahead).await;
-        parts.version = Version::HTTP_11;
-        let clients = if host.is_some() || expecting { &self.http1 } else { &self.either };
-        if let Some(host) = host {
-            parts.headers.insert(HOST, host);
+        if !speaks_http2 {
+            announce_trailers(&mut parts, &ahead).await;
         }
+        parts.version = Version::HTTP_11;
+        let led;
+        let clients = match host {
+            Some(host) if speaks_http2 => {
+                led = self.led_to(&mut parts, &host);
+                &led
+            }
+            None if speaks_http2 => &self.http2,
+            Some(host) => {
+                parts.headers.insert(HOST, host);
+                &self.http1
+            }
+            None if expecting => &self.http1,
+            None => &self.either,
+        };
         if parts.uri.scheme_str() == Some("http")
+            && !speaks_http2
             && let Some(value) = self.upgrades.proxy_authorization()
         {
             parts.headers.insert(PROXY_AUTHORIZATION, value);
@@ -113,8 +152,22 @@ impl Forwarder {
         match sent {
             Ok(response) => answer(exchange, &ahead, response).await,
             Err(_) if ahead.is_torn() => give_up(exchange, &ahead, Failure::TornUpload).await,
-            Err(error) => give_up(exchange, &ahead, error.map_or(Failure::NoResponse, |error| failure(&error))).await,
+            Err(error) => {
+                let failure = error.map_or(Failure::NoResponse, |error| failure(&error));
+                give_up(exchange, &ahead, if speaks_http2 { failure.over_http2() } else { failure }).await
+            }
         }
+    }
+
+    /// Makes a request of HTTP/2 name its server by another name than the one that it is reached by. A connection for it is led
+    /// there, and is not kept: what is kept is found again by name.
+    fn led_to(&self, parts: &mut request::Parts, host: &HeaderValue) -> Clients {
+        let connector = self.upgrades.only_to(parts.uri.clone());
+        let mut named = std::mem::take(&mut parts.uri).into_parts();
+        let authority = host.to_str().ok().and_then(|host| host.parse().ok());
+        named.authority = authority.or(named.authority);
+        parts.uri = Uri::from_parts(named).unwrap_or_default();
+        Clients::over_http2(connector)
     }
 }
 
@@ -189,6 +242,8 @@ pub(super) async fn give_up(exchange: &Exchange, ahead: &ReadAhead, failure: Fai
     exchange.failed(&failure.in_words());
     let _ = tokio::time::timeout(READ_ON, ahead.drain()).await;
     linger(ahead);
+    // Nobody listening any more changes nothing of the answer.
+    let _ = exchange.finish().await;
     bad_gateway(failure)
 }
 
@@ -220,6 +275,7 @@ async fn tell_answer(exchange: &Arc<Exchange>, ahead: &ReadAhead, response: Resp
     let body = Body::from(body);
     let response = if body.is_end_stream() {
         exchange.tell(exchange.body_end(Side::Response, Vec::new())).await?;
+        exchange.finish().await?;
         body
     } else {
         Body::from(BoxBody::new(Tee::new(body, Arc::clone(exchange), Side::Response)))
@@ -342,6 +398,7 @@ fn client_builder() -> legacy::Builder {
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_UPSTREAM)
         .http1_max_headers(MOST_HEADERS)
+        .http2_max_header_list_size(LONGEST_HEAD)
         .http1_title_case_headers(true)
         .http1_preserve_header_case(true);
     builder

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header::HOST, uri::Authority as UriAuthority, uri::PathAndQuery};
+use http_body::Body as _;
 use hudsucker::Body;
 
 use super::{
+    account::Unread,
     casing::headers_as_written,
     connect::{bare_host, inside},
-    exchange::{Recorder, RequestHead, told_header, told_version},
-    forward::Forwarder,
+    forward::{Forwarder, Manner},
     fronting::{Target, host_field, take_off_user},
-    heard::Unread,
-    serve::Tunnels,
+    recorder::{Recorder, RequestHead},
+    told::{told_header, told_version},
     tunnel::Tunnel,
+    tunnels::Tunnels,
     websocket::{asks_for_upgrade, asks_for_websocket, take_over},
 };
 use crate::model::{Captured, TunnelOutcome, Url};
@@ -36,7 +38,7 @@ impl Handler {
         if !names_one_server(&request) {
             return NamesNoServer.refusal();
         }
-        let Route { named, only_in_target } = self.route(&mut request);
+        let Route { named, only_in_target, speaks_http2 } = self.route(&mut request);
         let Some(mut url) = told_url(request.uri()) else { return NamesNoServer.refusal() };
         if asks_for_websocket(&request) {
             url.scheme = if url.scheme == "https" { "wss" } else { "ws" }.to_owned();
@@ -46,7 +48,8 @@ impl Handler {
             headers.insert(0, told_header(&HOST, named));
         }
         let (method, http_version) = (request.method().as_str().to_owned(), told_version(request.version()));
-        let head = RequestHead { method, url, http_version, headers };
+        let has_body = !request.body().is_end_stream();
+        let head = RequestHead { method, url, http_version, headers, has_body };
         let Ok(exchange) = self.recorder.begin_exchange(self.tunnel.as_ref(), head).await else {
             return refusal(StatusCode::SERVICE_UNAVAILABLE);
         };
@@ -56,7 +59,7 @@ impl Handler {
             }
             return take_over(self.forwarder.upgrades(), &exchange, request).await;
         }
-        self.forwarder.send(&exchange, request, named).await
+        self.forwarder.send(&exchange, request, Manner { host: named, speaks_http2 }).await
     }
 
     /// Makes a request's URI name the server that it goes to: inside a tunnel the tunnel's, whatever the request says.
@@ -87,7 +90,8 @@ impl Handler {
             Some(_) => named.or_else(|| host_field(goes_to?)),
             None => named.filter(is_another),
         };
-        Route { named, only_in_target }
+        let speaks_http2 = self.tunnel.is_some() && request.version() == Version::HTTP_2 && request.uri().scheme_str() == Some("http");
+        Route { named, only_in_target, speaks_http2 }
     }
 }
 
@@ -99,6 +103,8 @@ pub(super) struct Route {
     pub(super) named: Option<HeaderValue>,
     /// Whether the target names another host, and no `Host` field says which.
     only_in_target: bool,
+    /// Whether the server speaks HTTP/2 without TLS: a client that asks for it through a tunnel has to know.
+    pub(super) speaks_http2: bool,
 }
 
 /// Whether a request has one `Host` field at most, which names a server or nothing (RFC 9112 section 3.2). Of several, each who

@@ -1,543 +1,229 @@
-//! What has come on a connection of HTTP since its last answer: how much, and how it begins. The engine refuses what breaks the
-//! rules before anyone is asked, so that this is all that is known of it. While a request is answered the engine does not read, and
-//! whether the client is still there is heard here.
+//! A client's connection of HTTP, of whose bytes an account is kept, and whose end is heard also while the engine asks for nothing:
+//! a client that waits for an answer may have left. What the account says is `account`'s.
 
 use std::{
-    error::Error as StdError,
     io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
-use http::{Request, StatusCode, Version};
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::combinators::BoxBody;
-use hudsucker::Body;
-use hyper::body::Incoming;
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Sleep, sleep},
+    time::{Instant, Sleep, sleep},
 };
 
-use super::{
-    blocks::Blocks,
-    connect::bare_host,
-    opening::{Opening, is_token, opening},
-};
-use crate::model::TunnelOutcome;
+use super::{account::Account, ahead::Ahead};
 
-/// A client's connection whose account is kept.
+/// A client's connection whose account is kept. The engine has it, and whoever runs the engine has another hold of it.
 pub(super) struct Heard<S> {
-    inner: S,
+    wire: Arc<Mutex<Wire<S>>>,
     account: Arc<Account>,
+}
+
+struct Wire<S> {
+    inner: S,
     /// What was read, and not asked for yet: which version of HTTP it is had to be known first.
-    ahead: Bytes,
+    ahead: Ahead,
+    /// The same, of which the account does not know yet either: nobody knew what it belongs to.
+    early: Ahead,
     /// Heads and requests when the end was held back: see [`Account::waits`].
     held_back: Option<(u64, u64)>,
     /// The end that is held back.
     end: Option<io::Result<()>>,
-    /// What came while a request was answered, and is no part of the account before it is asked for.
-    next: Bytes,
-    /// How long a client that sends nothing more is waited for that takes nothing either.
-    patience: Duration,
-    /// When that is over.
-    gone: Option<Pin<Box<Sleep>>>,
-}
-
-/// The account of one connection.
-#[derive(Debug, Default)]
-pub(super) struct Account(Mutex<Since>);
-
-#[derive(Debug, Default)]
-struct Since {
-    stage: Stage,
-    /// How what came begins.
-    first: Vec<u8>,
-    /// How much came.
-    bytes: u64,
-    /// Requests that were read.
-    requests: u64,
-    /// The heads of requests of HTTP/2: which request anything else belongs to is not known here.
-    blocks: Blocks,
-    /// We take no more requests, and said so.
-    goes_away: bool,
-}
-
-/// What is to come next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
-    /// A request's head.
-    #[default]
-    Head,
-    /// The rest of a request, and its answer: whether there was some of each.
-    Request { complete: bool, answered: bool },
-    /// No HTTP any more, or none that could be told from what came before.
-    Left,
-}
-
-/// What could not be read when a connection ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unread {
-    pub(super) outcome: TunnelOutcome,
-    /// How much of it came; `None` where that is not known: it came together with a request that was read, or in HTTP/2.
-    pub(super) bytes: Option<u64>,
+    /// How long a client that has said its last still waits for an answer.
+    waits: Option<Pin<Box<Sleep>>>,
+    /// It takes nothing any more.
+    broken: bool,
 }
 
 impl<S> Heard<S> {
-    pub(super) const fn new(inner: S, account: Arc<Account>) -> Self {
-        Self { inner, account, ahead: Bytes::new(), held_back: None, end: None, next: Bytes::new(), patience: Duration::MAX, gone: None }
+    pub(super) fn new(inner: S, account: Arc<Account>) -> Self {
+        let wire = Wire { inner, ahead: Ahead::nothing(), early: Ahead::nothing(), held_back: None, end: None, waits: None, broken: false };
+        Self { wire: Arc::new(Mutex::new(wire)), account }
     }
 
-    /// The same, waiting for so long for a client that has said that it sends nothing more, while its request is answered and
-    /// nothing can be written to it.
-    pub(super) const fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
-        self
+    /// Another hold of the same connection.
+    pub(super) fn hold(&self) -> Self {
+        Self { wire: Arc::clone(&self.wire), account: Arc::clone(&self.account) }
     }
 
-    /// What came and was not asked for.
-    pub(super) fn left_over(self) -> Bytes {
-        self.next
+    /// What came and was never asked for.
+    pub(super) fn left_over(&self) -> Bytes {
+        std::mem::take(&mut self.wire().early).into_bytes()
+    }
+
+    fn wire(&self) -> MutexGuard<'_, Wire<S>> {
+        self.wire.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<S: AsyncRead + Unpin> Heard<S> {
     /// Whether it is HTTP/2, as soon as that can be told, or nothing more will come.
-    pub(super) fn poll_http2(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+    pub(super) fn poll_http2(&self, context: &mut Context<'_>) -> Poll<bool> {
+        let wire = &mut *self.wire();
         loop {
-            if let Some(is_http2) = self.account.since().blocks.version() {
+            if let Some(is_http2) = self.account.is_which() {
                 return Poll::Ready(is_http2);
             }
-            let mut room = [0; MOST_HEARD];
-            let mut room = ReadBuf::new(&mut room);
-            let read = ready!(Pin::new(&mut self.inner).poll_read(context, &mut room));
+            let mut room = [MaybeUninit::uninit(); AT_ONCE];
+            let mut room = ReadBuf::uninit(&mut room);
+            let read = ready!(Pin::new(&mut wire.inner).poll_read(context, &mut room));
             if read.is_err() || room.filled().is_empty() {
-                self.end = Some(read);
+                wire.end = Some(read);
                 return Poll::Ready(false);
             }
             self.account.read(room.filled());
-            self.ahead = [&self.ahead[..], room.filled()].concat().into();
+            wire.ahead.push(room.filled());
         }
     }
-}
 
-impl<S: AsyncRead + Unpin> Heard<S> {
-    /// Hears whether the client is there while its request is answered. One that says that it sends nothing more gets its answer:
-    /// many programs close one half of a connection when they have asked. It cannot be told from one that has left, so its patience
-    /// ends some time.
-    ///
-    /// # Errors
-    /// When it has left: it reset the connection, or its time is over.
-    fn listen_on(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if !self.account.is_being_answered() {
-            return Ok(());
+    /// Ready when a client has left to which an answer is owed over HTTP/1: at once when the connection broke off. One that only said
+    /// that it will send no more may still read, as far as anybody can tell, and is waited for a while.
+    pub(super) fn poll_left(&self, context: &mut Context<'_>) -> Poll<()> {
+        // While a request is read, the engine hears of an end by itself.
+        if !self.account.owes_an_answer(context) {
+            return Poll::Pending;
         }
-        if self.end.is_none() && self.next.is_empty() && self.ahead.is_empty() {
-            let mut room = [0; LISTENED];
-            let mut room = ReadBuf::new(&mut room);
-            if let Poll::Ready(read) = Pin::new(&mut self.inner).poll_read(context, &mut room) {
-                read?;
-                if room.filled().is_empty() {
-                    self.end = Some(Ok(()));
+        let wire = &mut *self.wire();
+        if wire.end.is_none() && wire.ahead.is_empty() && wire.early.is_empty() {
+            let mut room = [MaybeUninit::uninit(); AT_ONCE];
+            let mut room = ReadBuf::uninit(&mut room);
+            let read = ready!(Pin::new(&mut wire.inner).poll_read(context, &mut room));
+            match (&read, room.filled()) {
+                (Err(_), _) => {
+                    wire.end = Some(read);
+                    return Poll::Ready(());
                 }
-                self.next = Bytes::copy_from_slice(room.filled());
-                // The engine may be done with the answer, and be waiting for just this.
-                context.waker().wake_by_ref();
+                (Ok(()), []) => {
+                    wire.end = Some(read);
+                    wire.waits = Some(Box::pin(sleep(LAST_ANSWER)));
+                }
+                (Ok(()), came) => wire.early.push(came),
             }
+            // It may be what the engine waits for.
+            context.waker().wake_by_ref();
         }
-        if self.end.is_some() && self.gone.get_or_insert_with(|| Box::pin(sleep(self.patience))).as_mut().poll(context).is_ready() {
-            return Err(io::ErrorKind::TimedOut.into());
+        match &mut wire.waits {
+            Some(waits) => waits.as_mut().poll(context),
+            None => Poll::Pending,
         }
-        Ok(())
     }
 }
 
-impl<S> Heard<S> {
-    /// Gives the end of what comes, as soon as no request that came before it is to be handed over any more.
-    fn hold_back(&mut self, end: io::Result<()>, context: &Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(waits) = self.account.waits()
+impl<S> Wire<S> {
+    /// Gives the end of what comes, as soon as no request that came before it is to be handed over any more. Over HTTP/2 it would cut
+    /// off the bodies of those that have no answer yet, so that it waits for them a while.
+    fn hold_back(&mut self, account: &Account, end: io::Result<()>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(waits) = account.waits()
             && self.held_back.replace(waits) != Some(waits)
         {
             self.end = Some(end);
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
+        if account.owes_answers(context) {
+            let waits = self.waits.get_or_insert_with(|| Box::pin(sleep(LAST_ANSWER)));
+            if waits.as_mut().poll(context).is_pending() {
+                self.end = Some(end);
+                return Poll::Pending;
+            }
+        }
         Poll::Ready(end)
     }
-}
 
-impl Account {
-    /// A request was read. Its body is watched to its end.
-    pub(super) fn request(self: &Arc<Self>, request: Request<Incoming>) -> Request<Body> {
-        let complete = request.body().is_end_stream();
-        {
-            let mut since = self.since();
-            since.requests += 1;
-            since.first.clear();
-            since.bytes = 0;
-            since.stage = Stage::Request { complete, answered: false };
-            if complete || request.version() == Version::HTTP_2 {
-                return request.map(Body::from);
+    /// Something was written: whoever reads it is still there. One of HTTP/2 that reads nothing any more may have sent requests
+    /// before, which the engine would forget: so it hears of the end only when it reads.
+    fn wrote<T>(&mut self, account: &Account, written: io::Result<T>, all: T) -> Poll<io::Result<T>> {
+        match written {
+            Err(_) if account.is_http2() => {
+                self.broken = true;
+                Poll::Ready(Ok(all))
+            }
+            written => {
+                if let Some(waits) = self.waits.as_mut().filter(|_| written.is_ok()) {
+                    waits.as_mut().reset(Instant::now() + LAST_ANSWER);
+                }
+                Poll::Ready(written)
             }
         }
-        let account = Arc::clone(self);
-        request.map(|inner| Body::from(BoxBody::new(Watched { inner, account })))
-    }
-
-    /// A request got this answer, by which the connection may become something else. Then what comes is no request.
-    pub(super) fn answer(&self, connects: bool, status: StatusCode) {
-        if status == StatusCode::SWITCHING_PROTOCOLS || (connects && status.is_success()) {
-            self.since().stage = Stage::Left;
-        }
-    }
-
-    /// How many requests were read.
-    pub(super) fn requests(&self) -> u64 {
-        self.since().requests
-    }
-
-    /// How much of a request's head has come that is not complete.
-    pub(super) fn half_a_head(&self) -> Option<u64> {
-        let since = self.since();
-        if since.blocks.is_http2() {
-            return since.blocks.half();
-        }
-        let is_head = since.stage == Stage::Head;
-        let says_something = since.first.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
-        (is_head && says_something).then_some(since.bytes)
-    }
-
-    /// What of HTTP/2 never became a request: its engine refuses a stream without a word to us.
-    fn refused(&self) -> Option<Unread> {
-        let since = self.since();
-        let refused = since.blocks.whole() > since.requests && !since.goes_away;
-        refused.then(|| Unread { outcome: TunnelOutcome::Malformed { why: REFUSED.to_owned() }, bytes: None })
-    }
-
-    /// What is known to be unread when the connection breaks off, however it does.
-    pub(super) fn broke_off(&self) -> Option<Unread> {
-        let half = || self.half_a_head().map(|bytes| Unread { outcome: TunnelOutcome::ClosedWithoutRequest, bytes: Some(bytes) });
-        self.refused().or_else(half)
-    }
-
-    /// No more requests are taken from here on. What the client asks before it has heard of that, it has to ask again.
-    pub(super) fn goes_away(&self) {
-        self.since().goes_away = true;
-    }
-
-    /// Whether it is HTTP/2.
-    pub(super) fn is_http2(&self) -> bool {
-        self.since().blocks.is_http2()
-    }
-
-    /// Whether a request of HTTP/1 is whole, and nothing came after it yet.
-    fn is_being_answered(&self) -> bool {
-        let since = self.since();
-        matches!(since.stage, Stage::Request { complete: true, .. }) && !since.blocks.is_http2()
-    }
-
-    /// Heads and requests of HTTP/2, when there are fewer of these. When the connection ends, the engine forgets requests that it
-    /// has not handed over.
-    fn waits(&self) -> Option<(u64, u64)> {
-        let since = self.since();
-        (since.blocks.whole() > since.requests).then_some((since.blocks.whole(), since.requests))
-    }
-
-    /// What could not be read when the connection ended, in this error if in one, with this left over. `not_http` is what is said
-    /// of what is no HTTP.
-    pub(super) fn unread(&self, error: Option<&hyper::Error>, left_over: &[u8], not_http: TunnelOutcome) -> Option<Unread> {
-        if let Some(broken) = error.and_then(broken_http2) {
-            return Some(Unread { outcome: TunnelOutcome::Malformed { why: broken }, bytes: None });
-        }
-        let since = self.since();
-        if since.stage == Stage::Left {
-            return None;
-        }
-        // What belongs to a body that was not asked for is its exchange's matter.
-        let left_over = match since.stage {
-            Stage::Head | Stage::Request { complete: true, .. } => left_over,
-            Stage::Request { .. } | Stage::Left => &[],
-        };
-        let says_something = left_over.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
-        // What came with the request before it was taken for that one's.
-        let bytes = since.bytes.max(left_over.len() as u64);
-        let first = if left_over.len() > since.first.len() { left_over } else { &since.first };
-        let why = match error {
-            Some(error) if error.is_parse_too_large() => format!("{error}: the proxy takes no longer one"),
-            // The words of the engine's parser, which hold nothing of what came.
-            Some(error) if error.is_parse() => error.to_string(),
-            None if says_something && since.stage != Stage::Head => AFTER_THE_LAST.to_owned(),
-            _ if says_something => return Some(Unread { outcome: TunnelOutcome::ClosedWithoutRequest, bytes: Some(bytes) }),
-            _ => {
-                drop(since);
-                return self.broke_off();
-            }
-        };
-        let outcome = if begins_a_request(first) { TunnelOutcome::Malformed { why } } else { not_http };
-        Some(Unread { outcome, bytes: (bytes > 0).then_some(bytes) })
-    }
-
-    /// Whether what came begins with TLS.
-    pub(super) fn begins_with_tls(&self) -> bool {
-        opening(&self.since().first) == Some(Opening::Tls)
-    }
-
-    /// Host (lower case, an IPv6 literal without brackets) and port that what came names, as far as it can be told.
-    pub(super) fn named(&self) -> Option<(String, u16)> {
-        named(&self.since().first)
-    }
-
-    fn read(&self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        let mut since = self.since();
-        since.blocks.read(bytes);
-        match since.stage {
-            Stage::Request { complete: true, answered: true } => {
-                since.stage = Stage::Head;
-                since.first.clear();
-                since.bytes = 0;
-            }
-            Stage::Request { .. } | Stage::Left => return,
-            Stage::Head => {}
-        }
-        since.bytes += bytes.len() as u64;
-        let room = MOST_HEARD.saturating_sub(since.first.len()).min(bytes.len());
-        since.first.extend_from_slice(&bytes[..room]);
-    }
-
-    fn wrote(&self) {
-        if let Stage::Request { answered, .. } = &mut self.since().stage {
-            *answered = true;
-        }
-    }
-
-    /// A body could not be read on, which is its exchange's matter; what follows it is nobody's.
-    fn body_broke(&self) {
-        self.since().stage = Stage::Left;
-    }
-
-    fn body_ended(&self) {
-        if let Stage::Request { complete, .. } = &mut self.since().stage {
-            *complete = true;
-        }
-    }
-
-    fn since(&self) -> MutexGuard<'_, Since> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.ahead.is_empty() {
-            let length = self.ahead.len().min(buffer.remaining());
-            buffer.put_slice(&self.ahead[..length]);
-            self.ahead.advance(length);
-            return Poll::Ready(Ok(()));
-        }
-        if !self.next.is_empty() {
-            let length = self.next.len().min(buffer.remaining());
-            let now = self.next.split_to(length);
-            self.account.read(&now);
-            buffer.put_slice(&now);
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let wire = &mut *self.wire();
+        if wire.ahead.give(buffer) > 0 {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        if buffer.remaining() > 0
-            && let Some(end) = self.end.take()
-        {
-            return self.hold_back(end, context);
+        if wire.early.give(buffer) > 0 {
+            self.account.read(buffer.filled().get(before..).unwrap_or_default());
+            return Poll::Ready(Ok(()));
         }
-        let read = ready!(Pin::new(&mut self.inner).poll_read(context, buffer));
+        if buffer.remaining() > 0
+            && let Some(end) = wire.end.take()
+        {
+            return wire.hold_back(&self.account, end, context);
+        }
+        let read = ready!(Pin::new(&mut wire.inner).poll_read(context, buffer));
         let came = buffer.filled().get(before..).unwrap_or_default();
         self.account.read(came);
         let ends = read.is_err() || (came.is_empty() && buffer.remaining() > 0);
-        if ends { self.hold_back(read, context) } else { Poll::Ready(read) }
+        if ends { wire.hold_back(&self.account, read, context) } else { Poll::Ready(read) }
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Heard<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.account.wrote();
-        self.gone = None;
-        Pin::new(&mut self.inner).poll_write(context, bytes)
+        let wire = &mut *self.wire();
+        if wire.broken {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = ready!(Pin::new(&mut wire.inner).poll_write(context, bytes));
+        wire.wrote(&self.account, written, bytes.len())
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         self.account.wrote();
-        self.gone = None;
-        Pin::new(&mut self.inner).poll_write_vectored(context, bytes)
+        let wire = &mut *self.wire();
+        let all = bytes.iter().map(|piece| piece.len()).sum();
+        if wire.broken {
+            return Poll::Ready(Ok(all));
+        }
+        let written = ready!(Pin::new(&mut wire.inner).poll_write_vectored(context, bytes));
+        wire.wrote(&self.account, written, all)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.wire().inner.is_write_vectored()
     }
 
-    /// The engine flushes whenever something happens, and when it waits for something to happen.
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.listen_on(context)?;
-        Pin::new(&mut self.inner).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
-    }
-}
-
-/// A request's body, whose end is noted.
-struct Watched {
-    inner: Incoming,
-    account: Arc<Account>,
-}
-
-impl HttpBody for Watched {
-    type Data = Bytes;
-    type Error = hudsucker::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        match &frame {
-            Some(Err(_)) => self.account.body_broke(),
-            None => self.account.body_ended(),
-            Some(Ok(_)) if self.inner.is_end_stream() => self.account.body_ended(),
-            Some(Ok(_)) => {}
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wire = &mut *self.wire();
+        if wire.broken {
+            return Poll::Ready(Ok(()));
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(Self::Error::from)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-/// Which rule of HTTP/2 the client broke, so that we ended the connection: in the words of RFC 9113 section 7, nearly.
-fn broken_http2(error: &hyper::Error) -> Option<String> {
-    let error = error.source()?.downcast_ref::<h2::Error>().filter(|error| error.is_go_away() && error.is_library())?;
-    error.reason().map(|reason| reason.description().to_owned())
-}
-
-/// Whether what came is a request, however broken: a method and a space. Nothing speaks neither for it nor against.
-fn begins_a_request(first: &[u8]) -> bool {
-    let first = first.trim_ascii_start();
-    match first.iter().position(|byte| *byte == b' ') {
-        Some(end) => end > 0 && end <= LONGEST_METHOD && first[..end].iter().all(|byte| is_token(*byte)),
-        None => first.is_empty(),
-    }
-}
-
-/// Host and port that a head names: its target's, or its `Host` field's.
-fn named(first: &[u8]) -> Option<(String, u16)> {
-    let mut lines = first.trim_ascii_start().split(|byte| *byte == b'\n');
-    let (method, target) = lines.next()?.split_at_checked(first.trim_ascii_start().iter().position(|byte| *byte == b' ')?)?;
-    let target = target.trim_ascii_start();
-    if method == b"CONNECT" {
-        return host_and_port(target, 443);
-    }
-    for (scheme, default) in [(&b"http://"[..], 80), (b"ws://", 80), (b"https://", 443), (b"wss://", 443)] {
-        if let Some((found, rest)) = target.split_at_checked(scheme.len())
-            && found.eq_ignore_ascii_case(scheme)
-        {
-            return host_and_port(rest, default);
-        }
-    }
-    let mut hosts = first.split_inclusive(|byte| *byte == b'\n').filter_map(|line| {
-        let (name, value) = line.split_at_checked(5)?;
-        name.eq_ignore_ascii_case(b"host:").then(|| value.trim_ascii_start())
-    });
-    host_and_port(hosts.next()?, 80)
-}
-
-/// The host and port at the beginning of this. A name with other characters than names have is none, and one whose end is not
-/// there may be half a name.
-fn host_and_port(text: &[u8], default: u16) -> Option<(String, u16)> {
-    let end = text.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b' ' | b'\r' | b'\n'))?;
-    let authority = std::str::from_utf8(&text[..end]).ok()?;
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, authority)| authority);
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().ok()?),
-        _ => (authority, default),
-    };
-    let is_name =
-        !host.is_empty() && host.len() <= 255 && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte));
-    is_name.then(|| (bare_host(host), port))
-}
-
-/// So much is read while a request is answered, to hear whether the client is there.
-const LISTENED: usize = 512;
-/// What is kept of what came: enough for its request line and its first fields.
-const MOST_HEARD: usize = 8 * 1024;
-/// Why a request is none that comes after one by which its connection ends.
-const AFTER_THE_LAST: &str = "it came after the last one that its connection takes";
-/// Why what came over HTTP/2 is no request.
-const REFUSED: &str = "its HTTP/2 stream was refused";
-const LONGEST_METHOD: usize = 32;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check_named(first: &[u8], expected: Option<(&str, u16)>) {
-        let told = named(first);
-        assert_eq!(told.as_ref().map(|(host, port)| (host.as_str(), *port)), expected, "{:?}", String::from_utf8_lossy(first));
-    }
-
-    #[test]
-    fn a_host_is_named_however_broken_the_request_is() {
-        check_named(b"GET http://A.test/\xff HTTP/1.1\r\nHost: b.test\r\n", Some(("a.test", 80)));
-        check_named(b"GET http://a.test:8080/two words HTTP/1.1\r\n\r\n", Some(("a.test", 8080)));
-        check_named(b"GET https://me:pass@a.test/ HTTP/1.1\r\n", Some(("a.test", 443)));
-        check_named(b"GET http://[2001:db8::1]:81/ HTTP/1.1\r\n", Some(("2001:db8::1", 81)));
-        check_named(b"CONNECT a.test HTTP/9\r\n", Some(("a.test", 443)));
-        check_named(b"\r\nPOST /up HTTP/1.1\r\nhOST:  a.test:81\r\nX: y\r\n", Some(("a.test", 81)));
-        check_named(b"POST /up HTTP/1.1\r\nHost: a.te", None);
-        check_named(b"GET http://a.te", None);
-        check_named(b"GET http://a.test:port/ HTTP/1.1\r\n", None);
-        check_named(b"GET http://a\"b/ HTTP/1.1\r\n", None);
-        check_named(b"GET http:/// HTTP/1.1\r\n", None);
-        check_named(b"\x00\x01\x02", None);
-        check_named(b"", None);
-    }
-
-    #[test]
-    fn garbage_is_no_request() {
-        for (first, expected) in [
-            (&b"GET /\xff HTTP/1.1\r\n"[..], true),
-            (b"\r\nGET / FTP/1.0\r\n", true),
-            (b"", true),
-            (b"\x00\x01\x02 ", false),
-            (b"hello", false),
-            (b" GET /", true),
-            (b"GET", false),
-            (b"{\"a\": 1}", false),
-        ] {
-            assert_eq!(begins_a_request(first), expected, "{:?}", String::from_utf8_lossy(first));
+        match ready!(Pin::new(&mut wire.inner).poll_flush(context)) {
+            Err(_) if self.account.is_http2() => {
+                wire.broken = true;
+                Poll::Ready(Ok(()))
+            }
+            flushed => Poll::Ready(flushed),
         }
     }
 
-    #[test]
-    fn half_a_head_is_what_came_since_the_last_answer() {
-        let account = Account::default();
-        assert_eq!(account.half_a_head(), None);
-        account.read(b"\r\n");
-        assert_eq!(account.half_a_head(), None, "an empty line says nothing");
-        account.read(b"GET /");
-        assert_eq!(account.half_a_head(), Some(7));
-        account.since().stage = Stage::Request { complete: false, answered: false };
-        account.read(b"a body");
-        account.wrote();
-        account.read(b"more of it");
-        assert_eq!(account.half_a_head(), None, "a body is none");
-        account.body_ended();
-        account.read(b"POST");
-        assert_eq!(account.half_a_head(), Some(4));
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.wire().inner).poll_shutdown(context)
     }
 }
+
+/// So much is read at once that nobody asked for.
+const AT_ONCE: usize = 8 * 1024;
+/// A client that will send no more gets what is written for it, as long as something is: after so long without, it is taken to have
+/// left.
+const LAST_ANSWER: Duration = Duration::from_secs(10);

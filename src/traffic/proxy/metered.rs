@@ -8,28 +8,28 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::tunnel::Tunnel;
+use super::{ahead::Ahead, tunnel::Tunnel};
 
 /// A client's side of a tunnel.
 pub(super) struct Metered<S> {
     inner: S,
     /// What comes first: it was read, and counted, before.
-    again: Bytes,
+    again: Ahead,
     tunnel: Option<Arc<Tunnel>>,
 }
 
 impl<S> Metered<S> {
     /// Counted for a tunnel, if there is one to count for.
     pub(super) const fn new(inner: S, tunnel: Option<Arc<Tunnel>>) -> Self {
-        Self { inner, again: Bytes::new(), tunnel }
+        Self { inner, again: Ahead::nothing(), tunnel }
     }
 
     /// Gives these bytes before anything else, without counting them again.
     pub(super) fn again(mut self, bytes: impl Into<Bytes>) -> Self {
-        self.again = bytes.into();
+        self.again = bytes.into().into();
         self
     }
 
@@ -42,10 +42,7 @@ impl<S> Metered<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.again.is_empty() {
-            let length = self.again.len().min(buffer.remaining());
-            buffer.put_slice(&self.again[..length]);
-            self.again.advance(length);
+        if self.again.give(buffer) > 0 {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();

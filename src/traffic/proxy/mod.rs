@@ -2,29 +2,40 @@
 //! no type of theirs is seen outside. Trusting the authority is the phone's business, keeping the events is `run`'s.
 
 mod accept;
+mod account;
+mod activity;
+mod ahead;
 mod blocks;
 mod casing;
 mod connect;
+mod descriptors;
 mod direct;
 mod engine;
 mod exchange;
+mod facts;
 mod failure;
 mod forward;
 mod frames;
 mod fronting;
 mod gate;
 mod handler;
+mod handshake;
 mod heard;
+mod hello;
 mod metered;
 mod opening;
 mod own;
+mod own_page;
+mod recorder;
 mod refusals;
 mod serve;
 mod socks;
 mod strangers;
 mod tee;
 mod through;
+mod told;
 mod tunnel;
+mod tunnels;
 mod unread;
 mod upload;
 mod upstream;
@@ -43,15 +54,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 
 use self::{
-    connect::Front,
-    engine::Http,
-    exchange::{Activity, Recorder},
-    forward::Forwarder,
-    handler::Handler,
-    own::Own,
-    refusals::Refusals,
-    serve::Tunnels,
-    upstream::Connector,
+    activity::Activity, engine::Http, forward::Forwarder, handler::Handler, own::Own, recorder::Recorder, refusals::Refusals,
+    tunnels::Tunnels, upstream::Connector,
 };
 pub use self::{
     gate::{Gate, OpenGate, Page, Visit},
@@ -78,29 +82,21 @@ pub struct ProxySetup {
 
 /// The embedded proxy, not yet started.
 ///
-/// Header names are told in their own case over HTTP/1; over HTTP/2 there is only one.
+/// Clients may speak HTTP or SOCKS5 to it, at the same address. Header names are told in their own case over HTTP/1; over HTTP/2 there
+/// is only one.
 #[derive(Debug)]
 pub struct Proxy {
     setup: ProxySetup,
-    socks: Option<SocketAddr>,
     head: Duration,
 }
 
 impl Proxy {
     /// A proxy with this setup.
     pub const fn new(setup: ProxySetup) -> Self {
-        Self { setup, socks: None, head: HEADER_READ }
+        Self { setup, head: HEADER_READ }
     }
 
-    /// The same, listening for SOCKS5 clients as well; port 0 takes any free one.
-    #[must_use]
-    pub const fn with_socks(mut self, listen: SocketAddr) -> Self {
-        self.socks = Some(listen);
-        self
-    }
-
-    /// The same, giving a client this long for the head of a request that it has begun, instead of a minute, and as long for an answer
-    /// when it has said that it sends nothing more.
+    /// The same, giving a client this long for the head of a request that it has begun, instead of a minute.
     #[must_use]
     pub const fn with_head_limit(mut self, limit: Duration) -> Self {
         self.head = limit;
@@ -114,12 +110,12 @@ impl Proxy {
     /// [`TrafficError::PortInUse`] or [`TrafficError::NotOurAddress`] when the address cannot be listened on, [`TrafficError::Died`] when it cannot
     /// be set up.
     pub fn launch(self, events: TrafficSender) -> Result<RunningProxy, TrafficError> {
-        let Self { setup: ProxySetup { listen, authority, upstream, gate, clock }, socks, head } = self;
+        let Self { setup: ProxySetup { listen, authority, upstream, gate, clock }, head } = self;
+        descriptors::raise_the_limit();
         let (address, listener) = listen_on(listen)?;
-        let (socks_address, socks) = socks.map(listen_on).transpose()?.unzip();
         let died = |error: &dyn fmt::Display| TrafficError::Died(error.to_string());
-        let own = Own::new([address].into_iter().chain(socks_address));
-        let connector = Connector::new(&upstream, own.clone()).map_err(|error| died(&error))?;
+        let own = Own::new(address);
+        let connector = Connector::new(&upstream, own).map_err(|error| died(&error))?;
 
         let activity = Arc::new(Activity::default());
         let ending = Arc::new(watch::Sender::new(Ending::NotYet));
@@ -132,6 +128,7 @@ impl Proxy {
             http: server_builder(head),
             refusals: Refusals::default(),
             strangers: Arc::default(),
+            ending: ending.subscribe(),
         };
         let handler = Handler::new(recorder, tunnels, Forwarder::new(connector));
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -139,27 +136,24 @@ impl Proxy {
             .enable_all()
             .build()
             .map_err(|error| died(&error))?;
-        let listeners = || {
+        let listener = {
             let _inside = runtime.enter();
-            Ok::<_, io::Error>((TcpListener::from_std(listener)?, socks.map(TcpListener::from_std).transpose()?))
+            TcpListener::from_std(listener)
         };
-        let (listener, socks) = match listeners() {
-            Ok(listeners) => listeners,
+        let listener = match listener {
+            Ok(listener) => listener,
             Err(error) => {
                 // Dropping it would wait for its threads, which an async caller may not.
                 runtime.shutdown_background();
                 return Err(died(&error));
             }
         };
-        if let Some(socks) = socks {
-            runtime.spawn(socks::listen(socks, handler.clone(), ending.subscribe()));
-        }
         let (watchman, ends) = (Watchman(Arc::clone(&ending)), ending.subscribe());
         runtime.spawn(async move {
             let _watchman = watchman;
-            direct::listen(listener, Front::new(handler), head, ends).await;
+            accept::listen(listener, handler, head, ends).await;
         });
-        Ok(RunningProxy(Arc::new(Running { address, socks_address, activity, ending, runtime: Mutex::new(Some(runtime)) })))
+        Ok(RunningProxy(Arc::new(Running { address, activity, ending, runtime: Mutex::new(Some(runtime)) })))
     }
 }
 
@@ -174,16 +168,8 @@ impl TrafficSource for Proxy {
 #[derive(Clone, Debug)]
 pub struct RunningProxy(Arc<Running>);
 
-impl RunningProxy {
-    /// Where it listens for SOCKS5 clients, if it does.
-    pub fn socks_address(&self) -> Option<SocketAddr> {
-        self.0.socks_address
-    }
-}
-
 struct Running {
     address: SocketAddr,
-    socks_address: Option<SocketAddr>,
     activity: Arc<Activity>,
     ending: Arc<watch::Sender<Ending>>,
     /// The proxy's own threads. Shutting them down ends the listeners and every connection at once: each has a task of its own.
@@ -309,10 +295,10 @@ fn socket_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 fn server_builder(head: Duration) -> Http {
     let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
     http1.timer(TokioTimer::new()).header_read_timeout(head).title_case_headers(true).preserve_header_case(true).max_headers(MOST_HEADERS);
-    // Whether a client that has said its last word is still there is heard by us.
+    // A client may send no more and still read. Whether it has left is heard by whoever runs the engine.
     http1.half_close(true);
     http2.timer(TokioTimer::new()).max_header_list_size(LONGEST_HEAD);
-    Http { http1, http2, patience: head }
+    Http { http1, http2 }
 }
 
 /// What is in flight when a proxy is asked to stop gets this long.
@@ -322,7 +308,7 @@ const LAST_EVENTS: Duration = Duration::from_secs(5);
 /// Header fields of a request or a response over HTTP/1. Most servers take fewer. Each costs the room for so many, so a thousand would
 /// cost more than TLS does.
 const MOST_HEADERS: usize = 256;
-/// Bytes of all headers of an HTTP/2 request.
+/// Bytes of all headers of an HTTP/2 request, or of a response.
 const LONGEST_HEAD: u32 = 1024 * 1024;
-/// A client that begins a request has this long for its head, and one that sends nothing more is waited for as long.
+/// A client that begins a request has this long for its head.
 const HEADER_READ: Duration = Duration::from_secs(60);

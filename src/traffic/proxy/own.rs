@@ -1,19 +1,16 @@
 //! The proxy's own addresses. What is asked of them by way of the proxy is asked of the proxy itself, which must not dial itself:
 //! it would take its own connection for another client. What is answered is the gate's.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
-    sync::Arc,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// Where a proxy listens.
-#[derive(Clone, Debug)]
-pub(super) struct Own(Arc<[SocketAddr]>);
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own(SocketAddr);
 
 impl Own {
-    /// With the addresses that its listeners are bound to.
-    pub(super) fn new(listeners: impl IntoIterator<Item = SocketAddr>) -> Self {
-        Self(listeners.into_iter().collect())
+    /// With the address that its listener is bound to.
+    pub(super) const fn new(listener: SocketAddr) -> Self {
+        Self(listener)
     }
 
     /// Whether a host (lower case, an IPv6 literal without brackets) and port are the proxy. Names are not resolved for it.
@@ -28,14 +25,13 @@ impl Own {
     /// Whether what listens at an address is the proxy.
     pub(super) fn is_at(&self, address: IpAddr, port: u16) -> bool {
         let address = address.to_canonical();
-        self.0.iter().filter(|own| own.port() == port).any(|own| {
-            let bound = own.ip().to_canonical();
-            let takes_kind = bound.is_ipv6() || address.is_ipv4();
-            bound == address
-                // Whoever dials no address in particular reaches this machine.
-                || address.is_unspecified() && bound.is_loopback()
-                || bound.is_unspecified() && takes_kind && (address.is_unspecified() || is_of_this_machine(address))
-        })
+        let bound = self.0.ip().to_canonical();
+        let takes_kind = bound.is_ipv6() || address.is_ipv4();
+        // Whoever dials no address in particular reaches this machine.
+        let reaches = bound == address
+            || address.is_unspecified() && bound.is_loopback()
+            || bound.is_unspecified() && takes_kind && (address.is_unspecified() || is_of_this_machine(address));
+        port == self.0.port() && reaches
     }
 }
 
@@ -56,7 +52,7 @@ mod tests {
     use super::*;
 
     fn check(bound: &str, asked: &[(&str, u16, bool)]) {
-        let own = Own::new([bound.parse().expect("an address")]);
+        let own = Own::new(bound.parse().expect("an address"));
         for (host, port, want) in asked {
             assert_eq!(own.is_named(host, *port), *want, "{host} {port} on {bound}");
         }

@@ -16,48 +16,27 @@ use std::{
 use http::{Request, StatusCode, Uri, Version, uri::Scheme};
 use hudsucker::Body;
 use hyper::{body::Incoming, service::service_fn};
-use rustls::{
-    pki_types::ServerName,
-    server::{Accepted, Acceptor},
-};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::{StartHandshake, TlsConnector, server::TlsStream};
+use tokio_rustls::{StartHandshake, server::TlsStream};
 
 use super::{
-    connect::{Way, page},
-    engine::Http,
-    failure::Failure,
+    accept::is_asked_to_stop,
+    account::Account,
     fronting::Target,
-    gate::Gate,
     handler::{Handler, NamesNoServer, refusal},
-    heard::{Account, Heard},
+    heard::Heard,
+    hello::{Hello, client_hello},
     metered::Metered,
-    opening::{Opening, Spoken, listen, patience, protocol, read_opening},
-    own::Own,
-    refusals::Refusals,
-    strangers::{Place, Strangers},
-    tunnel::{Tunnel, outcome_of_handshake},
-    upstream::Connector,
+    opening::{Opening, Spoken, listen, patience, protocol},
+    own_page::OwnPage,
+    tunnel::Tunnel,
+    tunnels::Tunnels,
 };
-use crate::{
-    model::{PassReason, TunnelOutcome},
-    traffic::authority::Authority,
-};
-
-/// What the tunnels of one proxy share.
-pub(super) struct Tunnels {
-    pub(super) gate: Arc<dyn Gate>,
-    pub(super) own: Own,
-    pub(super) authority: Arc<Authority>,
-    pub(super) connector: Connector,
-    pub(super) http: Http,
-    pub(super) refusals: Refusals,
-    pub(super) strangers: Arc<Strangers>,
-}
+use crate::model::{PassReason, TunnelOutcome};
 
 /// A client that may use a tunnel, and what is done with it.
 pub(super) enum Entry {
@@ -222,8 +201,9 @@ impl Inside {
         let service = service_fn(|request: Request<Incoming>| {
             let (mut handler, tunnel, scheme) = (self.handler.clone(), Arc::clone(&self.tunnel), scheme.clone());
             let (tunnels, read, address) = (Arc::clone(&self.tunnels), Arc::clone(&read), self.address);
-            let (account, request) = (Arc::clone(&account), account.request(request));
+            let (account, request, owed) = (Arc::clone(&account), account.request(request), account.owe());
             async move {
+                let _owed = owed;
                 let outside = handler.names_outside(&request);
                 let Some(request) = absolute(&tunnel, scheme, request) else {
                     tunnel.unread(NamesNoServer.unread());
@@ -248,7 +228,23 @@ impl Inside {
             }
         });
         let mut engine = self.tunnels.http.serve(Heard::new(client, Arc::clone(&account)), service);
-        let served = (&mut engine).await;
+        let (mut ending, untold) = (self.tunnels.ending.clone(), self.handler.recorder.untold());
+        let served = tokio::select! {
+            biased;
+            served = &mut engine => served,
+            () = is_asked_to_stop(&mut ending) => match (account.is_http2(), account.half_a_head()) {
+                // Its streams are counted by themselves, and nobody waits for one that is to come.
+                (true, _) => {
+                    drop(untold);
+                    (&mut engine).await
+                }
+                (false, half) => {
+                    account.goes_away();
+                    engine.graceful_shutdown();
+                    if half.is_some() { Ok(()) } else { (&mut engine).await }
+                }
+            },
+        };
         let left_over = engine.left_over();
         let not_http = if secure { TunnelOutcome::OwnProtocol } else { TunnelOutcome::NotTls };
         if let Some(unread) = account.unread(served.as_ref().err(), &left_over, not_http) {
@@ -343,37 +339,6 @@ impl Inside {
     }
 }
 
-impl Tunnels {
-    /// Whether a client may connect at all, before it says anything: with a place among the strangers if it is one; `None` if none
-    /// is left.
-    pub(super) fn takes(&self, client: IpAddr) -> Option<Option<Place>> {
-        if self.gate.admits(client) { Some(None) } else { self.strangers.enter(client).map(Some) }
-    }
-
-    /// Why a tunnel is passed on before anything came through it.
-    pub(super) fn reason_to_pass(&self, tunnel: &Tunnel) -> Option<PassReason> {
-        // Of an address, the name that counts is in the ClientHello.
-        let is_outside = !tunnel.is_to_an_address() && !self.gate.reads(&tunnel.host);
-        is_outside.then_some(PassReason::OutsideScope)
-    }
-
-    /// Opens a connection to a tunnel's server.
-    pub(super) async fn dial(&self, tunnel: &Tunnel) -> Result<TcpStream, String> {
-        self.connector.dial(&tunnel.host, tunnel.port).await.map_err(|error| Failure::of(&*error, true).in_words())
-    }
-
-    /// The same with TLS, for a protocol that is spoken inside it.
-    async fn dial_tls(&self, tunnel: &Tunnel) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
-        let stream = self.dial(tunnel).await?;
-        let name = ServerName::try_from(tunnel.certified_name()).map_err(|_| "the server has no name to check".to_owned())?;
-        let connecting = TlsConnector::from(self.connector.tls()).connect(name, stream);
-        match timeout(HANDSHAKE, connecting).await {
-            Ok(connected) => connected.map_err(|error| Failure::of(&error, true).in_words()),
-            Err(_) => Err(Failure::ConnectTimeout.in_words()),
-        }
-    }
-}
-
 /// Tells half a request when the connection ends, however it does.
 struct HalfRead<'a> {
     tunnel: &'a Tunnel,
@@ -392,106 +357,6 @@ impl Drop for HalfRead<'_> {
     }
 }
 
-/// A tunnel to a page of our own, which is never recorded, nor dialled.
-struct OwnPage {
-    tunnels: Arc<Tunnels>,
-    address: IpAddr,
-    /// What the certificate is for.
-    name: String,
-    /// What the gate is asked for.
-    host: String,
-}
-
-impl OwnPage {
-    /// Serves pages until the client leaves, and tells the gate when it asked for none.
-    async fn serve(self, client: impl Client) {
-        if let Some(outcome) = self.pages(client).await {
-            self.tunnels.gate.left(self.address, &self.host, &outcome);
-        }
-    }
-
-    /// What became of the tunnel when no page was asked for.
-    async fn pages(&self, client: impl Client) -> Option<TunnelOutcome> {
-        let mut client = Metered::new(client, None);
-        let mut first = Vec::with_capacity(FIRST);
-        match timeout(HANDSHAKE, read_opening(&mut client, &mut first)).await {
-            Ok(Ok(Some(Opening::Http))) => self.http(client.again(first), false).await,
-            Ok(Ok(Some(Opening::Tls))) => self.tls(client.again(first)).await,
-            Ok(Ok(Some(Opening::Other))) => Some(TunnelOutcome::NotTls),
-            Ok(Ok(None) | Err(_)) | Err(_) => Some(TunnelOutcome::ClosedWithoutRequest),
-        }
-    }
-
-    async fn tls(&self, client: impl Client) -> Option<TunnelOutcome> {
-        let Ok(config) = self.tunnels.authority.server_config(&self.name, HTTP) else {
-            return Some(TunnelOutcome::HandshakeFailed { why: "no certificate can be made for that name".to_owned() });
-        };
-        match timeout(HANDSHAKE, tokio_rustls::TlsAcceptor::from(config).accept(client)).await {
-            Ok(Ok(stream)) => self.http(stream, true).await,
-            Ok(Err(error)) => Some(outcome_of_handshake(&error)),
-            Err(_) => Some(TunnelOutcome::ClosedDuringHandshake),
-        }
-    }
-
-    async fn http(&self, client: impl Client, decrypted: bool) -> Option<TunnelOutcome> {
-        let asked = AtomicBool::new(false);
-        let service = service_fn(|request: Request<Incoming>| {
-            asked.store(true, Ordering::Relaxed);
-            if decrypted {
-                self.tunnels.refusals.forget(self.address);
-            }
-            let answer = page(&*self.tunnels.gate, self.address, &self.host, Way { decrypted, proxied: true }, &request);
-            std::future::ready(Ok::<_, Infallible>(answer.unwrap_or_else(|| refusal(StatusCode::NOT_FOUND))))
-        });
-        let _ = self.tunnels.http.serve(Heard::new(client, Arc::default()), service).await;
-        (!asked.load(Ordering::Relaxed)).then_some(TunnelOutcome::ClosedWithoutRequest)
-    }
-}
-
-/// A client's first message.
-enum Hello {
-    /// It is complete, with so many bytes read of what came.
-    Complete(Box<Accepted>, usize),
-    /// It never will be.
-    Left,
-    /// We cannot speak TLS with this client. It was told so.
-    Impossible(rustls::Error),
-    /// It only looked like TLS.
-    NotTls,
-}
-
-/// Reads a ClientHello, and keeps what came in `first`.
-async fn client_hello(client: &mut (impl AsyncRead + AsyncWrite + Unpin), first: &mut Vec<u8>) -> io::Result<Hello> {
-    let mut acceptor = Acceptor::default();
-    let mut read = 0;
-    loop {
-        while read < first.len() {
-            match acceptor.read_tls(&mut &first[read..]) {
-                Ok(0) | Err(_) => return Ok(Hello::NotTls),
-                Ok(count) => read += count,
-            }
-            match acceptor.accept() {
-                Ok(Some(accepted)) => return Ok(Hello::Complete(Box::new(accepted), read)),
-                Ok(None) => {}
-                Err((error @ rustls::Error::PeerIncompatible(_), mut alert)) => {
-                    let mut bytes = Vec::new();
-                    alert.write_all(&mut bytes)?;
-                    client.write_all(&bytes).await?;
-                    client.shutdown().await?;
-                    return Ok(Hello::Impossible(error));
-                }
-                Err(_) => return Ok(Hello::NotTls),
-            }
-        }
-        if first.len() > LONGEST_HELLO {
-            return Ok(Hello::NotTls);
-        }
-        if client.read_buf(first).await? == 0 {
-            return Ok(Hello::Left);
-        }
-    }
-}
-
 /// Passes bytes on both ways until both sides have said their last. When one is done, the other may go on.
 async fn pass(mut client: Metered<impl Client>, mut server: impl AsyncRead + AsyncWrite + Unpin) {
     if let Err(error) = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut server, PIECE, PIECE).await {
@@ -500,7 +365,7 @@ async fn pass(mut client: Metered<impl Client>, mut server: impl AsyncRead + Asy
 }
 
 /// An HTTP/1 request inside a tunnel names only a path: its URI is to name the tunnel's host. `None` if it names not even that.
-/// What it names beyond that is kept as its [`Target`].
+/// What it names beyond that is kept as its [`Target`]. Whether there is TLS is the tunnel's to say, in HTTP/2 as well.
 fn absolute(tunnel: &Tunnel, scheme: Scheme, mut request: Request<Body>) -> Option<Request<Body>> {
     if matches!(request.version(), Version::HTTP_10 | Version::HTTP_11) {
         let mut parts = std::mem::take(request.uri_mut()).into_parts();
@@ -510,19 +375,21 @@ fn absolute(tunnel: &Tunnel, scheme: Scheme, mut request: Request<Body>) -> Opti
         }
         parts.scheme = Some(scheme);
         *request.uri_mut() = Uri::from_parts(parts).ok()?;
+    } else if request.uri().scheme().is_some_and(|named| *named != scheme) {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.scheme = Some(scheme);
+        *request.uri_mut() = Uri::from_parts(parts).ok()?;
     }
     Some(request)
 }
 
 /// What is offered by ALPN.
-const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
+pub(super) const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
 /// A handshake, or half of one, takes this long at most.
-const HANDSHAKE: Duration = Duration::from_secs(30);
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(30);
 /// A client that has finished the handshake and is silent has most likely only opened a connection ahead of need.
 const DECRYPTED: Duration = Duration::from_secs(1);
 /// Room for a client's first bytes: a ClientHello of a browser of today has 1.8 kB.
-const FIRST: usize = 2048;
-/// A handshake message has 64 KiB at most, and its records 5 bytes more each.
-const LONGEST_HELLO: usize = 80 * 1024;
+pub(super) const FIRST: usize = 2048;
 /// Bytes that are passed on at once, each way.
 const PIECE: usize = 16 * 1024;

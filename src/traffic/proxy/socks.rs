@@ -1,90 +1,144 @@
 //! The proxy's second way in: SOCKS5 without a password (RFC 1928), CONNECT only. A client that got through it is in the same
-//! tunnel as one that came by HTTP.
+//! tunnel as one that came by HTTP. One that asks for what cannot be had is told as a blind spot, like HTTP that cannot be read.
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::Arc,
+    net::{Ipv4Addr, Ipv6Addr},
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::watch,
+    net::TcpStream,
     time::timeout,
 };
 
 use super::{
-    Ending,
-    accept::clients,
+    accept::Visitor,
+    account::Unread,
     connect::{Turned, bare_host},
     handler::Handler,
     serve::Entry,
 };
+use crate::model::TunnelOutcome;
 
-/// Takes clients until the proxy is asked to stop.
-pub(super) async fn listen(listener: TcpListener, handler: Handler, ending: watch::Receiver<Ending>) {
-    let serve_one = |client, address, place| {
-        let handler = handler.clone();
-        async move {
-            serve(client, address, handler).await;
-            // A stranger's place is free again when it has got its refusal: no tunnel is for strangers.
-            drop(place);
+/// The first byte of whatever a client says.
+pub(super) const VERSION: u8 = 5;
+
+/// Asks a client where it wants to go, and lets it in there; `None` when it does not get in.
+pub(super) async fn negotiate(client: TcpStream, visitor: &Visitor) -> Option<(TcpStream, Entry)> {
+    let Visitor { handler, address, .. } = visitor;
+    let mut talk = Talk { client, came: 0 };
+    let asked = match timeout(NEGOTIATION, talk.asked()).await {
+        Ok(Ok(asked)) => asked,
+        Ok(Err(_)) | Err(_) => Err(Cannot::Unfinished),
+    };
+    let entered = match asked {
+        Ok((host, port)) => timeout(NEGOTIATION, talk.enter(handler, *address, host, port)).await.ok()?,
+        Err(cannot) => {
+            let (named, why) = match cannot {
+                Cannot::Unfinished => (None, None),
+                Cannot::NoMethod => (None, Some("it asks by SOCKS5 for a password, and there is none")),
+                Cannot::NoHost => (None, Some("what it asks for by SOCKS5 is no server")),
+                Cannot::NoConnection(host, port) => (Some((host, port)), Some("it asks by SOCKS5 for something else than a connection")),
+            };
+            let outcome = why.map_or(TunnelOutcome::ClosedWithoutRequest, |why| TunnelOutcome::Malformed { why: why.to_owned() });
+            let unread = Unread { outcome, bytes: Some(talk.came) };
+            handler.tell_unread(*address, named, unread, Some("socks5")).await;
+            return None;
         }
     };
-    clients(listener, Arc::clone(&handler.tunnels), ending, serve_one).await;
+    entered.ok().flatten().map(|entry| (talk.client, entry))
 }
 
-async fn serve(mut client: TcpStream, address: IpAddr, handler: Handler) {
-    if let Ok(Ok(Some(entry))) = timeout(NEGOTIATION, negotiate(&mut client, address, &handler)).await {
-        entry.serve(client).await;
-    }
+/// Why a client cannot be let in wherever it wants to go.
+enum Cannot {
+    /// It left, or took too long.
+    Unfinished,
+    /// It takes no connection without a password.
+    NoMethod,
+    /// It names no server that there could be.
+    NoHost,
+    /// It wants something else of this host and port.
+    NoConnection(String, u16),
 }
 
-/// Asks a client where it wants to go, and answers. `None`: not there.
-async fn negotiate(client: &mut TcpStream, address: IpAddr, handler: &Handler) -> io::Result<Option<Entry>> {
-    // Version, number of methods, methods (section 3).
-    let [version, count] = read(client).await?;
-    if version != VERSION {
-        return Ok(None);
-    }
-    let mut methods = vec![0; usize::from(count)];
-    client.read_exact(&mut methods).await?;
-    if !methods.contains(&NO_PASSWORD) {
-        client.write_all(&[VERSION, NO_METHOD]).await?;
-        return Ok(None);
-    }
-    client.write_all(&[VERSION, NO_PASSWORD]).await?;
-    // Version, command, reserved, type of address (section 4).
-    let [_, command, _, kind] = read(client).await?;
-    let host = match kind {
-        1 => Ipv4Addr::from(read::<4>(client).await?).to_string(),
-        3 => {
-            let [length] = read(client).await?;
-            let mut name = vec![0; usize::from(length)];
-            client.read_exact(&mut name).await?;
-            match String::from_utf8(name) {
+/// A client that is being talked to.
+struct Talk {
+    client: TcpStream,
+    /// Bytes that came.
+    came: u64,
+}
+
+impl Talk {
+    /// Host (lower case, an IPv6 literal without brackets) and port that the client asks for.
+    async fn asked(&mut self) -> io::Result<Result<(String, u16), Cannot>> {
+        // Version, number of methods, methods (section 3).
+        let [_, count] = self.read().await?;
+        if !self.read_all(count).await?.contains(&NO_PASSWORD) {
+            self.client.write_all(&[VERSION, NO_METHOD]).await?;
+            return Ok(Err(Cannot::NoMethod));
+        }
+        self.client.write_all(&[VERSION, NO_PASSWORD]).await?;
+        // Version, command, reserved, type of address, address, port (section 4).
+        let [_, command, _, kind] = self.read().await?;
+        let host = match kind {
+            1 => Some(Ipv4Addr::from(self.read::<4>().await?).to_string()),
+            3 => {
+                let [length] = self.read().await?;
+                let name = String::from_utf8(self.read_all(length).await?).ok();
                 // A name with other characters would say something else in a URL.
-                Ok(name) if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) && length > 0 => name,
-                _ => return reply(client, Reply::Failure).await,
+                let is_name =
+                    |name: &String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+                name.filter(is_name)
             }
+            4 => Some(Ipv6Addr::from(self.read::<16>().await?).to_string()),
+            _ => {
+                self.reply(Reply::AddressUnsupported).await?;
+                return Ok(Err(Cannot::NoHost));
+            }
+        };
+        let port = u16::from_be_bytes(self.read().await?);
+        let Some(host) = host.as_deref().map(bare_host) else {
+            self.reply(Reply::Failure).await?;
+            return Ok(Err(Cannot::NoHost));
+        };
+        if command != CONNECT {
+            self.reply(Reply::CommandUnsupported).await?;
+            return Ok(Err(Cannot::NoConnection(host, port)));
         }
-        4 => Ipv6Addr::from(read::<16>(client).await?).to_string(),
-        _ => return reply(client, Reply::AddressUnsupported).await,
-    };
-    let port = u16::from_be_bytes(read(client).await?);
-    if command != CONNECT {
-        return reply(client, Reply::CommandUnsupported).await;
+        Ok(Ok((host, port)))
     }
-    match handler.enter(address, bare_host(&host), port).await {
-        Ok(entry) => {
-            reply(client, Reply::Succeeded).await?;
-            Ok(Some(entry))
-        }
-        Err(Turned::NotAdmitted) => reply(client, Reply::NotAllowed).await,
-        Err(Turned::Unrecorded) => reply(client, Reply::Failure).await,
-        Err(Turned::Unreachable) => reply(client, Reply::Unreachable).await,
+
+    /// Lets the client in, and says so, or why not. What became of a server that could not be reached is told with its tunnel.
+    async fn enter(&mut self, handler: &Handler, address: std::net::IpAddr, host: String, port: u16) -> io::Result<Option<Entry>> {
+        let (entry, reply) = match handler.enter(address, host, port).await {
+            Ok(entry) => (Some(entry), Reply::Succeeded),
+            Err(Turned::NotAdmitted) => (None, Reply::NotAllowed),
+            Err(Turned::Unrecorded) => (None, Reply::Failure),
+            Err(Turned::Unreachable) => (None, Reply::Unreachable),
+        };
+        self.reply(reply).await?;
+        Ok(entry)
+    }
+
+    /// Where the connection to the server comes from is not told: often there is none yet.
+    async fn reply(&mut self, reply: Reply) -> io::Result<()> {
+        self.client.write_all(&[VERSION, reply as u8, 0, 1, 0, 0, 0, 0, 0, 0]).await
+    }
+
+    async fn read<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.client.read_exact(&mut bytes).await?;
+        self.came += N as u64;
+        Ok(bytes)
+    }
+
+    async fn read_all(&mut self, length: u8) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::from(length)];
+        self.client.read_exact(&mut bytes).await?;
+        self.came += u64::from(length);
+        Ok(bytes)
     }
 }
 
@@ -99,21 +153,8 @@ enum Reply {
     AddressUnsupported = 8,
 }
 
-/// Where the connection to the server comes from is not told: often there is none yet.
-async fn reply(client: &mut TcpStream, reply: Reply) -> io::Result<Option<Entry>> {
-    client.write_all(&[VERSION, reply as u8, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
-    Ok(None)
-}
-
-async fn read<const N: usize>(client: &mut TcpStream) -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    client.read_exact(&mut bytes).await?;
-    Ok(bytes)
-}
-
-const VERSION: u8 = 5;
 const NO_PASSWORD: u8 = 0;
 const NO_METHOD: u8 = 0xff;
 const CONNECT: u8 = 1;
-/// A client has this long to say where it wants to go, the dialling of what is passed on included.
+/// A client has this long to say where it wants to go, and as long again to be let in, the dialling of what is passed on included.
 const NEGOTIATION: Duration = Duration::from_secs(30);

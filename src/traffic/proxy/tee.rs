@@ -1,5 +1,6 @@
 //! A body on its way through the proxy, whose frames are told as they pass. It passes nothing on that is not in the queue,
-//! and waits for room there: memory stays bounded and nothing is dropped.
+//! and waits for room there: memory stays bounded and nothing is dropped. The last of a response passes when the record of its
+//! exchange is kept.
 
 use std::{
     future::Future,
@@ -13,8 +14,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    exchange::{Exchange, TORN_UPLOAD, told_headers},
+    exchange::{Exchange, TORN_UPLOAD},
     failure::breaks_the_rules,
+    told::told_headers,
 };
 use crate::traffic::{Side, TrafficError, TrafficEvent};
 
@@ -71,21 +73,26 @@ impl Tee {
         }
     }
 
-    /// Tells events now, or gives a future that does when there is room.
+    /// Tells events now, or gives a future that does when there is room, and when the end of a whole exchange is kept.
     fn tell(&self, events: Vec<TrafficEvent>) -> Option<Telling> {
+        let finishes = self.side == Side::Response && matches!(events.last(), Some(TrafficEvent::BodyEnded { .. }));
         let mut events = events.into_iter();
-        while let Some(event) = events.next() {
-            if let Some(event) = self.exchange.try_tell(event) {
-                let exchange = Arc::clone(&self.exchange);
-                return Some(Box::pin(async move {
-                    for event in std::iter::once(event).chain(events) {
-                        exchange.tell(event).await?;
-                    }
-                    Ok(())
-                }));
-            }
+        let mut refused = None;
+        while refused.is_none()
+            && let Some(event) = events.next()
+        {
+            refused = self.exchange.try_tell(event);
         }
-        None
+        if refused.is_none() && !finishes {
+            return None;
+        }
+        let exchange = Arc::clone(&self.exchange);
+        Some(Box::pin(async move {
+            for event in refused.into_iter().chain(events) {
+                exchange.tell(event).await?;
+            }
+            if finishes { exchange.finish().await } else { Ok(()) }
+        }))
     }
 }
 

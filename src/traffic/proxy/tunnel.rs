@@ -1,8 +1,7 @@
-//! One CONNECT while it lasts: what is learned of it on the way, and from that its outcome. What is done with it is decided in
-//! `serve`.
+//! One CONNECT while it lasts: whoever learns something of it says so here, and the last drop tells its end. What is done with it is
+//! decided in `serve`, what it all means in `facts`.
 
 use std::{
-    error::Error as StdError,
     io,
     net::IpAddr,
     sync::{
@@ -14,15 +13,17 @@ use std::{
 
 use http::uri::Authority as UriAuthority;
 use jiff::Timestamp;
-use rustls::{AlertDescription, PeerIncompatible};
 
 use super::{
-    exchange::{Busy, Name, Recorder},
+    account::Unread,
+    activity::Busy,
+    facts::{Facts, Stage},
     fronting::under,
-    heard::Unread,
+    handshake::{is_about_the_certificate, outcome_of_alert, outcome_of_handshake, tls_error},
+    recorder::{Name, Recorder},
 };
 use crate::{
-    model::{Leaving, LeftBy, PassReason, PassedBytes, TunnelEvidence, TunnelId, TunnelOutcome},
+    model::{LeftBy, PassReason, PassedBytes, TunnelEvidence, TunnelId, TunnelOutcome},
     traffic::{TrafficError, TrafficEvent},
 };
 
@@ -42,44 +43,6 @@ pub(super) struct Tunnel {
     /// Holds the clock until the first request began, or none is to be expected.
     undecided: Mutex<Option<Busy>>,
     _open: Busy,
-}
-
-/// What is known of a tunnel that has had no request.
-#[derive(Debug, Default)]
-struct Facts {
-    /// Under which name it is told.
-    name: Name,
-    stage: Stage,
-    /// The outcome, once nothing can change it but a request.
-    outcome: Option<TunnelOutcome>,
-    sni: Option<String>,
-    alpn: Vec<String>,
-    passed_because: Option<PassReason>,
-    /// A request in it named a host outside the scope, and was counted there.
-    carried_outside: bool,
-    protocol: Option<String>,
-    /// How the client left, and when.
-    left: Option<(LeftBy, Instant)>,
-    /// What could not be read, whether requests were or not.
-    unread: Option<Unread>,
-    /// The client's address, where it says more than the host.
-    client: Option<IpAddr>,
-}
-
-/// How far a tunnel has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
-    /// Nothing has come.
-    #[default]
-    Silent,
-    /// A ClientHello has begun.
-    Greeted,
-    /// The client has our certificate.
-    Offered,
-    /// The handshake is finished.
-    Finished(Instant),
-    /// HTTP without TLS.
-    Plain,
 }
 
 impl Tunnel {
@@ -370,163 +333,5 @@ impl Drop for Tunnel {
         };
         let (sni, alpn) = (facts.sni, facts.alpn);
         self.recorder.tell_end(TrafficEvent::TunnelEnded { id: self.id, at: self.recorder.clock.now(), sni, alpn, outcome, evidence });
-    }
-}
-
-impl Facts {
-    /// What the client said of itself and of its host is nobody's business.
-    fn forget_hello(&mut self) {
-        self.sni = None;
-        self.alpn.clear();
-        self.protocol = None;
-    }
-
-    /// Of what is outside the scope only how much it was is told, and whether it could be reached.
-    fn withhold(&mut self) {
-        self.forget_hello();
-        (self.unread, self.client) = (None, None);
-        self.passed_because = Some(PassReason::OutsideScope);
-        if !matches!(self.outcome, Some(TunnelOutcome::Unreachable { .. })) {
-            self.outcome = Some(TunnelOutcome::PassedThrough);
-        }
-    }
-
-    /// What became of it, without a request.
-    fn end(&self) -> TunnelOutcome {
-        match (&self.outcome, self.stage) {
-            (Some(outcome), _) => outcome.clone(),
-            (None, Stage::Silent | Stage::Plain | Stage::Finished(_)) => TunnelOutcome::ClosedWithoutRequest,
-            (None, Stage::Greeted | Stage::Offered) if self.left.is_none() => {
-                TunnelOutcome::HandshakeFailed { why: "it was not finished when its time was over".to_owned() }
-            }
-            (None, Stage::Greeted) => {
-                TunnelOutcome::HandshakeFailed { why: "the client left before its first message was complete".to_owned() }
-            }
-            (None, Stage::Offered) => TunnelOutcome::ClosedDuringHandshake,
-        }
-    }
-
-    fn left_by(&self) -> LeftBy {
-        self.left.map_or(LeftBy::Us, |(by, _)| by)
-    }
-
-    /// How the client left after the handshake was finished.
-    fn leaving(&self) -> Option<Leaving> {
-        let Stage::Finished(since) = self.stage else { return None };
-        let until = self.left.map_or_else(Instant::now, |(_, at)| at);
-        let after_ms = u64::try_from(until.saturating_duration_since(since).as_millis()).unwrap_or(u64::MAX);
-        Some(Leaving { by: self.left_by(), after_ms })
-    }
-}
-
-/// The TLS error that an I/O error wraps.
-pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(cause) = next {
-        if let Some(error) = cause.downcast_ref() {
-            return Some(error);
-        }
-        // `source` of an `io::Error` skips the error that it wraps.
-        next = match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(wrapped) => Some(wrapped),
-            None => cause.source(),
-        };
-    }
-    None
-}
-
-/// What became of a tunnel whose TLS handshake ended in this error, after the client was offered our certificate.
-pub(super) fn outcome_of_handshake(error: &io::Error) -> TunnelOutcome {
-    match tls_error(error) {
-        Some(rustls::Error::AlertReceived(alert)) => outcome_of_alert(*alert),
-        Some(rustls::Error::PeerIncompatible(incompatible)) => TunnelOutcome::HandshakeFailed { why: in_words(incompatible).to_owned() },
-        Some(_) => TunnelOutcome::HandshakeFailed { why: "the client did not keep to the protocol".to_owned() },
-        None => TunnelOutcome::ClosedDuringHandshake,
-    }
-}
-
-fn outcome_of_alert(alert: AlertDescription) -> TunnelOutcome {
-    match alert {
-        alert if is_about_the_certificate(alert) => TunnelOutcome::CertificateRefused { alert: format!("{alert:?}") },
-        AlertDescription::CloseNotify | AlertDescription::UserCanceled => TunnelOutcome::ClosedDuringHandshake,
-        alert => TunnelOutcome::HandshakeFailed { why: format!("the client gave it up (TLS alert {alert:?})") },
-    }
-}
-
-/// Alerts by which clients refuse a certificate (RFC 8446 section 6.2).
-const fn is_about_the_certificate(alert: AlertDescription) -> bool {
-    matches!(
-        alert,
-        AlertDescription::AccessDenied
-            | AlertDescription::BadCertificate
-            | AlertDescription::BadCertificateHashValue
-            | AlertDescription::BadCertificateStatusResponse
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::NoCertificate
-            | AlertDescription::UnknownCA
-            | AlertDescription::UnsupportedCertificate
-    )
-}
-
-/// Why client and proxy cannot speak TLS with each other.
-const fn in_words(incompatible: &PeerIncompatible) -> &'static str {
-    match incompatible {
-        PeerIncompatible::NoCipherSuitesInCommon => "they have no cipher suite in common",
-        PeerIncompatible::NoKxGroupsInCommon | PeerIncompatible::NamedGroupsExtensionRequired => "they have no key exchange in common",
-        PeerIncompatible::NoSignatureSchemesInCommon => "they have no signature scheme in common",
-        PeerIncompatible::ServerDoesNotSupportTls12Or13
-        | PeerIncompatible::SignatureAlgorithmsExtensionRequired
-        | PeerIncompatible::SupportedVersionsExtensionRequired
-        | PeerIncompatible::Tls12NotOffered
-        | PeerIncompatible::Tls12NotOfferedOrEnabled => "they have no TLS version in common",
-        _ => "the client's TLS lacks something that the proxy needs",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn check(facts: Facts, expected: TunnelOutcome) {
-        assert_eq!(facts.end(), expected, "{facts:?}");
-    }
-
-    #[test]
-    fn how_far_it_came_decides_the_outcome() {
-        let at = |stage| Facts { stage, ..Facts::default() };
-        let gone = |stage| Facts { left: Some((LeftBy::Cut, Instant::now())), ..at(stage) };
-        check(at(Stage::Silent), TunnelOutcome::ClosedWithoutRequest);
-        check(gone(Stage::Offered), TunnelOutcome::ClosedDuringHandshake);
-        check(at(Stage::Finished(Instant::now())), TunnelOutcome::ClosedWithoutRequest);
-        check(at(Stage::Plain), TunnelOutcome::ClosedWithoutRequest);
-        let why = "the client left before its first message was complete".to_owned();
-        check(gone(Stage::Greeted), TunnelOutcome::HandshakeFailed { why });
-        // The proxy stopped: of the client, nothing is claimed.
-        let why = "it was not finished when its time was over".to_owned();
-        check(at(Stage::Greeted), TunnelOutcome::HandshakeFailed { why: why.clone() });
-        check(at(Stage::Offered), TunnelOutcome::HandshakeFailed { why });
-        check(Facts { outcome: Some(TunnelOutcome::OwnProtocol), ..at(Stage::Silent) }, TunnelOutcome::OwnProtocol);
-    }
-
-    #[test]
-    fn how_a_client_leaves_is_told_only_after_the_handshake() {
-        let now = Instant::now();
-        let facts = |stage, left| Facts { stage, left, ..Facts::default() };
-        assert_eq!(facts(Stage::Silent, Some((LeftBy::Cut, now))).leaving(), None);
-        let left = Some((LeftBy::CloseNotify, now + Duration::from_millis(40)));
-        assert_eq!(facts(Stage::Finished(now), left).leaving(), Some(Leaving { by: LeftBy::CloseNotify, after_ms: 40 }));
-        assert_eq!(facts(Stage::Finished(now), None).leaving().map(|leaving| leaving.by), Some(LeftBy::Us));
-    }
-
-    #[test]
-    fn alerts_are_found_in_what_wraps_them() {
-        let alert = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
-        let wrapped = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, alert.clone()));
-        assert_eq!(tls_error(&wrapped), Some(&alert));
-        assert_eq!(tls_error(&io::ErrorKind::UnexpectedEof.into()), None);
     }
 }

@@ -9,8 +9,9 @@ use hudsucker::Body;
 use super::{
     casing::headers_as_written,
     connect::{bare_host, named_host},
-    exchange::header_bytes,
+    forward::Manner,
     handler::{Handler, NamesNoServer, Route, names_one_server, refusal},
+    told::header_bytes,
     websocket::{asks_for_upgrade, take_over},
 };
 use crate::model::PassReason;
@@ -29,7 +30,7 @@ impl Handler {
         if !names_one_server(&request) {
             return NamesNoServer.refusal();
         }
-        let Route { named, .. } = self.route(&mut request);
+        let Route { named, speaks_http2, .. } = self.route(&mut request);
         let Some(goes_to) = request.uri().host().map(bare_host) else { return NamesNoServer.refusal() };
         // It may go to a server in the scope all the same, which then got something that nobody read.
         let around = match &self.tunnel {
@@ -51,7 +52,7 @@ impl Handler {
             }
             return take_over(self.forwarder.upgrades(), &exchange, request).await;
         }
-        self.forwarder.send(&exchange, request, named).await
+        self.forwarder.send(&exchange, request, Manner { host: named, speaks_http2 }).await
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::{HeaderValue, Uri};
@@ -26,11 +26,12 @@ use hyper_util::{
     rt::TokioIo,
 };
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::sleep};
 use tower_service::Service;
 
 use super::{
-    failure::{NotLocal, NotResolved, ProxyRefusal, TooSlow},
+    descriptors::{Use, are_scarce},
+    failure::{Failure, NoDescriptor, NotLocal, NotResolved, ProxyRefusal, TooSlow, is_lack_of_descriptors},
     fronting::TlsName,
     own::Own,
     through::UpstreamProxy,
@@ -80,6 +81,8 @@ pub(super) struct Connector {
     https: HttpsConnector<Dial>,
     dial: Dial,
     tls: Arc<ClientConfig>,
+    /// Where it leads, whatever is asked for.
+    only_to: Option<Uri>,
 }
 
 type BoxError = Box<dyn StdError + Send + Sync>;
@@ -115,7 +118,7 @@ impl Connector {
             .with_server_name_resolver(TlsName)
             .enable_all_versions()
             .wrap_connector(dial.clone());
-        Ok(Self { https, dial, tls: Arc::new(tls) })
+        Ok(Self { https, dial, tls: Arc::new(tls), only_to: None })
     }
 
     /// The same for connections that speak HTTP/1 and nothing newer, and that may become something else: WebSockets. Through
@@ -129,7 +132,12 @@ impl Connector {
             .with_server_name_resolver(TlsName)
             .enable_http1()
             .wrap_connector(dial.clone());
-        Self { https, dial, tls: Arc::clone(&self.tls) }
+        Self { https, dial, tls: Arc::clone(&self.tls), only_to: None }
+    }
+
+    /// The same, leading to this server only, whichever one requests name.
+    pub(super) fn only_to(&self, destination: Uri) -> Self {
+        Self { only_to: Some(destination), ..self.clone() }
     }
 
     /// Opens a TCP connection to a host (an IPv6 literal without brackets) and port, by the same way as every request: for what
@@ -140,7 +148,8 @@ impl Connector {
     pub(super) async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, BoxError> {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let destination = Uri::builder().scheme("http").authority(format!("{host}:{port}")).path_and_query("/").build()?;
-        let line = in_time(Dial { always_tunnel: true, ..self.dial.clone() }.open(destination)).await?;
+        let dial = || Dial { always_tunnel: true, ..self.dial.clone() }.open(destination.clone());
+        let line = in_time(patiently(dial)).await?;
         Ok(line.io.into_inner())
     }
 
@@ -168,7 +177,23 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, destination: Uri) -> Self::Future {
-        Box::pin(in_time(self.https.call(destination)))
+        let destination = self.only_to.clone().unwrap_or(destination);
+        let mut https = self.https.clone();
+        Box::pin(in_time(patiently(move || https.call(destination.clone()))))
+    }
+}
+
+/// Tries again for a while when there is no file descriptor for a connection: others will end.
+async fn patiently<T, Connecting>(mut connect: impl FnMut() -> Connecting) -> Result<T, BoxError>
+where
+    Connecting: Future<Output = Result<T, BoxError>>,
+{
+    let began = Instant::now();
+    loop {
+        match connect().await {
+            Err(error) if began.elapsed() < DESCRIPTORS && Failure::of(&*error, true) == Failure::NoDescriptor => sleep(BREATH).await,
+            connected => return connected,
+        }
     }
 }
 
@@ -211,7 +236,10 @@ impl Dial {
             }
             Route::Through(mut connector, proxy) => {
                 let address = proxy.uri().ok_or(ProxyRefusal::Unreachable)?;
-                let io = connector.call(address).await.map_err(|_| ProxyRefusal::Unreachable)?;
+                let io = connector.call(address).await.map_err(|error| match Failure::of(&error, true) {
+                    Failure::NoDescriptor => BoxError::from(NoDescriptor),
+                    _ => ProxyRefusal::Unreachable.into(),
+                })?;
                 absolute = !self.always_tunnel && proxy.takes_absolute_form() && destination.scheme_str() == Some("http");
                 if absolute {
                     io
@@ -228,6 +256,9 @@ impl Dial {
                 TokioIo::new(stream)
             }
         };
+        if are_scarce(Use::Server, io.inner()) {
+            return Err(NoDescriptor.into());
+        }
         Ok(Line { io, absolute, answered: Answered::default() })
     }
 }
@@ -317,16 +348,17 @@ struct Names(GaiResolver);
 
 impl Service<Name> for Names {
     type Response = GaiAddrs;
-    type Error = NotResolved;
-    type Future = Pin<Box<dyn Future<Output = Result<GaiAddrs, NotResolved>> + Send>>;
+    type Error = BoxError;
+    type Future = BoxFuture<GaiAddrs>;
 
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), NotResolved>> {
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
         let resolving = self.0.call(name);
-        Box::pin(async move { resolving.await.map_err(|_| NotResolved) })
+        let why = |error: io::Error| if is_lack_of_descriptors(&error) { NoDescriptor.into() } else { NotResolved.into() };
+        Box::pin(async move { resolving.await.map_err(why) })
     }
 }
 
@@ -342,6 +374,9 @@ fn local_address(addresses: &Addresses, destination: &Uri) -> Option<SocketAddr>
     host.ends_with(".test").then(|| addresses(&host, port)).flatten().filter(|address| address.ip().is_loopback())
 }
 
+/// A connection for which there is no file descriptor is tried for this long, once in a breath.
+const DESCRIPTORS: Duration = Duration::from_secs(10);
+const BREATH: Duration = Duration::from_millis(20);
 /// A connection, TLS handshake included, takes this long at most.
 const CONNECT: Duration = Duration::from_secs(20);
 

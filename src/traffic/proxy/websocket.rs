@@ -24,11 +24,12 @@ use tower_service::Service;
 use super::{
     MOST_HEADERS,
     casing::headers_as_written,
-    exchange::{Exchange, told_version},
+    exchange::Exchange,
     failure::Failure,
     forward::{answer, give_up, hear_interim, upload},
     frames::{Control, Frames, Heard, Said},
     handler::refusal,
+    told::told_version,
     upload::Upload,
     upstream::Connector,
 };

@@ -1,0 +1,207 @@
+//! Clients that say their last, or leave, before they have their answer: whoever may still read gets it, whoever is gone holds
+//! nothing up, and what they asked for is recorded.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hyper::{Request, StatusCode};
+use tattletale::{clock::Clock, model::TunnelOutcome, traffic::RunningSource};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Notify,
+};
+
+use super::bench::{Bench, Stream, body, digest, read_all};
+
+/// Far longer than anything takes, on any machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Waits until so many exchanges are in flight.
+async fn until_in_flight(bench: &Bench, count: usize) {
+    let began = Instant::now();
+    while bench.proxy.in_flight() != count {
+        assert!(began.elapsed() < LIMIT, "{} are in flight, and not {count}", bench.proxy.in_flight());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Sends all of this, closes that half at once, and reads to the end.
+async fn ask_and_close(mut stream: TcpStream, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    stream.shutdown().await.expect("half closed");
+    read_all(&mut stream).await
+}
+
+async fn direct(bench: &Bench) -> TcpStream {
+    TcpStream::connect(bench.address()).await.expect("the proxy listens")
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_half_gets_its_answer() {
+    let secure = async |bench: &Bench, host| bench.tls(host, bench.trusting(&[b"http/1.1"])).await.expect("a handshake");
+    // At once, and after a while.
+    for host in ["plain.test", "slow.test"] {
+        let bench = Bench::start().await;
+        let ways: [(String, Box<dyn Stream>); 3] = [
+            (format!("http://{host}"), Box::new(direct(&bench).await)),
+            (String::new(), Box::new(bench.tunnel(&format!("{host}:80")).await)),
+            (String::new(), Box::new(secure(&bench, host).await)),
+        ];
+        for (before, mut stream) in ways {
+            let request = format!("POST {before}/up HTTP/1.1\r\nHost: {host}\r\nContent-Length: 3\r\n\r\nabc");
+            stream.write_all(request.as_bytes()).await.expect("sent");
+            stream.shutdown().await.expect("half closed");
+            let mut reply = String::new();
+            stream.read_to_string(&mut reply).await.expect("an answer");
+            assert!(reply.starts_with("HTTP/1.1 200") && reply.ends_with(&format!("3 {}", digest(b"abc"))), "{host} {before}: {reply:?}");
+        }
+        let mut bare = bench.tunnel(&format!("{host}:80")).await;
+        bare.write_all(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).await.expect("sent");
+        bare.shutdown().await.expect("half closed");
+        let mut reply = String::new();
+        bare.read_to_string(&mut reply).await.expect("an answer");
+        assert!(reply.starts_with("HTTP/1.1 200"), "{host}: {reply:?}");
+        let record = bench.finish().await;
+        assert_eq!(record.exchanges.len(), 4);
+        assert!(record.exchanges.values().all(|told| (told.status, &told.error) == (Some(200), &None)), "{host}");
+        assert!(record.tunnels.values().all(|told| told.evidence.afterwards.is_none()));
+    }
+}
+
+#[tokio::test]
+async fn requests_that_wait_their_turn_are_answered_too_when_the_client_has_said_its_last() {
+    let bench = Bench::start().await;
+    let one = |path: &str, body: &str| {
+        format!("POST http://slow.test/{path} HTTP/1.1\r\nHost: slow.test\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    // More than is listened to while the first one is answered.
+    let long = "x".repeat(5000);
+    let mut stream = direct(&bench).await;
+    stream.write_all(one("a", "first").as_bytes()).await.expect("sent");
+    let answer = ask_and_close(stream, &(one("b", &long) + &one("c", "last"))).await;
+    for body in ["first", &long, "last"] {
+        assert!(answer.contains(&format!("{} {}", body.len(), digest(body.as_bytes()))), "{answer}");
+    }
+    let record = bench.finish().await;
+    assert!(record.tunnels.is_empty() && record.exchanges.len() == 3, "nothing is told as unread");
+    assert!(record.exchanges.values().all(|exchange| exchange.status == Some(200) && exchange.error.is_none()));
+}
+
+#[tokio::test]
+async fn half_a_request_after_a_whole_one_is_told_when_the_client_has_said_its_last() {
+    let bench = Bench::start().await;
+    let mut stream = direct(&bench).await;
+    stream.write_all(b"GET http://slow.test/a HTTP/1.1\r\nHost: slow.test\r\n\r\n").await.expect("sent");
+    until_in_flight(&bench, 1).await;
+    let answer = ask_and_close(stream, "POST http://slow.test/b HTTP/1.1\r\nHost: slow.test\r\nX-Ha").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let record = bench.finish().await;
+    assert_eq!(record.exchanges.len(), 1);
+    assert_eq!(record.outcomes(), [TunnelOutcome::ClosedWithoutRequest]);
+    let told = record.tunnels.values().next().expect("one is told");
+    assert_eq!((told.host.as_str(), told.evidence.bytes.map(|bytes| bytes.sent)), ("slow.test", Some(55)));
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_is_not_waited_for() {
+    let bench = Bench::start().await;
+    let request = "POST http://silent.test/ HTTP/1.1\r\nHost: silent.test\r\nContent-Length: 3\r\n\r\nabc";
+    // Cut off, it is gone at once; when it only said its last, nobody can know before a while is over.
+    for cut in [true, false] {
+        let mut client = direct(&bench).await;
+        client.write_all(request.as_bytes()).await.expect("sent");
+        until_in_flight(&bench, 1).await;
+        if cut {
+            client.set_zero_linger().expect("a socket");
+        }
+        let began = Instant::now();
+        drop(client);
+        until_in_flight(&bench, 0).await;
+        assert!(!cut || began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    }
+    let record = bench.finish().await;
+    let errors: Vec<_> = record.exchanges.values().map(|told| told.error.as_deref()).collect();
+    assert_eq!(errors, [Some("the connection ended before there was a response"); 2]);
+    assert!(record.exchanges.values().all(|told| told.request == Some((3, digest(b"abc")))));
+}
+
+#[tokio::test]
+async fn requests_over_http_2_whose_client_leaves_right_after_them_are_recorded_and_sent() {
+    for cut in [false, true] {
+        let bench = Bench::start().await;
+        let mut client = bench.tunnel("plain.test:80").await;
+        // The preface, and SETTINGS without any.
+        let mut all = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+        for number in 0..20_u8 {
+            // HEADERS with `POST http://plain.test/` and END_HEADERS, DATA with END_STREAM.
+            all.extend([0, 0, 15, 1, 4, 0, 0, 0, 2 * number + 1, 0x83, 0x86, 0x84, 0x41, 0x0a]);
+            all.extend(b"plain.test");
+            all.extend([0, 0, 3, 0, 1, 0, 0, 0, 2 * number + 1]);
+            all.extend(b"abc");
+        }
+        client.write_all(&all).await.expect("sent");
+        if cut {
+            // What it has not read lets its system reset the connection when it leaves.
+            client.readable().await.expect("the proxy's SETTINGS");
+        }
+        drop(client);
+        until_recorded(&bench, 20).await;
+        let record = bench.finish().await;
+        assert_eq!(record.exchanges.len(), 20, "{cut}");
+        assert!(record.exchanges.values().all(|told| told.request == Some((3, digest(b"abc")))), "whole, {cut}");
+        assert!(record.tunnels.values().all(|told| told.evidence.afterwards.is_none()), "no rule was broken, {cut}");
+    }
+}
+
+/// Waits until so many exchanges have begun and none is in flight.
+async fn until_recorded(bench: &Bench, count: usize) {
+    let began = Instant::now();
+    while bench.told() < count || bench.proxy.in_flight() > 0 {
+        assert!(began.elapsed() < LIMIT, "{} were told, {} are in flight", bench.told(), bench.proxy.in_flight());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_client_leaves_while_the_writer_is_behind_is_recorded() {
+    let writer = Arc::new(Notify::new());
+    let bench = Bench::start_with(Clock::real(), Some(Arc::clone(&writer))).await;
+    let mut http2 = bench.http2("api.test").await;
+    // Without a tunnel: of a second one, nothing could be told either.
+    let (mut plain, mut uploading) = (direct(&bench).await, direct(&bench).await);
+    // Nothing is taken out of the queue, so that soon nothing is put into it.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let request = Request::get("https://api.test/h2").body(body("")).expect("a request");
+    let asked = tokio::spawn(async move { (http2.send_request(request).await.map(|response| response.status()), http2) });
+    until_in_flight(&bench, 1).await;
+    asked.abort();
+    until_in_flight(&bench, 0).await;
+    plain.write_all(b"GET http://plain.test/plain HTTP/1.1\r\nHost: plain.test\r\n\r\n").await.expect("sent");
+    uploading.write_all(b"POST http://plain.test/direct HTTP/1.1\r\nHost: plain.test\r\nContent-Length: 3\r\n\r\na").await.expect("sent");
+    until_in_flight(&bench, 2).await;
+    for client in [&plain, &uploading] {
+        client.set_zero_linger().expect("a socket");
+    }
+    drop((plain, uploading));
+    // Of an upload that nobody has begun to read, the end is not heard yet.
+    until_in_flight(&bench, 1).await;
+    writer.notify_one();
+    // What comes later passes as ever.
+    let mut client = bench.http1("api.test").await;
+    let request = Request::get("/later").header("Host", "api.test").body(body("")).expect("a request");
+    assert_eq!(client.send_request(request).await.expect("a response").status(), StatusCode::OK);
+    let record = bench.finish().await;
+    let mut told: Vec<_> = record.exchanges.values().map(|told| (told.url.as_str(), told.error.as_deref())).collect();
+    told.sort_unstable();
+    let (unanswered, torn) = ("the connection ended before there was a response", "the connection ended in the middle of the request");
+    let expected = [
+        ("http://plain.test/direct", Some(torn)),
+        ("http://plain.test/plain", Some(unanswered)),
+        ("https://api.test/h2", Some(unanswered)),
+        ("https://api.test/later", None),
+    ];
+    assert_eq!(told, expected);
+}
