@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     BlindSpot, BlindSpotKind, Evidence, HostCoverage, Leaving, Origin, PassReason, PassedBytes, Tunnel, TunnelId, TunnelOutcome,
-    text::printable, tunnel::is_outside_host,
+    text::printable,
+    tunnel::{is_outside_host, shown_protocol},
 };
 
 use super::blind::BlindSpots;
@@ -413,7 +414,7 @@ fn was_silent(tunnel: &Tunnel) -> bool {
 
 /// One sentence about what was not read of a tunnel, without what was counted.
 fn sentence(tunnel: &Tunnel, outcome: &TunnelOutcome) -> String {
-    let protocol = tunnel.evidence.protocol.as_deref().map_or(String::new(), |protocol| format!(" ({})", printable(protocol)));
+    let protocol = tunnel.evidence.protocol.as_deref().map_or(String::new(), |protocol| format!(" ({})", shown_protocol(protocol)));
     match outcome {
         TunnelOutcome::CertificateRefused { alert } => format!("the client refused our certificate (TLS alert {})", printable(alert)),
         TunnelOutcome::ClosedDuringHandshake => "the client closed the connection when it had our certificate".to_owned(),
@@ -571,6 +572,8 @@ mod tests {
         let sentence = "the client offered only protocols that are not HTTP (mqtt), so the connection was passed on without being read: \
             1 byte sent, 2 received";
         check(&[mqtt], &[(PassedThrough, sentence)]);
+        let sentence = "what came inside TLS was not HTTP (an unknown protocol): 7 bytes sent, 9 received";
+        check(&[counted(TunnelOutcome::OwnProtocol, Some("quillon.marsh@mail.test"))], &[(OwnProtocol, sentence)]);
         let malformed = TunnelOutcome::Malformed { why: "invalid content-length parsed".to_owned() };
         let sentence = "a request could not be read as HTTP (invalid content-length parsed), and went to no server: 7 bytes sent, \
             9 received";

@@ -139,6 +139,55 @@ impl TunnelEvidence {
     }
 }
 
+/// The name of a protocol as it may be shown: a client says by ALPN what it likes, which may be somebody's name. Those that the register
+/// of ALPN protocol ids (IANA) and the proxy know are themselves.
+pub fn shown_protocol(name: &str) -> &str {
+    const KNOWN: &[&str] = &[
+        "acme-tls/1",
+        "amqp",
+        "c-webrtc",
+        "coap",
+        "dicom",
+        "dot",
+        "ftp",
+        "h2",
+        "h2c",
+        "h3",
+        "http/0.9",
+        "http/1.0",
+        "http/1.1",
+        "imap",
+        "irc",
+        "managesieve",
+        "mqtt",
+        "mtproto",
+        "nnsp",
+        "nntp",
+        "ntske/1",
+        "pop3",
+        "postgresql",
+        "rtsp",
+        "sip",
+        "sip/2",
+        "smb",
+        "smtp",
+        "socks5",
+        "spdy/1",
+        "spdy/2",
+        "spdy/3",
+        "ssh",
+        "stun.nat-discovery",
+        "stun.turn",
+        "sunrpc",
+        "tds/8.0",
+        "webrtc",
+        "xmpp",
+        "xmpp-client",
+        "xmpp-server",
+    ];
+    KNOWN.iter().find(|known| **known == name).copied().unwrap_or("an unknown protocol")
+}
+
 /// Why a tunnel was passed on without being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -489,7 +489,7 @@ mod tests {
         let (sender, mut receiver) = queue();
         let mut kept = [sender.send_end(ended()), sender.send_end(ended()), sender.send_end(ended())].map(Box::pin);
         assert!(receiver.ready().is_some() && receiver.ready().is_some() && receiver.is_awaited());
-        assert_eq!(kept.each_mut().map(|kept| is_kept(kept)), [None; 3], "given is not kept");
+        assert_eq!(kept.each_mut().map(is_kept), [None; 3], "given is not kept");
         receiver.kept();
         assert!(!receiver.is_awaited());
         let [one, two, three] = &mut kept;

@@ -13,7 +13,7 @@ use crate::{
         App, BlindSpotKind, Category, EndpointFacts, ExchangeId, FieldFacts, FieldName, Observations, Tunnel, TunnelEvidence, TunnelId,
         TunnelOutcome,
         text::printable,
-        tunnel::{PassReason, PassedBytes, is_outside_host},
+        tunnel::{PassReason, PassedBytes, is_outside_host, shown_protocol},
     },
 };
 
@@ -311,7 +311,7 @@ impl Live {
             open.row = Some(host.clone());
             let Some(row) = self.row(app, &host, now) else { continue };
             row.open += 1;
-            if row.open == 1 && row.is_unread() {
+            if row.open == 1 {
                 self.tell(News::BlindSpot { host, words: NOT_READ_YET.to_owned() });
             }
         }
@@ -332,7 +332,9 @@ impl Live {
         let evidence = &tunnel.evidence;
         // What was counted is what followed, where something did.
         let last = evidence.afterwards.as_ref().unwrap_or(&tunnel.outcome);
-        for outcome in [Some(&tunnel.outcome), evidence.afterwards.as_ref()].into_iter().flatten() {
+        let passed = (evidence.passed_because == Some(PassReason::NamesOutside)).then_some(&TunnelOutcome::PassedThrough);
+        let carried = passed.filter(|_| matches!(tunnel.outcome, TunnelOutcome::Read { .. }));
+        for outcome in [carried, Some(&tunnel.outcome), evidence.afterwards.as_ref()].into_iter().flatten() {
             let Some(words) = not_read(evidence, outcome) else { continue };
             let sent = evidence.bytes.filter(|_| std::ptr::eq(outcome, last)).map_or(0, |bytes| bytes.sent);
             // A client that said something had more in mind than to be quick later.
@@ -456,15 +458,10 @@ impl Receiver {
         self.requests > 0 || self.in_flight > 0 || !self.gaps.is_empty() || self.unused > 0 || self.open > 0
     }
 
-    /// Whether no request of it was read, nor is being read.
-    const fn is_unread(&self) -> bool {
-        self.requests == 0 && self.in_flight == 0
-    }
-
     /// What could not be seen, for a reader: `refused our certificate (UnknownCA) (3x)`.
     pub(super) fn blind_spots(&self) -> Vec<String> {
         let unused = (self.unused > 0 && self.requests == 0).then_some((UNUSED, Gap { times: self.unused, sent: 0 }));
-        let open = (self.open > 0 && self.is_unread()).then_some((NOT_READ_YET, Gap { times: self.open, sent: 0 }));
+        let open = (self.open > 0).then_some((NOT_READ_YET, Gap { times: self.open, sent: 0 }));
         let known = self.gaps.iter().map(|(words, gap)| (words.as_str(), *gap));
         known.chain(unused).chain(open).map(|(words, gap)| gap.in_words(words)).collect()
     }
@@ -508,7 +505,7 @@ fn not_read(evidence: &TunnelEvidence, outcome: &TunnelOutcome) -> Option<String
         TunnelOutcome::HandshakeFailed { why } => format!("no TLS with us: {}", printable(why)),
         TunnelOutcome::Malformed { why } => format!("could not be read as HTTP: {}", printable(why)),
         TunnelOutcome::NotTls | TunnelOutcome::OwnProtocol => match (&evidence.protocol, outcome) {
-            (Some(protocol), _) => format!("not HTTP but {}", printable(protocol)),
+            (Some(protocol), _) => format!("not HTTP but {}", shown_protocol(protocol)),
             (None, TunnelOutcome::NotTls) => "neither TLS nor HTTP".to_owned(),
             (None, _) => "TLS, but not HTTP in it".to_owned(),
         },
@@ -672,6 +669,12 @@ pub(super) mod tests {
         let malformed = TunnelOutcome::Malformed { why: "invalid URI".into() };
         let both = after("both.test", TunnelOutcome::PassedThrough, malformed);
         assert_eq!(both, ["could not be read as HTTP: invalid URI, 17 B sent unread", "passed through unread"]);
+        // One among those that were read.
+        let mut carried = tunnel("carried.test", TunnelOutcome::Read { requests: 1 });
+        carried.evidence.passed_because = Some(PassReason::NamesOutside);
+        live.tunnel(&app, &carried, now);
+        let named = "passed through unread, because it named a host outside the scope";
+        assert_eq!(live.receiver("carried.test").expect("it is there").blind_spots(), [named]);
     }
 
     #[test]
