@@ -197,7 +197,10 @@ mod tests {
             }
             Ok(())
         }
-        fn subscribe(&mut self, _characteristic: Uuid, _now: Timestamp) -> Result<(), LinkError> {
+        fn subscribe(&mut self, characteristic: Uuid, _now: Timestamp) -> Result<(), LinkError> {
+            if characteristic != standard::HEART_RATE {
+                return Err(LinkError::NoCharacteristic(characteristic));
+            }
             self.is_heard = true;
             Ok(())
         }

@@ -101,7 +101,8 @@ fn body(typed: &Path, arguments: &Arguments, surroundings: &mut Surroundings) ->
         positions: seen.positions,
         fields: seen.fields.into_iter().filter(in_body).map(alone).filter(|field| arguments.shows(field)).collect(),
         ledger,
-        not_seen: seen.not_seen,
+        // One body has no place.
+        not_seen: observations.coverage.blind_spots.iter().map(|spot| spot.sentence.clone()).collect(),
     };
     match arguments.format {
         Format::Json => surroundings.print(&report::fields_json(&[seen]))?,
@@ -229,6 +230,7 @@ fn check(seen: &Seen, observations: &Observations) -> Result<(), Failure> {
         let place = field.endpoint.as_ref().map(|endpoint| endpoint.key.place()).unwrap_or_default();
         format!("{place} {}", field.name)
     });
+    let texts = texts.chain(seen.not_seen.iter().cloned());
     auditing::check_texts(&observations.gate, &serde_json::Value::from(texts.collect::<Vec<_>>()), "fields")
 }
 

@@ -115,7 +115,11 @@ pub(super) const SWITCHED: &str = "the connection turned into another protocol, 
 /// Said of a request whose response nobody saw.
 pub(super) const UNANSWERED: &str = "a request never got its response: what else would have been sent is unknown";
 
-/// The same of one exchange, with the reason where our proxy gave one, also where it comes out of an export of ours. Another
+/// Said of a request that had begun when the recording broke off: its record is written when it ends.
+pub(super) const CUT_OFF: &str =
+    "the recording broke off while a request was under way: what it was, and what of it was sent, is not known";
+
+/// Said of one exchange without a response, with the reason where our proxy gave one, also where it comes out of an export of ours. Another
 /// program's words may hold anything.
 pub(super) fn unanswered(exchange: &Exchange, foreign: bool) -> String {
     match exchange.error.as_ref().filter(|_| !foreign) {

@@ -180,7 +180,7 @@ impl<'a> Observer<'a> {
     /// What was observed. A run that did not end complete counts for no field: its `runs` are 0.
     pub fn finish(mut self) -> Observations {
         for (id, host) in std::mem::take(&mut self.in_flight) {
-            let spot = self.spot(BlindSpotKind::Unanswered, &host, String::new(), self.origin_of_host(&host), blind::UNANSWERED.to_owned());
+            let spot = self.spot(BlindSpotKind::Unanswered, &host, String::new(), self.origin_of_host(&host), blind::CUT_OFF.to_owned());
             self.spots.add(BlindSpot { evidence: Some(self.evidence(Some(id))), ..spot });
         }
         for (_, spot) in std::mem::take(&mut self.switched).into_iter().filter(|(id, _)| !self.messaged.contains(id)) {

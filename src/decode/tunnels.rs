@@ -50,8 +50,9 @@ struct HostTunnels {
     given_up: Gap,
     /// Tunnels without a request that are no gap where the host was read otherwise, by what is said of them.
     unused: BTreeMap<Unused, Gap>,
-    /// The same for clients that left as one does that checks certificates itself, by what they offered by ALPN.
-    pinned: BTreeMap<Vec<String>, Gap>,
+    /// The same for clients that left as one does that checks certificates itself, by what they offered by ALPN and whether they
+    /// left at once.
+    pinned: BTreeMap<(Vec<String>, bool), Gap>,
     /// Tunnels that were open when the recording broke off.
     still_open: StillOpen,
     /// Tunnels, read or not, whose client named another host in TLS than the one that it asked to be connected with.
@@ -148,7 +149,7 @@ impl Tunnels {
             }
             TunnelOutcome::ClosedWithoutRequest => match tunnel.evidence.leaving {
                 Some(leaving) if leaving.looks_like_pinning() && !has_greeted(tunnel) => {
-                    host.pinned.entry(tunnel.alpn.clone()).or_default()
+                    host.pinned.entry((tunnel.alpn.clone(), leaving.is_at_once())).or_default()
                 }
                 leaving => host.unused.entry(unused(tunnel, leaving)).or_default(),
             },
@@ -283,9 +284,10 @@ impl HostTunnels {
         let mut unread: BTreeMap<BlindSpotKind, Vec<Gap>> =
             unread.into_iter().map(|(kind, gaps)| (kind, gaps.into_values().collect())).collect();
         let mut without_request = Gap::default();
-        for (offers, gap) in pinned {
-            // A client of the same kind was read, so it does not check certificates itself: what it left was not needed.
-            if !read.contains(&offers) {
+        for ((offers, at_once), gap) in pinned {
+            // Where a client of the same kind was read, what one left was not needed. Most kinds offer the same, though: who leaves
+            // at once, and does so again, is no client that was read.
+            if !read.contains(&offers) || (at_once && gap.count >= PINNED_FROM) {
                 without_request.join(gap);
             }
         }
@@ -466,6 +468,9 @@ fn sentence(tunnel: &Tunnel, outcome: &TunnelOutcome) -> String {
         TunnelOutcome::Unreachable { why } => format!("the connection was to be passed on, but {}", printable(why)),
     }
 }
+
+/// So many connections that were left at once are no accident.
+const PINNED_FROM: u64 = 2;
 
 /// So many reasons for one kind of blind spot at one host are told apart.
 const MOST_SENTENCES: usize = 8;
@@ -773,6 +778,9 @@ mod tests {
         check(&[left(LeftBy::Us, 40, "h2")], &[told(prepared)]);
         // The same kind of client was read.
         check(&[left(LeftBy::CloseNotify, 40, "h2"), read()], &[]);
+        // Two that look the same to us are no two clients of one kind: a browser reads a page, the app beside it pins.
+        check(&[left(LeftBy::CloseNotify, 40, "h2"), read(), left(LeftBy::Cut, 60, "h2")], &[told(pinned)]);
+        check(&[left(LeftBy::CloseNotify, 2_000, "h2"), read(), left(LeftBy::Cut, 2_000, "h2")], &[]);
         // Another kind of client was read: a browser's page beside a pinned library.
         check(&[left(LeftBy::CloseNotify, 40, "http/1.1"), read()], &[told(pinned)]);
         check(&[left(LeftBy::CloseNotify, 9_000, "http/1.1"), read()], &[]);

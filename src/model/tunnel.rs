@@ -228,6 +228,11 @@ impl Leaving {
     pub fn looks_like_pinning(&self) -> bool {
         self.by != LeftBy::Us && self.after_ms < 3_000
     }
+
+    /// Whether it left sooner than a connection is given up that was opened ahead of need: within a second.
+    pub fn is_at_once(&self) -> bool {
+        self.by != LeftBy::Us && self.after_ms < 1_000
+    }
 }
 
 /// What ended a connection.

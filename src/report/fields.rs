@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::json::escape_invisible;
 use crate::model::{
-    ByteRange, Category, Certainty, EndpointFacts, EndpointKey, Evidence, FieldName, FieldShape, Ledger, Observations, Origin, Party,
-    PositionSighting, Reason, Receiver, Target, observation::PlantedFacts,
+    BlindSpot, ByteRange, Category, Certainty, EndpointFacts, EndpointKey, Evidence, FieldName, FieldShape, Ledger, Observations, Origin,
+    Party, PositionSighting, Reason, Receiver, Target, observation::PlantedFacts,
 };
 
 /// Version of the data. Raised when a reader of the old one would be wrong.
@@ -196,9 +196,15 @@ impl Seen {
             positions: positions_of(observations),
             fields: fields_of(observations).collect(),
             ledger: ledger_of(observations),
-            not_seen: spots.map(|spot| spot.sentence.clone()).collect(),
+            not_seen: spots.map(not_seen).collect(),
         }
     }
+}
+
+/// What could not be seen, and where, as far as that is known of more than one body.
+fn not_seen(spot: &BlindSpot) -> String {
+    let place = if spot.endpoint.is_empty() { &spot.host } else { &spot.endpoint };
+    if place.is_empty() { spot.sentence.clone() } else { format!("{place}: {}", spot.sentence) }
 }
 
 impl PlantedRow {

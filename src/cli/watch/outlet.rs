@@ -306,6 +306,10 @@ mod tests {
         assert!(format!("{problem:?}").contains("nobody took it for 5 s"), "{problem:?}");
         assert_eq!(stderr.text(), "told\n", "the other stream goes on");
         drop(held);
+        // Nobody took anything for long: until somebody does, nobody is waited for any more.
+        while !outlets.is_free() {
+            thread::yield_now();
+        }
         surroundings.print("fifth\n").expect("it is taken");
         assert!(outlets.is_free());
         assert_eq!(*taken.lock().expect("no panic"), b"first\nsecond\nthird\nfourth\nfifth\n");

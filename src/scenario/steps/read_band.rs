@@ -263,7 +263,7 @@ mod tests {
         fakes.band.contents = Some((info(), history("2026-03-14T08:00:00Z", 0, vec![sample(90, 72); 5])));
         fakes.band.breaks.store(true, std::sync::atomic::Ordering::SeqCst);
         let note = fakes.run(step("readBand: { since: 1h, keep: true }")).await.expect("the band is there");
-        assert_eq!(note, "read 5 minutes, with the band's key, over 2 connections; 5 planted values");
+        assert_eq!(note, "read 5 minutes, with the band's key, over 2 connections; 6 planted values");
         let journal = fakes.band.journal();
         assert_eq!(journal[3..], ["release", "open", "history since 2026-03-14T08:01:00Z", "release", "open"], "kept at the end");
     }
