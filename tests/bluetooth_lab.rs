@@ -8,3 +8,6 @@ mod edges;
 mod lab;
 #[path = "bluetooth_lab/reading.rs"]
 mod reading;
+#[path = "bluetooth_lab/run.rs"]
+mod run;
+mod support;

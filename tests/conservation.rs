@@ -3,49 +3,23 @@
 
 mod support;
 
-use std::collections::BTreeSet;
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use support::Place;
+use support::{
+    Place,
+    held::{Recorded, report, row, samples},
+};
 use tattletale::{
-    audit::{self, AuditInput, Subject},
     band::Sample,
-    decode,
-    diff::Counting,
     model::{
-        App, AppVersion, Bodies, Body, CaptureSource, Captured, Category, Conservation, ConservationRow, Exchange, ExchangeId, Held,
-        Minutes, NoBodies, NumberedEvent, Observations, Planted, PlantedSource, PlantedValue, Platform, Policy, Provenance, Quantity,
-        Recording, RecordingError, Report, Request, Response, Rig, RunEnding, RunEvent, Target, Url,
+        App, AppVersion, Body, CaptureSource, Captured, Category, ConservationRow, Exchange, ExchangeId, Held, Minutes, Planted,
+        PlantedSource, PlantedValue, Platform, Provenance, Quantity, Recording, Request, Response, Rig, RunEnding, RunEvent, Target, Url,
     },
     run::{self, Order, SimulatedBench},
     scenario::{embedded, parse},
     store::CaptureReader,
 };
-
-/// Of a day from one o'clock to the next: a reading in five of six minutes, a walk now and then, no two half-hours alike.
-fn samples(seed: u64) -> Vec<Sample> {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut rate = 64_i32;
-    let samples: Vec<Sample> = (0..1440_u32)
-        .map(|minute| {
-            rate = (rate + random.i32(-4..=4) + if random.u8(..) < 5 { random.i32(-18..=22) } else { 0 }).clamp(46, 168);
-            let walks = minute % 200 > 150 && random.u8(..3) > 0;
-            let asleep = (600..1000).contains(&minute);
-            let (kind, steps) = match (walks && !asleep, asleep) {
-                (true, _) => (1, random.u8(3..120)),
-                (false, true) => (if minute % 90 > 55 { 0x7b } else { 0x79 }, 0),
-                (false, false) => (0x50, 0),
-            };
-            let heart_rate = if minute % 6 == 5 { 0xff } else { u8::try_from(rate).expect("clamped") };
-            Sample { kind, intensity: random.u8(1..60), steps, heart_rate }
-        })
-        .collect();
-    let half_hours: Vec<Vec<u8>> = samples.chunks(30).map(|half| half.iter().map(|sample| sample.heart_rate).collect()).collect();
-    assert_eq!(half_hours.iter().collect::<BTreeSet<_>>().len(), 48, "no two half-hours are alike");
-    samples
-}
 
 fn beats(samples: &[Sample]) -> Vec<u8> {
     samples.iter().map(|sample| sample.heart_rate).collect()
@@ -82,29 +56,6 @@ fn days(values: &[u8], nothing: u8) -> [Vec<u8>; 2] {
 
 /// One o'clock.
 const FIRST: u16 = 13 * 60;
-
-/// A recording out of memory.
-struct Recorded {
-    provenance: Provenance,
-    events: Vec<RunEvent>,
-}
-
-impl Recording for Recorded {
-    fn name(&self) -> String {
-        format!("run {}", self.provenance.run)
-    }
-
-    fn provenance(&self) -> &Provenance {
-        &self.provenance
-    }
-
-    fn replay(&self, each: &mut dyn FnMut(&NumberedEvent, &dyn Bodies)) -> Result<(), RecordingError> {
-        for (n, event) in (1..).zip(&self.events) {
-            each(&NumberedEvent { n, at: Timestamp::UNIX_EPOCH, event: event.clone() }, &NoBodies);
-        }
-        Ok(())
-    }
-}
 
 /// A run in which these values were planted and these bodies were sent.
 fn recorded(run: u32, values: Vec<PlantedValue>, bodies: &[Value]) -> Recorded {
@@ -158,30 +109,6 @@ fn recorded(run: u32, values: Vec<PlantedValue>, bodies: &[Value]) -> Recorded {
     events.extend((1..).zip(bodies).map(exchange));
     events.push(RunEvent::RunEnded { ending: RunEnding::Complete });
     Recorded { provenance, events }
-}
-
-fn report(recordings: &[&dyn Recording], app: &App) -> Report {
-    let mut observations = Observations::default();
-    for recording in recordings {
-        decode::merge(&mut observations, audit::observe(*recording, app).expect("readable"));
-    }
-    let subject = Subject::of(recordings.iter().map(|recording| (recording.name(), recording.provenance()))).expect("there are runs");
-    audit::audit(&AuditInput {
-        observations: &observations,
-        subject: &subject,
-        about: "",
-        baseline: None,
-        policy: &Policy::default(),
-        today: Date::constant(2026, 11, 23),
-        counting: Counting::R7,
-        tool: "test",
-    })
-    .report
-}
-
-fn row(tables: &[Conservation], quantity: Quantity) -> ConservationRow {
-    let [table] = tables else { panic!("one table: {tables:#?}") };
-    table.rows.iter().find(|row| row.quantity == quantity).expect("every quantity has a row").clone()
 }
 
 /// Of the readings that seed 1 plants, how many are found in these bodies.

@@ -1,6 +1,8 @@
 //! What the tests of the command line share: a folder of their own and a way to run the binary in it.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub(crate) mod held;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
