@@ -11,7 +11,7 @@ use std::{
 use jiff::Timestamp;
 use serde_json::Value;
 use tattletale::{
-    band::huami::{BandContents, SimulatedBand},
+    band::huami::{BandContents, Fault, SimulatedBand},
     link::{sig_uuid, simulated::Peripheral as _},
     model::text::hex,
 };
@@ -61,9 +61,18 @@ fn services() -> Vec<Service> {
 
 /// A machine with a Mi Band 3 in reach, and somebody's headphones.
 fn with_a_band() -> Machine {
-    let contents = contents();
-    let address = contents.address;
-    let band = SimulatedBand::new(contents);
+    with(SimulatedBand::new(contents()))
+}
+
+/// The same, with a band that hangs up for want of power when it is asked for its minutes.
+fn with_a_flat_band() -> Machine {
+    let mut band = SimulatedBand::new(contents());
+    band.fault = Some(Fault::FlatBattery);
+    with(band)
+}
+
+fn with(band: SimulatedBand) -> Machine {
+    let address = contents().address;
     let advertisement = band.advertisement(Timestamp::now());
     let mut device = Device::new(address, band, services());
     (device.name, device.manufacturer_data) = (advertisement.name, advertisement.manufacturer_data);
@@ -130,6 +139,17 @@ fn a_band_out_of_reach_is_told_with_what_to_do() {
         let (code, out, err) = run(folder.path(), Some(&"a".repeat(32)), &[&["band", "info"], &BAND[..]].concat());
         assert!(code == Some(3) && out.is_empty(), "{code:?} {out}");
         assert!(err.contains("it does not advertise") && err.contains("…:34:56") && err.contains("charge it"), "{err}");
+    });
+}
+
+#[test]
+fn a_flat_band_is_told_with_what_to_do() {
+    alone(with_a_flat_band, async |_fake| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = hex(&contents().key.bytes());
+        let (code, out, err) = run(folder.path(), Some(&key), &[&["band", "read"], &BAND[..]].concat());
+        assert!(code == Some(3) && out.is_empty(), "{code:?} {out}{err}");
+        assert!(err.contains("2 %") && err.contains("…:34:56") && err.contains("charge it"), "{err}");
     });
 }
 

@@ -229,7 +229,7 @@ pub(super) fn failed(plan: &BandPlan, error: &BandError) -> Failure {
         BandError::WrongKey => "`tattletale band key --from CAPTURE` finds the key that your app and your band agreed on",
         BandError::NeedsKey => "give its key: in rig.yaml, or with --key-env NAME",
         BandError::NotTapped => "try again, and tap on the band when it vibrates",
-        BandError::Flat(_) => "charge it, and try again",
+        BandError::Flat(_) => "try again when it is charged",
         BandError::Link(LinkError::NotFound) => {
             "bring it near and charge it; a band has one connection at a time: end the phone app, or switch the phone's Bluetooth off"
         }
