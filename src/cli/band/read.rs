@@ -137,7 +137,7 @@ fn of_workouts(workouts: &Result<Vec<Workout>, BandError>, utc_offset_s: i32) ->
     let line = |workout: &Workout| {
         let began = local(workout.start, utc_offset_s).strftime("%Y-%m-%d %H:%M").to_string();
         let minutes = workout.end.duration_since(workout.start).as_mins();
-        let metres = workout.metres.map(|metres| format!(", {metres:.0} m")).unwrap_or_default();
+        let metres = workout.metres.map(|metres| format!(", {} m", number(metres.max(0.0).round() as u64))).unwrap_or_default();
         let track = match workout.track.len() {
             0 => String::new(),
             points => format!(", with a track of {}", count(points, "position", "positions")),
