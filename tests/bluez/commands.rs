@@ -33,7 +33,8 @@ const fn huami(short: u16) -> Uuid {
 }
 
 fn contents() -> BandContents {
-    BandContents::invented(Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date())
+    // Its days are those of its own clock.
+    BandContents::invented(Timestamp::now().to_zoned(jiff::tz::Offset::constant(1).to_time_zone()).date())
 }
 
 fn services() -> Vec<Service> {
