@@ -20,6 +20,13 @@ pub fn hex(bytes: &[u8]) -> String {
     String::from_utf8(digits).expect("the digits are ASCII")
 }
 
+/// A number with a comma between thousands: `12,345`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
 /// Text from outside for a terminal or a page: control characters (C0, DEL, C1) and bidirectional controls become `\u{..}`.
 pub fn printable(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {

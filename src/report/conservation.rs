@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::page::{Block, Detail, count};
-use crate::model::{ConservationRow, Held, Quantity, Report};
+use crate::model::{ConservationRow, Held, Quantity, Report, text::thousands};
 
 /// The section: a row a quantity, and more than one where runs differ. Without a band that was read it says so, and no more.
 pub(super) fn blocks(report: &Report, detail: Detail) -> Vec<Block> {
@@ -121,19 +121,6 @@ fn runs(runs: &[u32]) -> String {
 
 fn numbers(runs: &[u32]) -> String {
     runs.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// With a comma between thousands.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 const fn words(quantity: Quantity) -> &'static str {

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use tattletale::link::{
-    Central as _, LinkError,
+    Advertisement, Central as _, LinkError,
     radio::{Limits, Radio},
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc::{self, UnboundedReceiver},
+    task::JoinHandle,
+    time::Instant,
+};
 
 use crate::{
     LIMITS,
@@ -21,6 +25,13 @@ const SOON: Duration = Duration::from_millis(300);
 fn address(last: u16) -> [u8; 6] {
     let [high, low] = last.to_be_bytes();
     [0xC0, 0xFF, 0xEE, 0, high, low]
+}
+
+/// Scans, and hands on each advertisement as it is heard.
+fn listen(listen_for: Duration) -> (JoinHandle<Result<(), LinkError>>, UnboundedReceiver<Advertisement>) {
+    let (send, heard) = mpsc::unbounded_channel();
+    let scan = async move { radio().scan_each(listen_for, &mut |advertisement| drop(send.send(advertisement))).await };
+    (tokio::spawn(scan), heard)
 }
 
 #[test]
@@ -53,11 +64,7 @@ fn edge_8_an_alias_is_no_name_and_an_unknown_strength_is_none() {
 #[test]
 fn each_change_of_an_advertisement_is_handed_out_once() {
     alone(one_device, async |fake| {
-        let (send, mut heard) = mpsc::unbounded_channel();
-        let listening =
-            tokio::spawn(
-                async move { radio().scan_each(Duration::from_secs(3), &mut |advertisement| drop(send.send(advertisement))).await },
-            );
+        let (listening, mut heard) = listen(Duration::from_secs(3));
         let first = heard.recv().await.expect("it is heard");
         assert_eq!((first.rssi, first.name.as_deref(), first.manufacturer_data.len()), (Some(-60), Some("Echo"), 0));
         fake.with(|world| world.device(ADDRESS).rssi = -61);
@@ -78,11 +85,7 @@ fn each_change_of_an_advertisement_is_handed_out_once() {
 fn a_name_that_comes_later_is_told() {
     let machine = || Machine::Whole(World::with_devices(vec![Device { name: None, ..echo(ADDRESS) }]));
     alone(machine, async |fake| {
-        let (send, mut heard) = mpsc::unbounded_channel();
-        let listening =
-            tokio::spawn(
-                async move { radio().scan_each(Duration::from_secs(60), &mut |advertisement| drop(send.send(advertisement))).await },
-            );
+        let (listening, mut heard) = listen(Duration::from_secs(60));
         assert_eq!(heard.recv().await.expect("it is heard").name, None);
         let began = Instant::now();
         loop {
@@ -104,11 +107,7 @@ fn a_name_that_comes_later_is_told() {
 #[test]
 fn garbage_in_an_advertisement_is_left_out() {
     alone(one_device, async |fake| {
-        let (send, mut heard) = mpsc::unbounded_channel();
-        let listening =
-            tokio::spawn(
-                async move { radio().scan_each(Duration::from_secs(60), &mut |advertisement| drop(send.send(advertisement))).await },
-            );
+        let (listening, mut heard) = listen(Duration::from_secs(60));
         heard.recv().await.expect("it is heard");
         let path = "/org/bluez/hci0/dev_C0_FF_EE_12_34_56";
         fake.with(|world| {
@@ -167,11 +166,7 @@ fn a_crowd_does_not_hide_the_device_to_connect_to() {
 #[test]
 fn a_scan_that_nobody_waits_for_is_stopped() {
     alone(one_device, async |fake| {
-        let (send, mut heard) = mpsc::unbounded_channel();
-        let listening =
-            tokio::spawn(
-                async move { radio().scan_each(Duration::from_secs(60), &mut |advertisement| drop(send.send(advertisement))).await },
-            );
+        let (listening, mut heard) = listen(Duration::from_secs(60));
         heard.recv().await.expect("it is heard");
         listening.abort();
         fake.until("the end of the scan", |world| !world.adapters["hci0"].discovering).await;
@@ -200,11 +195,7 @@ fn a_scan_that_something_else_ended_is_no_scan() {
 #[test]
 fn an_adapter_that_goes_off_ends_a_scan_at_once() {
     alone(one_device, async |fake| {
-        let (send, mut heard) = mpsc::unbounded_channel();
-        let listening =
-            tokio::spawn(
-                async move { radio().scan_each(Duration::from_secs(600), &mut |advertisement| drop(send.send(advertisement))).await },
-            );
+        let (listening, mut heard) = listen(Duration::from_secs(600));
         heard.recv().await.expect("it is heard");
         fake.with(|world| world.switch_off("hci0"));
         let error = listening.await.expect("no panic").expect_err("it did not listen to the end");
@@ -215,8 +206,7 @@ fn an_adapter_that_goes_off_ends_a_scan_at_once() {
 #[test]
 fn an_adapter_that_is_taken_out_is_missed_by_the_end_of_the_scan() {
     alone(one_device, async |fake| {
-        let (send, mut heard) = mpsc::unbounded_channel();
-        let listening = tokio::spawn(async move { radio().scan_each(SOON, &mut |advertisement| drop(send.send(advertisement))).await });
+        let (listening, mut heard) = listen(SOON);
         heard.recv().await.expect("it is heard");
         fake.with(|world| world.take_out("hci0"));
         let error = listening.await.expect("no panic").expect_err("it did not listen to the end");

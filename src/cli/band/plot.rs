@@ -10,11 +10,11 @@ use ratatui::{
     widgets::{Axis, Chart, Dataset, GraphType, Widget as _},
 };
 
-use super::{
-    super::table::table,
-    words::{local, number},
+use super::{super::table::table, words::local};
+use crate::{
+    band::{History, Sample},
+    model::text::thousands,
 };
-use crate::band::{History, Sample};
 
 /// What some minutes hold together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Sum {
     fn cells(&self) -> Vec<String> {
         let range = self.range().map_or_else(String::new, |(lowest, highest)| format!("{lowest} to {highest}"));
         let mean = self.mean().map_or_else(String::new, |mean| mean.to_string());
-        vec![number(self.minutes as u64), number(self.steps), number(self.readings as u64), mean, range]
+        vec![thousands(self.minutes as u64), thousands(self.steps), thousands(self.readings as u64), mean, range]
     }
 }
 

@@ -14,10 +14,11 @@ use super::{
     plot::{self, Sum},
     told::Told,
     which::{Which, failed},
-    words::{count, local, number},
+    words::{count, local},
 };
 use crate::{
     band::{self, Access, BandError, History, Reading, Workout, WorkoutKind},
+    model::text::thousands,
     scenario::forms,
 };
 
@@ -96,7 +97,7 @@ fn of_minutes(history: &History, connections: u32, terminal: bool, width: usize)
     let mut text =
         format!("From {} to {} by the band's clock: {}", shown(history.start), shown(end), count(sum.minutes, "minute", "minutes"));
     if sum.missing > 0 {
-        text += &format!(", and {} of which the band has nothing", number(sum.missing as u64));
+        text += &format!(", and {} of which the band has nothing", thousands(sum.missing as u64));
     }
     if connections > 1 {
         text += &format!(", over {connections} connections");
@@ -115,7 +116,7 @@ fn of_minutes(history: &History, connections: u32, terminal: bool, width: usize)
     if terminal {
         text += &plot::heart_rate(history, columns).map(|picture| picture + "\n").unwrap_or_default();
     }
-    text += &format!("Steps {}\n", number(sum.steps));
+    text += &format!("Steps {}\n", thousands(sum.steps));
     if terminal {
         text += &plot::steps(history, columns).map(|picture| picture + "\n").unwrap_or_default();
         text + &plot::table_of_days(history, width)
@@ -137,7 +138,7 @@ fn of_workouts(workouts: &Result<Vec<Workout>, BandError>, utc_offset_s: i32) ->
     let line = |workout: &Workout| {
         let began = local(workout.start, utc_offset_s).strftime("%Y-%m-%d %H:%M").to_string();
         let minutes = workout.end.duration_since(workout.start).as_mins();
-        let metres = workout.metres.map(|metres| format!(", {} m", number(metres.max(0.0).round() as u64))).unwrap_or_default();
+        let metres = workout.metres.map(|metres| format!(", {} m", thousands(metres.max(0.0).round() as u64))).unwrap_or_default();
         let track = match workout.track.len() {
             0 => String::new(),
             points => format!(", with a track of {}", count(points, "position", "positions")),

@@ -26,11 +26,12 @@ use super::{
     },
     Format,
     which::{DISCLAIMER, Reach, deaf, rig_file},
-    words::{address_of, count, number, tail, whole},
+    words::{address_of, count, tail, whole},
 };
 use crate::{
     band::{self, BandModel, Shouted},
     link::{Advertisement, DEVICES_MAX, LinkError},
+    model::text::thousands,
     scenario::forms,
 };
 
@@ -171,7 +172,7 @@ impl Heard {
             text += "\n";
         }
         let own = self.bands.keys().filter(|address| self.mine.contains(*address)).count();
-        let whose = if own == 0 { String::new() } else { format!(", {} yours", number(own as u64)) };
+        let whose = if own == 0 { String::new() } else { format!(", {} yours", thousands(own as u64)) };
         let bands = count(self.bands.len(), "band", "bands");
         text += &format!("{bands}{whose}; {}, not listed\n", count(self.others.len(), "other device", "other devices"));
         if self.mine.is_empty() && !self.bands.is_empty() {
@@ -213,7 +214,7 @@ impl Row {
     }
 
     fn in_clear(&self) -> String {
-        let steps = self.steps.map(|steps| format!("{} steps today", number(steps.into())));
+        let steps = self.steps.map(|steps| format!("{} steps today", thousands(steps.into())));
         let heart_rate = self.heart_rate.map(|beats| format!("heart rate {beats}"));
         let said: Vec<String> = std::iter::once("its address".to_owned()).chain(steps).chain(heart_rate).collect();
         said.join(", ")

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::words::{local, number, offset, whole};
+use super::words::{local, offset, whole};
 use crate::{
     band::{Access, ActivityToday, BandClock, DeviceInfo, Shouted},
-    model::text::printable,
+    model::text::{printable, thousands},
     scenario::BandPlan,
 };
 
@@ -64,9 +64,10 @@ impl Told<'_> {
             rows.push(("clock", format!("{shown} ({})", offset(clock.utc_offset_s))));
         }
         if let Some(today) = &self.today {
-            let metres = today.metres.map(|metres| format!(", {} m", number(metres.into())));
-            let kilocalories = today.kilocalories.map(|energy| format!(", {} kcal", number(energy.into())));
-            let words = format!("{} steps{}{}", number(today.steps.into()), metres.unwrap_or_default(), kilocalories.unwrap_or_default());
+            let metres = today.metres.map(|metres| format!(", {} m", thousands(metres.into())));
+            let kilocalories = today.kilocalories.map(|energy| format!(", {} kcal", thousands(energy.into())));
+            let words =
+                format!("{} steps{}{}", thousands(today.steps.into()), metres.unwrap_or_default(), kilocalories.unwrap_or_default());
             rows.push(("today", words));
         }
         rows
@@ -84,7 +85,7 @@ impl Told<'_> {
             whole(shouted.address)
         );
         match shouted.steps {
-            Some(steps) => text += &format!("  the steps of the day: {}\n", number(steps.into())),
+            Some(steps) => text += &format!("  the steps of the day: {}\n", thousands(steps.into())),
             None => text += "  no steps were heard\n",
         }
         match shouted.heart_rate {

@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, tz::Offset};
 
-use crate::{band::MODELS, scenario::forms};
+use crate::{band::MODELS, model::text::thousands, scenario::forms};
 
 /// The last two bytes of an address, which tell a person's own bands apart and name nobody else's.
 pub(super) fn tail(address: [u8; 6]) -> String {
@@ -26,16 +26,9 @@ pub(super) fn model_of(text: &str) -> Result<&'static str, String> {
     found.ok_or_else(|| format!("the models are {}", MODELS.iter().map(|model| model.name()).collect::<Vec<_>>().join(", ")))
 }
 
-/// A number with its thousands apart: `12,345`.
-pub(super) fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join(",")
-}
-
 /// One or several of something.
 pub(super) fn count(number: usize, one: &str, several: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{} {several}", self::number(number as u64)) }
+    if number == 1 { format!("1 {one}") } else { format!("{} {several}", thousands(number as u64)) }
 }
 
 /// A moment as the band's own clock shows it.
@@ -55,7 +48,7 @@ mod tests {
 
     #[test]
     fn numbers_are_read_at_a_glance() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(
             [count(1, "band", "bands"), count(0, "band", "bands"), count(1440, "minute", "minutes")],
             ["1 band", "0 bands", "1,440 minutes"]

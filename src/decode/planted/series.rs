@@ -450,7 +450,8 @@ const THINNED: [usize; 3] = [2, 3, 5];
 
 #[cfg(test)]
 mod tests {
-    use super::{super::shown::thousands, *};
+    use super::*;
+    use crate::model::text::thousands;
 
     /// A day as a band records it: a slow walk with jumps, no reading in one minute of five.
     fn day(seed: u64, minutes: usize) -> Vec<u8> {
@@ -488,7 +489,7 @@ mod tests {
     }
 
     fn readings(series: &[u8]) -> String {
-        thousands(series.iter().filter(|value| Kind::Values.is_reading(**value)).count())
+        thousands(series.iter().filter(|value| Kind::Values.is_reading(**value)).count() as u64)
     }
 
     #[test]
@@ -530,7 +531,7 @@ mod tests {
         let other = day(9, 1440);
         let mut bytes = other[..300].to_vec();
         bytes.extend_from_slice(&series[..1140]);
-        let count = |part: &[u8]| thousands(part.iter().filter(|value| Kind::Values.is_reading(**value)).count());
+        let count = |part: &[u8]| thousands(part.iter().filter(|value| Kind::Values.is_reading(**value)).count() as u64);
         let want = format!("{} of {} minutes (0 to 1139), one byte each", count(&series[..1140]), readings(&series));
         assert_eq!(in_bytes(&series, &bytes), want);
         let mut bytes = series[1140..].to_vec();

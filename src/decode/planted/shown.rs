@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use jiff::civil::Date;
 
-use crate::model::{Certainty, MinuteSet};
+use crate::model::{Certainty, MinuteSet, text::thousands};
 
 use super::overlay::{Kind, Overlay, Pattern, Plane};
 
@@ -94,7 +94,12 @@ impl Best {
             let (minutes, probably) = (held(self.certain.remove(&number)), held(self.likely.remove(&number)));
             let certainty = overlay.certainty;
             let told = if certainty == Certainty::Certain { &minutes } else { &probably };
-            let spelling = format!("{} of {} minutes{}{layout}", thousands(told.count()), thousands(known.held.count()), known.named(told));
+            let spelling = format!(
+                "{} of {} minutes{}{layout}",
+                thousands(told.count() as u64),
+                thousands(known.held.count() as u64),
+                known.named(told)
+            );
             let share = share(&range);
             found(SeriesHit { number, minutes, probably, spelling, certainty, range, share });
         }
@@ -117,7 +122,7 @@ impl Known {
         };
         let which = match stretches.len() {
             1..=MOST_NAMED => stretches.iter().map(stretch).collect::<Vec<_>>().join(", "),
-            pieces => format!("in {} pieces, {}", thousands(pieces), stretch(&(first.0, last.1))),
+            pieces => format!("in {} pieces, {}", thousands(pieces as u64), stretch(&(first.0, last.1))),
         };
         match self.day {
             Some(day) => format!(" ({day}, {which})"),
@@ -163,19 +168,6 @@ pub(super) fn describe_bytes(layout: Layout, plane: Plane<'_>, overlay: &Overlay
         _ if width == stride => format!(", {width} bytes each, {order}"),
         _ => format!(", {width} bytes of {stride}, {order}"),
     }
-}
-
-/// With a comma between thousands.
-pub(super) fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Layouts that are known by heart; a leaf has a few.
