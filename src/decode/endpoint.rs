@@ -5,7 +5,7 @@ use std::{borrow::Cow, ops::Range};
 
 use percent_encoding::percent_decode_str;
 
-use crate::model::{App, Url};
+use crate::model::{App, Url, app::without_root};
 
 use super::name::{Placeholder, placeholder_of_segment};
 
@@ -49,8 +49,9 @@ pub(super) fn host(app: &App, host: &str) -> String {
 }
 
 /// A host as it may be written: its own name when the app file knows it or it is an address, else with labels that are ids as
-/// `{id}` and with anything that is no host character replaced.
+/// `{id}` and with anything that is no host character replaced. With the dot of the root it is the same host.
 pub(super) fn public_host(app: &App, host: &str) -> String {
+    let host = without_root(host);
     if app.first_party_pattern(host).is_some() || app.receiver(host).is_some() || host.parse::<core::net::IpAddr>().is_ok() {
         return host.to_owned();
     }

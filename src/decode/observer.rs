@@ -8,7 +8,7 @@ use aho_corasick::AhoCorasick;
 use crate::model::{
     App, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, Certainty, ControlRun, EndpointFacts, EndpointKey,
     Evidence, Exchange, ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Ledger, Message, Observations, Origin, Part, Party,
-    Planted, PlantedSource, PlantedValue, PositionSighting, Provenance, Reason, Request, Rig, RunEnding, RunEvent,
+    Planted, PlantedSource, PlantedValue, PositionSighting, Provenance, Reason, Request, Rig, RunEnding, RunEvent, app::without_root,
     observation::PlantedFacts, text::printable,
 };
 
@@ -574,7 +574,7 @@ fn origin_of_host(app: &App, control: Option<&ControlRun>, host: &str) -> Origin
     }
     match control {
         None => Origin::Unknown,
-        Some(control) if control.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) => Origin::Phone,
+        Some(control) if control.hosts.iter().any(|known| without_root(known).eq_ignore_ascii_case(without_root(host))) => Origin::Phone,
         Some(_) => Origin::App,
     }
 }

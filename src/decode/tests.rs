@@ -663,6 +663,48 @@ fn origin_party_and_coverage() {
 }
 
 #[test]
+fn the_dot_of_the_root_makes_no_other_host() {
+    let app = app();
+    let mut provenance = provenance(1);
+    provenance.control = Some(ControlRun { hosts: vec!["phone.test".into()], seconds: 60, made: None });
+    let mut observer = Observer::new(&app, &provenance);
+    let urls = ["api-mifit-de.huami.test./a", "phone.test./a", "new.test./a", "new.test/a"];
+    for (number, url) in (1..).zip(urls) {
+        observer.absorb(&RunEvent::Exchange(Box::new(exchange(number, "start", "GET", url, &[], Vec::new()))), &NoBodies);
+    }
+    for (id, host) in [(TunnelId(1), "Gone.test."), (TunnelId(2), "gone.test")] {
+        let outcome = TunnelOutcome::Unreachable { why: "refused".into() };
+        let tunnel = Tunnel {
+            id,
+            phase: "start".into(),
+            host: host.into(),
+            port: 443,
+            sni: None,
+            alpn: Vec::new(),
+            began: Timestamp::UNIX_EPOCH,
+            ended: None,
+            outcome,
+            evidence: TunnelEvidence::default(),
+        };
+        observer.absorb(&RunEvent::Tunnel(tunnel), &NoBodies);
+    }
+    observer.absorb(&complete(), &NoBodies);
+    let seen = observer.finish();
+    let endpoints: Vec<_> =
+        seen.endpoints.iter().map(|(key, facts)| (key.host.as_str(), facts.party, facts.origin, facts.exchanges)).collect();
+    assert_eq!(
+        endpoints,
+        [
+            ("api-mifit*.huami.test", Party::FirstParty, Origin::App, 1),
+            ("new.test", Party::ThirdParty, Origin::App, 2),
+            ("phone.test", Party::ThirdParty, Origin::Phone, 1),
+        ]
+    );
+    let hosts: Vec<&str> = seen.coverage.hosts.keys().map(String::as_str).collect();
+    assert_eq!(hosts, ["api-mifit-de.huami.test", "gone.test", "new.test", "phone.test"]);
+}
+
+#[test]
 fn what_is_not_judged_is_told_and_an_id_of_the_app_is_found_inside_gzip() {
     let zipped = gzip(br#"{"pkg":"com.example.hm.health"}"#);
     let nickname = exchange(90, "sync", "POST", "other.test/n", &[JSON], br#"{"n":"Quillon"}"#.to_vec());

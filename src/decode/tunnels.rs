@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     BlindSpot, BlindSpotKind, Evidence, HostCoverage, Leaving, Origin, PassReason, PassedBytes, Tunnel, TunnelId, TunnelOutcome,
+    app::without_root,
     text::printable,
     tunnel::{is_outside_host, shown_protocol},
 };
@@ -93,7 +94,7 @@ struct Gap {
 impl Tunnels {
     /// One was opened. It is taken for open until [`Self::add`] tells what became of it.
     pub(super) fn began(&mut self, id: TunnelId, phase: &str, host: &str) {
-        self.open.insert(id, OpenTunnel { phase: phase.to_owned(), host: host.to_ascii_lowercase(), read: false });
+        self.open.insert(id, OpenTunnel { phase: phase.to_owned(), host: name_of_host(host), read: false });
     }
 
     /// A request in one was read to its end.
@@ -107,7 +108,7 @@ impl Tunnels {
     /// A request in one has begun, which names the host where the CONNECT gave only an address.
     pub(super) fn named(&mut self, id: TunnelId, host: &str) {
         if let Some(open) = self.open.get_mut(&id).filter(|open| is_address(&open.host)) {
-            open.host = host.to_ascii_lowercase();
+            open.host = name_of_host(host);
         }
     }
 
@@ -119,9 +120,9 @@ impl Tunnels {
             return;
         }
         let host = tunnel.sni.as_ref().filter(|_| is_address(&tunnel.host)).unwrap_or(&tunnel.host);
-        let host = self.hosts.entry(host.to_ascii_lowercase()).or_default();
+        let host = self.hosts.entry(name_of_host(host)).or_default();
         // A name in TLS never has the dot of the root.
-        let connected = tunnel.host.trim_end_matches('.');
+        let connected = without_root(&tunnel.host);
         if !is_address(&tunnel.host) && tunnel.sni.as_ref().is_some_and(|sni| !sni.eq_ignore_ascii_case(connected)) {
             host.fronted.add(tunnel, FRONTED.to_owned(), None);
         }
@@ -217,11 +218,16 @@ impl Tunnels {
     }
 }
 
+/// The name under which a host is counted.
+fn name_of_host(host: &str) -> String {
+    without_root(host).to_ascii_lowercase()
+}
+
 impl Outside {
     fn add(&mut self, tunnel: &Tunnel) {
         // Captures of before the names were left out tell them here.
         let address = tunnel.host.parse::<core::net::IpAddr>().is_ok();
-        self.hosts.insert(tunnel.sni.as_ref().filter(|_| address).unwrap_or(&tunnel.host).to_ascii_lowercase());
+        self.hosts.insert(name_of_host(tunnel.sni.as_ref().filter(|_| address).unwrap_or(&tunnel.host)));
         match tunnel.outcome {
             TunnelOutcome::Unreachable { .. } => self.unreachable += 1,
             _ => self.passed += 1,

@@ -77,9 +77,9 @@ impl App {
 pub struct HostPattern(pub String);
 
 impl HostPattern {
-    /// Whether a host (lower case, no port) matches. `*` stays inside one label.
+    /// Whether a host (lower case, no port) matches. `*` stays inside one label; the dot of the root is no label.
     pub fn matches(&self, host: &str) -> bool {
-        let (mut pattern, mut labels) = (self.0.split('.'), host.split('.'));
+        let (mut pattern, mut labels) = (self.0.split('.'), without_root(host).split('.'));
         loop {
             match (pattern.next(), labels.next()) {
                 (None, None) => return true,
@@ -88,6 +88,11 @@ impl HostPattern {
             }
         }
     }
+}
+
+/// A host without the dot of the root, which may end any name and changes nothing about whose it is.
+pub fn without_root(host: &str) -> &str {
+    host.strip_suffix('.').filter(|name| !name.is_empty()).unwrap_or(host)
 }
 
 /// Whether text matches a glob in which `*` stands for any run of bytes, ASCII case ignored.
