@@ -115,7 +115,7 @@ fn recorded(run: u32, values: Vec<PlantedValue>, bodies: &[Value]) -> Recorded {
 fn found(bodies: &[Value]) -> u64 {
     let recording = recorded(1, planted(&samples(1)), bodies);
     let row = row(&report(&[&recording], &App::default()).conservation, Quantity::HeartRate);
-    assert_eq!(row.held, Held::Minutes { values: 1200, gaps: 240 });
+    assert_eq!(row.held, Held::Minutes { values: 1200, zeros: 0, gaps: 240 });
     assert_eq!(row.found + row.probably + row.not_seen, 1200, "each in one column: {row:?}");
     assert_eq!((row.untold, row.not_checked), (0, 0), "{row:?}");
     row.found
@@ -220,7 +220,7 @@ fn row_of(beats: &[u8]) -> ConservationRow {
 fn what_cannot_be_told_from_chance_is_neither_found_nor_called_not_seen() {
     for even in [vec![60; 1440], (0..1440).map(|minute| if minute < 700 { 60 } else { 61 }).collect()] {
         let row = row_of(&even);
-        assert_eq!((row.held, row.found, row.not_seen, row.untold), (Held::Minutes { values: 1440, gaps: 0 }, 0, 0, 1440));
+        assert_eq!((row.held, row.found, row.not_seen, row.untold), (Held::Minutes { values: 1440, zeros: 0, gaps: 0 }, 0, 0, 1440));
     }
     // A night of one beat within a day that can be told: it is where the day is.
     let mut day = beats(&samples(1));
@@ -241,8 +241,8 @@ fn kinds_and_steps_are_found_in_the_records_that_hold_both() {
     let tables = report(&[&recording], &App::default()).conservation;
     let walked = samples.iter().filter(|sample| sample.steps > 0).count() as u64;
     let (steps, kinds) = (row(&tables, Quantity::Steps), row(&tables, Quantity::ActivityKind));
-    assert_eq!((steps.held, steps.found), (Held::Minutes { values: walked, gaps: 1440 - walked }, walked));
-    assert_eq!((kinds.held, kinds.found), (Held::Minutes { values: 1440, gaps: 0 }, 1440));
+    assert_eq!((steps.held, steps.found), (Held::Minutes { values: walked, zeros: 1440 - walked, gaps: 0 }, walked));
+    assert_eq!((kinds.held, kinds.found), (Held::Minutes { values: 1440, zeros: 0, gaps: 0 }, 1440));
     let beats = row(&tables, Quantity::HeartRate);
     assert_eq!((beats.found, beats.not_seen), (0, 1200), "that is not in them");
     assert_eq!(row(&tables, Quantity::Sleep).held, Held::InKinds);
@@ -256,7 +256,7 @@ fn a_day_that_is_read_twice_is_one_day() {
     values.extend(planted(&samples));
     let recording = recorded(1, values, &days(&beats(&samples), 0xff).map(|day| hr(&day)));
     let row = row(&report(&[&recording], &App::default()).conservation, Quantity::HeartRate);
-    assert_eq!((row.held, row.found), (Held::Minutes { values: 1200, gaps: 240 }, 1200));
+    assert_eq!((row.held, row.found), (Held::Minutes { values: 1200, zeros: 0, gaps: 240 }, 1200));
 }
 
 #[test]
@@ -324,7 +324,7 @@ async fn of_the_bands_readings_the_capture_of_a_run_holds_all_half_or_none() {
         let (reader, app) = simulated(version, folder.path()).await;
         let tables = report(&[&reader], &app).conservation;
         let readings = row(&tables, Quantity::HeartRate);
-        assert_eq!(readings.held, Held::Minutes { values: 1200, gaps: 240 }, "{version}");
+        assert_eq!(readings.held, Held::Minutes { values: 1200, zeros: 0, gaps: 240 }, "{version}");
         assert_eq!((readings.found, readings.probably, readings.not_seen), (want, 0, 1200 - want), "{version}");
         let (steps, kinds) = (row(&tables, Quantity::Steps), row(&tables, Quantity::ActivityKind));
         assert_eq!((steps.not_seen + steps.untold, kinds.found), (0, 1440), "{version}: {steps:?}");
@@ -354,7 +354,7 @@ async fn of_the_bands_readings_the_capture_of_a_run_holds_all_half_or_none() {
         });
         let other = Recorded { provenance: reader.provenance().clone(), events };
         let readings = row(&report(&[&other], &app).conservation, Quantity::HeartRate);
-        assert_eq!((readings.held, readings.found, readings.not_seen), (Held::Minutes { values: 1200, gaps: 240 }, 0, 1200));
+        assert_eq!((readings.held, readings.found, readings.not_seen), (Held::Minutes { values: 1200, zeros: 0, gaps: 240 }, 0, 1200));
     }
 }
 

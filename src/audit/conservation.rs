@@ -34,13 +34,17 @@ fn row(quantity: Quantity, facts: &BandFacts) -> ConservationRow {
     let has_series = |quantity| facts.series.keys().any(|key| key.quantity() == quantity);
     let single = || facts.values.values().filter(|value| value.quantity == quantity && value.counts);
     if has_series(quantity) {
-        let (mut values, mut gaps) = (0, 0);
+        let (mut values, mut zeros, mut gaps) = (0, 0, 0);
         for (_, series) in facts.series.iter().filter(|(key, _)| key.quantity() == quantity) {
             values += series.held.count() as u64;
-            gaps += (series.read.count() - series.read.count_shared(&series.held)) as u64;
+            // Of two readings of one minute, the one that says something counts.
+            let mut known = series.held.clone();
+            known.union(&series.zeros);
+            zeros += (known.count() - series.held.count()) as u64;
+            gaps += (series.read.count() - series.read.count_shared(&known)) as u64;
             count_series(&mut row, series, facts.searched);
         }
-        row.held = Held::Minutes { values, gaps };
+        row.held = Held::Minutes { values, zeros, gaps };
     } else if single().next().is_some() {
         row.held = Held::Values { values: single().count() as u64 };
         single().for_each(|value| count_value(&mut row, value, facts.searched));
@@ -64,8 +68,11 @@ fn count_series(row: &mut ConservationRow, series: &SeriesFacts, searched: bool)
     let probably = either.count_shared(&series.held) as u64 - found;
     row.found += found;
     row.probably += probably;
-    let rest = held - found - probably;
-    *column(row, searched && series.confirmed, series.can_be_told) += rest;
+    let hidden = held - series.findable.count_shared(&series.held) as u64;
+    let rest = (held - found - probably).saturating_sub(hidden);
+    let checked = searched && series.confirmed;
+    *column(row, checked, series.can_be_told) += rest;
+    *column(row, checked, false) += hidden;
 }
 
 fn count_value(row: &mut ConservationRow, value: &ValueFacts, searched: bool) {

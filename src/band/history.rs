@@ -38,6 +38,16 @@ impl Sample {
     /// What stands where the band has no sample: the kind that means "no data", no steps, no heart rate.
     pub const NONE: Self = Self { kind: 0x7e, intensity: 0, steps: 0, heart_rate: 0xff };
 
+    /// Whether the band counted in this minute: its kind is not the one that means "no data", or there was a reading all the same.
+    pub const fn has_data(self) -> bool {
+        self.is_counted() || self.beats().is_some()
+    }
+
+    /// Whether steps and kind are the band's word, and not what stands where it has none.
+    pub const fn is_counted(self) -> bool {
+        self.kind != Self::NONE.kind
+    }
+
     /// Beats per minute, if there was a reading: `FF` is none, and so are `00` and `FE`.
     pub const fn beats(self) -> Option<u8> {
         match self.heart_rate {

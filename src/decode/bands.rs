@@ -72,13 +72,21 @@ fn new_series(FoundMinutes { certain, probable }: FoundMinutes) -> SeriesFacts {
 
 /// Adds what one reading of the band says of a day: of two, the minutes of both count, each once.
 fn add_series(facts: &mut SeriesFacts, value: &PlantedValue) {
-    let (read, held): (MinuteSet, MinuteSet) = match &value.value {
-        Planted::Minutes(minutes) => (minutes.read().collect(), minutes.held()),
-        Planted::Series(values) => ((0..values.len()).collect(), (0..values.len()).filter(|minute| is_value(values[*minute])).collect()),
+    match &value.value {
+        Planted::Minutes(minutes) => {
+            facts.read.union(&minutes.read().collect());
+            facts.held.union(&minutes.held());
+            facts.zeros.union(&minutes.zeros());
+            facts.findable.union(&minutes.findable());
+        }
+        Planted::Series(values) => {
+            let held: MinuteSet = (0..values.len()).filter(|minute| is_value(values[*minute])).collect();
+            facts.read.union(&(0..values.len()).collect());
+            facts.held.union(&held);
+            facts.findable.union(&held);
+        }
         _ => return,
-    };
-    facts.read.union(&read);
-    facts.held.union(&held);
+    }
     facts.can_be_told |= !planted::is_too_short(&value.value);
     facts.confirmed &= value.confirmed;
 }

@@ -133,8 +133,12 @@ impl SeriesKey {
 pub struct SeriesFacts {
     /// Minutes that the band was read for.
     pub read: MinuteSet,
-    /// Those of them with a value.
+    /// Those of them of which it holds something.
     pub held: MinuteSet,
+    /// Those of them of which it holds that there was nothing: no step, the kind 0.
+    pub zeros: MinuteSet,
+    /// Those held whose value an upload has a place for: another means "no reading" there.
+    pub findable: MinuteSet,
     /// Those whose value is in an upload, beyond chance.
     pub found: MinuteSet,
     /// Those whose value is in an upload probably.
@@ -207,7 +211,9 @@ pub enum Held {
     Minutes {
         /// With a value.
         values: u64,
-        /// Read, and without one.
+        /// With the value that there was nothing: no step, the kind 0.
+        zeros: u64,
+        /// Read, and without any value.
         gaps: u64,
     },
     /// Nothing is known of it: it was not read, or the band had none.

@@ -40,15 +40,29 @@ impl Minutes {
         first..first.saturating_add(self.values.len()).min(MINUTES_OF_A_DAY)
     }
 
-    /// The minutes with a value that says something ([`is_value`]).
+    /// The minutes of which the band holds something: beats, a step, a kind.
     pub fn held(&self) -> MinuteSet {
-        let values = self.values.iter().enumerate().filter(|(_, value)| value.is_some_and(is_value));
+        self.minutes_with(|value| value != 0)
+    }
+
+    /// The minutes of which the band holds that there was nothing: no step, the kind 0.
+    pub fn zeros(&self) -> MinuteSet {
+        self.minutes_with(|value| value == 0)
+    }
+
+    /// The minutes with a value that an upload has a place for: one that does not mean "no reading" there ([`is_value`]).
+    pub fn findable(&self) -> MinuteSet {
+        self.minutes_with(is_value)
+    }
+
+    fn minutes_with(&self, is: impl Fn(u8) -> bool) -> MinuteSet {
+        let values = self.values.iter().enumerate().filter(|(_, value)| value.is_some_and(&is));
         values.map(|(at, _)| usize::from(self.first) + at).filter(|minute| *minute < MINUTES_OF_A_DAY).collect()
     }
 }
 
-/// Whether a byte of a minute says something: FF is no reading, FE not there yet, 00 none (docs/protocols, Mi Fit's `data_hr`). A
-/// minute without a step or without a kind says nothing either that could be found again.
+/// Whether a byte of an uploaded minute says something: FF is no reading, FE not there yet, 00 none (docs/protocols, Mi Fit's
+/// `data_hr`). A minute without a step or of the kind 0 says nothing either that could be found again.
 pub const fn is_value(byte: u8) -> bool {
     matches!(byte, 1..=0xfd)
 }
@@ -146,6 +160,9 @@ mod tests {
         let read = minutes(1437, vec![Some(61), None, Some(0), Some(62)]);
         assert_eq!(read.read(), 1437..1440, "the day ends there");
         assert_eq!(read.held().iter().collect::<Vec<_>>(), [1437]);
+        assert_eq!(read.zeros().iter().collect::<Vec<_>>(), [1439], "the band says that there was nothing");
+        let many = minutes(0, vec![Some(253), Some(254), Some(255)]);
+        assert_eq!((many.held().count(), many.findable().count()), (3, 1), "what means no reading in an upload cannot be found there");
         let day = read.as_day();
         assert_eq!((day.len(), &day[1436..]), (1440, &[NO_VALUE, 61, NO_VALUE, 0][..]));
         let astray = minutes(u16::MAX, vec![Some(61); 3]);

@@ -63,21 +63,21 @@ fn held(row: &ConservationRow) -> String {
         Held::InKinds => "only as activity kinds".to_owned(),
         Held::NotKnown => "not known".to_owned(),
         Held::Values { values } => thousands(values),
-        Held::Minutes { values, gaps } => {
-            let (has, lacks) = match row.quantity {
-                Quantity::HeartRate => ("reading", "gap"),
-                Quantity::Steps => ("minute with steps", "without"),
-                _ => ("minute", "gap"),
+        Held::Minutes { values, zeros, gaps } => {
+            let (noun, which, nothing) = match row.quantity {
+                Quantity::HeartRate => ("reading", "", "of no beat"),
+                Quantity::Steps => ("minute", " with steps", "without"),
+                _ => ("minute", "", "of kind 0"),
             };
-            let plural = |number: u64, noun: &str| match noun.split_once(' ') {
-                Some((first, rest)) => format!("{} {first}{} {rest}", thousands(number), if number == 1 { "" } else { "s" }),
-                None => format!("{} {noun}{}", thousands(number), if number == 1 { "" } else { "s" }),
-            };
-            match (gaps, lacks) {
-                (0, _) => plural(values, has),
-                (_, "gap") => format!("{}, {}", plural(values, has), plural(gaps, lacks)),
-                _ => format!("{}, {} {lacks}", plural(values, has), thousands(gaps)),
+            let plural = |number: u64, noun: &str| format!("{} {noun}{}", thousands(number), if number == 1 { "" } else { "s" });
+            let mut told = plural(values, noun) + which;
+            if zeros > 0 {
+                told += &format!(", {} {nothing}", thousands(zeros));
             }
+            if gaps > 0 {
+                told += &format!(", {}", plural(gaps, "gap"));
+            }
+            told
         }
     }
 }
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn nothing_that_was_not_looked_for_is_called_not_seen() {
-        let minutes = Held::Minutes { values: 1200, gaps: 240 };
+        let minutes = Held::Minutes { values: 1200, zeros: 0, gaps: 240 };
         let check = |row: ConservationRow, want: [&str; 3]| assert_eq!([held(&row), found(&row), super::not_seen(&row)], want);
         check(counted(minutes, 1200, 0, 0, 0, 0), ["1,200 readings, 240 gaps", "1,200 of 1,200", "0"]);
         check(counted(minutes, 600, 20, 580, 0, 0), ["1,200 readings, 240 gaps", "600 of 1,200, 20 more probably", "580"]);
@@ -165,8 +165,12 @@ mod tests {
         check(counted(Held::NotKnown, 0, 0, 0, 0, 0), ["not known", "-", "-"]);
         check(counted(Held::InKinds, 0, 0, 0, 0, 0), ["only as activity kinds", "-", "-"]);
         check(counted(Held::Values { values: 1 }, 1, 0, 0, 0, 0), ["1", "1 of 1", "0"]);
-        let steps = ConservationRow { quantity: Quantity::Steps, ..counted(Held::Minutes { values: 1, gaps: 1439 }, 1, 0, 0, 0, 0) };
-        assert_eq!(held(&steps), "1 minute with steps, 1,439 without");
-        assert_eq!(held(&counted(Held::Minutes { values: 2, gaps: 1 }, 0, 0, 0, 0, 0)), "2 readings, 1 gap");
+        let of = |quantity, values, zeros, gaps| {
+            held(&ConservationRow { quantity, ..counted(Held::Minutes { values, zeros, gaps }, 1, 0, 0, 0, 0) })
+        };
+        assert_eq!(of(Quantity::Steps, 1, 1439, 0), "1 minute with steps, 1,439 without");
+        assert_eq!(of(Quantity::Steps, 2, 1437, 1), "2 minutes with steps, 1,437 without, 1 gap");
+        assert_eq!(of(Quantity::ActivityKind, 1000, 400, 40), "1,000 minutes, 400 of kind 0, 40 gaps");
+        assert_eq!(of(Quantity::HeartRate, 2, 0, 1), "2 readings, 1 gap");
     }
 }

@@ -31,8 +31,8 @@ fn conservation() -> Vec<Conservation> {
     let slept = |field: &str| format!("POST api.test/v1/data/band_data.json form data_json[].summary.slp.{field}");
     let rows = |found| {
         vec![
-            row(Quantity::HeartRate, Held::Minutes { values: 1200, gaps: 240 }, found, 1200 - found, 0),
-            row(Quantity::ActivityKind, Held::Minutes { values: 1440, gaps: 0 }, 0, 0, 1440),
+            row(Quantity::HeartRate, Held::Minutes { values: 1200, zeros: 0, gaps: 240 }, found, 1200 - found, 0),
+            row(Quantity::ActivityKind, Held::Minutes { values: 1440, zeros: 0, gaps: 0 }, 0, 0, 1440),
             ConservationRow { derived: vec![slept("ed"), slept("st")], ..row(Quantity::Sleep, Held::InKinds, 0, 0, 0) },
             row(Quantity::Workouts, Held::NotKnown, 0, 0, 0),
             row(Quantity::Serial, Held::Values { values: 1 }, 0, 1, 0),

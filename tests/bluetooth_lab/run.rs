@@ -84,7 +84,7 @@ fn run(place: &Place, contents: &BandContents, version: &str) -> CaptureReader {
 fn a_run_tells_what_became_of_what_the_labs_band_held() {
     let Some(lab) = Lab::with("mi-band-3") else { return };
     let (place, app) = (Place::empty(), app());
-    let held = Held::Minutes { values: 1200, gaps: 240 };
+    let held = Held::Minutes { values: 1200, zeros: 0, gaps: 240 };
     let mut all = None;
     for (version, seed, want) in [("sim-1.0", 1, 1200), ("sim-1.3", 9, 600)] {
         let contents = hold(&lab, seed);

@@ -37,7 +37,7 @@ impl Sum {
     pub(super) fn of<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Self {
         let mut sum = Self::default();
         for sample in samples {
-            if *sample == Sample::NONE {
+            if !sample.has_data() {
                 sum.missing += 1;
                 continue;
             }

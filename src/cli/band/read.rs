@@ -150,7 +150,7 @@ fn of_workouts(workouts: &Result<Vec<Workout>, BandError>, utc_offset_s: i32) ->
 
 /// Minutes as columns; `null` where the band has nothing or no reading.
 fn minutes(history: &History) -> Value {
-    let known = || history.samples.iter().map(|sample| Some(sample).filter(|sample| **sample != band::Sample::NONE));
+    let known = || history.samples.iter().map(|sample| Some(sample).filter(|sample| sample.has_data()));
     json!({
         "start": history.start,
         "utc_offset_s": history.utc_offset_s,

@@ -91,7 +91,8 @@ fn conservation_row() -> Value {
         object(&[
             ("kind", Always, "Minutes", word("minutes")),
             ("values", Always, "With a value", count(0)),
-            ("gaps", Always, "Read, and without one", count(0)),
+            ("zeros", Always, "With the value that there was nothing: no step, the kind 0", count(0)),
+            ("gaps", Always, "Read, and without any value", count(0)),
         ]),
         object(&[("kind", Always, "Nothing is known of it: it was not read, or the band had none", word("not-known"))]),
         object(&[("kind", Always, "Single values", word("values")), ("values", Always, "How many", count(0))]),
