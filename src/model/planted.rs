@@ -1,6 +1,6 @@
 //! Values known to be on the phone or the band before anything was recorded, to be searched for in every upload (R10).
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use super::{Category, Minutes, Position, Quantity};
@@ -48,6 +48,8 @@ pub enum Planted {
     Mac([u8; 6]),
     /// What a band holds of one quantity on one of its days.
     Minutes(Minutes),
+    /// A moment, to the second: when a workout began.
+    Moment(Timestamp),
     /// Place where the phone was; when it was there is told by the phases of the run.
     Position(Position),
     /// One value a minute (heart rate in bpm, steps), of nobody knows which day.

@@ -156,6 +156,7 @@ fn planted_value() -> Value {
         tagged("integer", "", json!({ "type": "integer" })),
         tagged("mac", "Display order", tuple(&std::array::from_fn::<_, 6, _>(|_| byte.clone()))),
         tagged("minutes", "What a band holds of one day", minutes),
+        tagged("moment", "To the second", time()),
         tagged("position", "", reference("position")),
         tagged("series", "One value a minute", list(byte.clone())),
         tagged("text", "", text()),

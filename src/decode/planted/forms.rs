@@ -16,7 +16,7 @@ use super::{
     dates,
     digest::{self, Algorithm, Written, hex},
     encodings::{base32, inside_base64, json_escaped, percent, unicode_escape},
-    letters,
+    letters, moments,
 };
 
 /// One way to write a value.
@@ -115,6 +115,11 @@ pub(super) fn numbers(name: &str, value: &Planted) -> Vec<NumberForm> {
             let local = dates::local_midnights(*date).into_iter().map(|number| form(number, BITS_OF_AN_HOUR));
             dates::epochs(*date).into_iter().map(|number| form(number, 0.0)).chain(local).collect()
         }
+        Planted::Moment(moment) => {
+            let bits = moments::bits(*moment);
+            let form = |(number, spelling): (i64, &'static str)| NumberForm { value: number as f64, spelling, bits };
+            moments::epochs(*moment).into_iter().map(form).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -147,7 +152,8 @@ pub(super) fn keyed_inputs(value: &Planted) -> Vec<(Vec<u8>, &'static str)> {
         Planted::Integer(number) => add(number.to_string(), "the number"),
         Planted::Decimal(text) => add(text.clone(), "the number"),
         Planted::Position(position) => add(format!("{},{}", position.lat, position.lon), "latitude and longitude"),
-        Planted::Minutes(_) | Planted::Series(_) => {}
+        // A moment of a known day is soon guessed, with any key.
+        Planted::Minutes(_) | Planted::Moment(_) | Planted::Series(_) => {}
     }
     all
 }
@@ -210,7 +216,11 @@ impl Forms {
         // Separators say something only between characters that do.
         let bits = chance::bits(bare.as_bytes(), Alphabet::Text);
         let repeats = bare.len() >= SHORTEST_WITHOUT_EDGES && bits < LEAST_OF_A_CHARACTER * bare.len() as f32;
-        let most_bits = if repeats { bits } else { f32::INFINITY };
+        let most_bits = match value {
+            Planted::Moment(moment) => moments::bits(*moment),
+            _ if repeats => bits,
+            _ => f32::INFINITY,
+        };
         Self { with_digests, most_bits, dull: is_dull(value), all: Vec::new(), seen: HashSet::new() }
     }
 
@@ -231,6 +241,14 @@ impl Forms {
                 }
                 for (text, input) in dates::hashed(*date) {
                     self.digests(text.as_bytes(), input);
+                }
+            }
+            Planted::Moment(moment) => {
+                for (number, spelling) in moments::epochs(*moment) {
+                    self.number(&number.to_string(), spelling);
+                }
+                for (text, spelling) in moments::spellings(*moment) {
+                    self.readable(&text, spelling, Case::Folded);
                 }
             }
             Planted::Integer(number) => {

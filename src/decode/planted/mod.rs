@@ -11,6 +11,7 @@ mod forms;
 mod keyed;
 mod letters;
 mod matcher;
+mod moments;
 mod overlay;
 mod search;
 mod series;
@@ -602,6 +603,7 @@ pub(super) fn needs_a_name(value: &Planted) -> bool {
     match value {
         Planted::Integer(_) | Planted::Decimal(_) => numbers("", value).first().is_none_or(|form| chance::is_short(form.bits)),
         Planted::Text(text) => is_dull(value) || chance::is_short(chance::bits(forms::without_separators(text).as_bytes(), Alphabet::Text)),
+        Planted::Moment(moment) => chance::is_short(moments::bits(*moment)),
         Planted::Date(_) | Planted::Mac(_) | Planted::Position(_) | Planted::Minutes(_) | Planted::Series(_) => is_dull(value),
     }
 }
@@ -612,6 +614,7 @@ pub(super) fn is_too_short(value: &Planted) -> bool {
     match value {
         Planted::Integer(_) | Planted::Decimal(_) => numbers("", value).iter().all(|form| form.bits < LEAST_NAMED),
         Planted::Text(text) => !is_dull(value) && chance::bits(text.trim().as_bytes(), Alphabet::Text) < LEAST_NAMED,
+        Planted::Moment(moment) => moments::bits(*moment) < LEAST_NAMED,
         Planted::Minutes(minutes) => !series::can_be_told(&minutes.as_day()),
         Planted::Series(values) => !series::can_be_told(values),
         Planted::Date(_) | Planted::Mac(_) | Planted::Position(_) => false,

@@ -109,6 +109,27 @@ fn texts_are_found_in_their_spellings() {
 }
 
 #[test]
+fn a_moment_is_one_of_many_of_its_day_unless_a_name_speaks_of_it() {
+    let began = |at: &str| value("band.workout.1", Category::Workout, Planted::Moment(at.parse().expect("a moment")));
+    let index = Index::new(&[began("2026-03-14T17:02:31Z")]);
+    for (path, text, want) in [
+        ("workout", "1773507751", "workout band.workout.1: seconds since 1970"),
+        ("workout", "1773507751000", "workout band.workout.1: milliseconds since 1970"),
+        ("workout", "2026-03-14T18:02:31+01:00", "workout band.workout.1: in local time"),
+        ("workout", "2026-03-14 17:02:31", "workout band.workout.1: in universal time"),
+        ("workout", "1773507752", ""),
+        ("sleep_start", "1773507751", ""),
+        ("t", "1773507751", ""),
+    ] {
+        check(&index, path, text, want);
+    }
+    let rounded = Index::new(&[began("2026-03-14T17:02:00Z")]);
+    check(&rounded, "workout", "1773507720", "");
+    let needs = |at: &str| (needs_a_name(&began(at).value), is_too_short(&began(at).value));
+    assert_eq!([needs("2026-03-14T17:02:31Z"), needs("2026-03-14T17:00:00Z")], [(true, false), (true, true)]);
+}
+
+#[test]
 fn short_numbers_need_a_name_that_speaks_of_them() {
     let index = Index::new(&planted());
     for (path, text, want) in [

@@ -51,8 +51,8 @@ const VALUE: &[Key] = &[
     Key { name: "name", about: "What reports call it", kind: Kind::Text(&forms::VALUE_NAME), need: Need::Required },
     Key {
         name: "kind",
-        about: "What it is, which decides the spellings it is searched in; an address is a postal one",
-        kind: Kind::Word(&["address", "date", "decimal", "integer", "mac", "position", "series", "text"]),
+        about: "What it is, which decides the spellings it is searched in; an address is a postal one, a moment has a second and an offset",
+        kind: Kind::Word(&["address", "date", "decimal", "integer", "mac", "moment", "position", "series", "text"]),
         need: Need::Required,
     },
     Key {
@@ -179,6 +179,9 @@ fn planted_as(kind: &str, placed: &Placed) -> Result<Planted, &'static str> {
         }
         "integer" => (text.and_then(|text| text.parse().ok()).map(Planted::Integer), "a whole number"),
         "mac" => (text.and_then(forms::address).map(Planted::Mac), forms::ADDRESS.what),
+        "moment" => {
+            (text.and_then(|text| text.parse().ok()).map(Planted::Moment), "a moment with its offset, like 2026-03-14T18:02:31+01:00")
+        }
         "position" => {
             let position = if let Value::Map(values) = &placed.value { position(values) } else { None };
             (position.map(Planted::Position), "a map with the keys lat, lon")

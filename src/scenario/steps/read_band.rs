@@ -97,7 +97,7 @@ impl Day {
     }
 }
 
-/// What is known of the band now. Minutes are put into days of the band's local time, as the app uploads them. The last day is
+/// What is known of the band now. A workout is known by when it began. Minutes are put into days of the band's local time, as the app uploads them. The last day is
 /// `band.heart_rate`, the one before it `band.heart_rate.1_day_before`.
 fn planted(reading: &Reading) -> Vec<PlantedValue> {
     let known = |name: String, category, value| PlantedValue { name, category, value, source: PlantedSource::Band, confirmed: true };
@@ -111,6 +111,12 @@ fn planted(reading: &Reading) -> Vec<PlantedValue> {
     .into_iter()
     .filter_map(|(name, category, value)| Some(known(name.to_owned(), category, value?)))
     .collect();
+    let workouts = reading.workouts.iter().flatten();
+    values.extend(
+        (1..)
+            .zip(workouts)
+            .map(|(number, workout): (u32, _)| known(format!("band.workout.{number}"), Category::Workout, Planted::Moment(workout.start))),
+    );
     let Some(history) = &reading.history else { return values };
     let days = days(history);
     let last = days.keys().next_back().copied().unwrap_or_default();
@@ -120,11 +126,10 @@ fn planted(reading: &Reading) -> Vec<PlantedValue> {
             1 => ".1_day_before".to_owned(),
             n => format!(".{n}_days_before"),
         };
-        let has_data = |sample: &Sample| sample.kind != Sample::NONE.kind;
         for (name, category, minutes) in [
             ("heart_rate", Category::HeartRateSeries, day.minutes(Quantity::HeartRate, |sample| sample.beats())),
-            ("steps", Category::Steps, day.minutes(Quantity::Steps, |sample| has_data(sample).then_some(sample.steps))),
-            ("activity_kind", Category::Steps, day.minutes(Quantity::ActivityKind, |sample| has_data(sample).then_some(sample.kind))),
+            ("steps", Category::Steps, day.minutes(Quantity::Steps, |sample| sample.is_counted().then_some(sample.steps))),
+            ("activity_kind", Category::Steps, day.minutes(Quantity::ActivityKind, |sample| sample.is_counted().then_some(sample.kind))),
         ] {
             values.push(known(format!("band.{name}{when}"), category, minutes));
         }
@@ -161,7 +166,7 @@ fn date_of(day: i64) -> Date {
 mod tests {
     use super::*;
     use crate::{
-        band::{BandClock, BandError, DeviceInfo, Sample},
+        band::{BandClock, BandError, DeviceInfo, Sample, Workout, WorkoutKind},
         scenario::steps::fakes::{Fakes, step},
     };
 
@@ -223,6 +228,32 @@ mod tests {
     fn an_empty_band_plants_only_what_names_it() {
         assert_eq!(planted(&reading(info(), history("2026-03-13T22:58:00Z", 0, Vec::new()))).len(), 3);
         assert_eq!(planted(&reading(DeviceInfo::default(), History::default())), []);
+    }
+
+    #[test]
+    fn a_workout_is_known_by_when_it_began() {
+        let workout = |start: &str| Workout {
+            kind: WorkoutKind::Run,
+            start: start.parse().expect("a time"),
+            end: start.parse().expect("a time"),
+            steps: None,
+            metres: None,
+            kilocalories: None,
+            heart_rate: None,
+            track: Vec::new(),
+            heart_rates: Vec::new(),
+        };
+        let workouts = Ok(vec![workout("2026-03-13T17:02:31Z"), workout("2026-03-14T06:40:12Z")]);
+        let values = planted(&Reading { workouts, ..reading(DeviceInfo::default(), History::default()) });
+        let told: Vec<_> = values.iter().map(|value| (value.name.as_str(), value.quantity(), value.value.clone())).collect();
+        let began = |start: &str| Planted::Moment(start.parse().expect("a time"));
+        assert_eq!(
+            told,
+            [
+                ("band.workout.1", Some(Quantity::Workouts), began("2026-03-13T17:02:31Z")),
+                ("band.workout.2", Some(Quantity::Workouts), began("2026-03-14T06:40:12Z")),
+            ]
+        );
     }
 
     #[test]
