@@ -19,7 +19,7 @@ use tattletale::{
     link::simulated::SimulatedCentral,
     model::{AppVersion, ExchangeId, Position, TunnelOutcome, text::sha256_hex},
     phone::{
-        Key, Launch, Permission, Phone,
+        Key, Launch, Permission, Phone, Target,
         simulated::{BandAccess, Cloud, Profile, Received, SimulatedPhone, SimulatedPhoneSetup, Vocabulary},
     },
     traffic::{
@@ -151,13 +151,13 @@ async fn record(run: Run) -> Recording {
     let in_park = rig.clock.now();
     rig.phone.set_location(PARK).await.expect("it moves");
     rig.phone.launch_app(&Launch { clear_state: false, ..launch }).await.expect("it comes back");
-    rig.phone.tap_on("Workout").await.expect("it is in front");
+    rig.phone.tap_on(&Target::Text("Workout".into())).await.expect("it is in front");
     for step in 1..=3 {
         pause(&mut hold, 10).await;
         rig.phone.set_location(Position { lat: PARK.lat + 0.0001 * f64::from(step), ..PARK }).await.expect("it moves");
     }
     pause(&mut hold, 1).await;
-    rig.phone.tap_on("Stop").await.expect("it is in front");
+    rig.phone.tap_on(&Target::Text("Stop".into())).await.expect("it is in front");
     pause(&mut hold, 5).await;
     rig.phone.restore().await.expect("all ends");
     rig.proxy.stop().await.expect("it stops in good order");

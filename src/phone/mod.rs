@@ -1,10 +1,20 @@
 //! Phones: what a scenario does to the phone that runs the app under audit.
 
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
 use async_trait::async_trait;
 
-use crate::model::{AppVersion, Platform, Position};
+use crate::{
+    model::{AppVersion, Platform, Position},
+    traffic::authority::Authority,
+};
 
+mod asked;
 pub mod simulated;
+
+pub use asked::{
+    Action, BytesOutside, Element, Key, Launch, Percent, Permission, PermissionChange, PermissionName, Probed, Route, Screen, Swipe, Target,
+};
 
 /// A phone with the app under audit. What a backend cannot do is an [`PhoneError::Unsupported`] that [`Phone::supports`] tells
 /// before the run starts.
@@ -34,6 +44,47 @@ pub trait Phone: Send {
     /// [`PhoneError::NoSuchVersion`] with the versions there are.
     async fn install(&mut self, version: Option<&AppVersion>) -> Result<AppVersion, PhoneError>;
 
+    /// Installs the app from a file: a package, or a folder of the parts of one. Gives the version that is there afterwards.
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] (the default), or why the phone refused it.
+    async fn install_file(&mut self, file: &Path) -> Result<AppVersion, PhoneError> {
+        Err(unsupported(&format!("install {}", file.display())))
+    }
+
+    /// Removes the app with everything it has stored. Removing what is not there is fine.
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] (the default), or why it could not be removed.
+    async fn uninstall_app(&mut self) -> Result<(), PhoneError> {
+        Err(unsupported("remove an app"))
+    }
+
+    /// Makes the app forget everything it has stored, permissions included, and stops it.
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] (the default), or why it could not be done.
+    async fn clear_state(&mut self) -> Result<(), PhoneError> {
+        Err(unsupported("clear an app's state"))
+    }
+
+    /// Grants and denies permissions, exactly the named ones, and reads each back.
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] (the default); [`PhoneError::Failed`] when one did not become what it was to be: the app does
+    /// not ask for it, for one.
+    async fn set_permissions(&mut self, changes: &[PermissionChange]) -> Result<(), PhoneError> {
+        Err(unsupported(&format!("set {} permissions", changes.len())))
+    }
+
+    /// Switches all radios off or on again, and reads it back.
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] (the default), or why it did not take it.
+    async fn set_airplane_mode(&mut self, on: bool) -> Result<(), PhoneError> {
+        Err(unsupported(if on { "switch its radios off" } else { "switch its radios on" }))
+    }
+
     /// Starts the app, or brings it to the front.
     ///
     /// # Errors
@@ -52,11 +103,27 @@ pub trait Phone: Send {
     /// When the app is not in front.
     async fn pull_to_refresh(&mut self) -> Result<(), PhoneError>;
 
-    /// Taps on what has this text.
+    /// Taps on something.
     ///
     /// # Errors
-    /// When nothing in front has this text; names what has one.
-    async fn tap_on(&mut self, text: &str) -> Result<(), PhoneError>;
+    /// When it is not in front; names what is.
+    async fn tap_on(&mut self, target: &Target) -> Result<(), PhoneError>;
+
+    /// Moves a finger over the screen.
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] (the default), or why it could not be done.
+    async fn swipe(&mut self, swipe: &Swipe) -> Result<(), PhoneError> {
+        Err(unsupported(&format!("swipe for {:?}", swipe.takes)))
+    }
+
+    /// Types a text where the cursor is. It may be a secret: no error repeats it.
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] (the default), or why it could not be typed: a character that the phone has no key for.
+    async fn input_text(&mut self, text: &str) -> Result<(), PhoneError> {
+        Err(unsupported(&format!("type {} characters", text.chars().count())))
+    }
 
     /// Presses a key.
     ///
@@ -69,6 +136,82 @@ pub trait Phone: Send {
     /// # Errors
     /// When the phone does not take it.
     async fn set_location(&mut self, position: Position) -> Result<Position, PhoneError>;
+
+    /// What can be seen on the screen.
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] (the default), or why it could not be looked at: it never comes to rest, for one.
+    async fn screen(&mut self) -> Result<Screen, PhoneError> {
+        Err(unsupported("tell what is on its screen"))
+    }
+
+    /// The screen as a picture: the bytes of a PNG file.
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] (the default), or why there is none.
+    async fn screenshot(&mut self) -> Result<Vec<u8>, PhoneError> {
+        Err(unsupported("make a picture of its screen"))
+    }
+
+    /// Begins to record the screen.
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] (the default), or why it does not; [`PhoneError::Failed`] when it records already.
+    async fn start_recording(&mut self) -> Result<(), PhoneError> {
+        Err(unsupported("record its screen"))
+    }
+
+    /// Ends the recording, and gives what was recorded: the bytes of an MP4 file. A phone may record no longer than three minutes.
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] (the default); [`PhoneError::Failed`] when none was begun, or it could not be had.
+    async fn stop_recording(&mut self) -> Result<Vec<u8>, PhoneError> {
+        Err(unsupported("record its screen"))
+    }
+
+    /// Points the phone at a proxy, and reads that back. The address is the proxy's own on this machine; how the phone gets there is
+    /// the backend's. Undone by [`Phone::restore`].
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] (the default), or why it did not take it.
+    async fn route_through(&mut self, proxy: SocketAddr) -> Result<(), PhoneError> {
+        Err(unsupported(&format!("be pointed at {proxy}")))
+    }
+
+    /// Looks whether the route of [`Phone::route_through`] still stands. A phone that needs no such look is always [`Route::Whole`]
+    /// (the default).
+    ///
+    /// # Errors
+    /// Why it could not be looked at: the phone is gone, for one.
+    async fn check_route(&mut self) -> Result<Route, PhoneError> {
+        match self.route_watch() {
+            Some(watch) => watch.check().await,
+            None => Ok(Route::Whole),
+        }
+    }
+
+    /// Somebody who looks at the route while the phone is busy with something else; `None` for a phone that needs no such look
+    /// (the default), and before there is a route.
+    fn route_watch(&self) -> Option<Arc<dyn RouteWatch>> {
+        None
+    }
+
+    /// What the app sent and received past the proxy since the route was made, by the phone's own counters; `None` when this phone
+    /// does not count (the default).
+    ///
+    /// # Errors
+    /// Why the counters could not be read.
+    async fn bytes_outside(&mut self) -> Result<Option<BytesOutside>, PhoneError> {
+        Ok(None)
+    }
+
+    /// Makes the phone trust an authority, as far as its rig says it may, and reads back that it does. Undone by [`Phone::restore`].
+    ///
+    /// # Errors
+    /// [`PhoneError::Unsupported`] (the default), or why it does not.
+    async fn trust(&mut self, authority: &Authority) -> Result<(), PhoneError> {
+        Err(unsupported(&format!("be told to trust {}", authority.about().name)))
+    }
 
     /// Fetches a URL as any app on the phone would that trusts whom the phone trusts: by the phone's own way to the network, without
     /// a cache. Any status is an answer. For the self-check, before the app is started.
@@ -87,58 +230,18 @@ pub trait Phone: Send {
     async fn restore(&mut self) -> Result<(), PhoneError>;
 }
 
-/// What can be asked of a phone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// [`Phone::launch_app`].
-    LaunchApp,
-    /// [`Phone::press_key`].
-    PressKey,
-    /// [`Phone::pull_to_refresh`].
-    PullToRefresh,
-    /// [`Phone::set_location`].
-    SetLocation,
-    /// [`Phone::stop_app`].
-    StopApp,
-    /// [`Phone::tap_on`].
-    TapOn,
+/// Looks at a phone's route while the phone itself is busy.
+#[async_trait]
+pub trait RouteWatch: Send + Sync {
+    /// Whether it still stands.
+    ///
+    /// # Errors
+    /// Why it could not be looked at: the phone is gone, for one.
+    async fn check(&self) -> Result<Route, PhoneError>;
 }
 
-/// What a phone says of a fetch that it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Probed {
-    /// It was answered, with this status.
-    Answered(u16),
-    /// It was not, and why, in words.
-    Unanswered(String),
-}
-
-/// How to start the app.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Launch {
-    /// Forget everything the app has stored before starting it.
-    pub clear_state: bool,
-    /// Location permission: granted only when the scenario says so.
-    pub location: Permission,
-}
-
-/// Whether a permission is granted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Permission {
-    /// Granted.
-    Allow,
-    /// Denied.
-    #[default]
-    Deny,
-}
-
-/// Keys of a phone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// Back.
-    Back,
-    /// Home: the app goes to the background.
-    Home,
+fn unsupported(what: &str) -> PhoneError {
+    PhoneError::Unsupported(format!("it cannot {what}"))
 }
 
 /// Why a phone did not do what was asked.

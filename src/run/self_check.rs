@@ -166,7 +166,9 @@ fn failure(arrival: &Arrival, probed: &Probed) -> Option<String> {
         (Arrival::Nothing, Probed::Answered(_)) => {
             "nothing of its probe arrived at the proxy, so that its traffic takes another way".to_owned()
         }
-        (Arrival::Nothing, Probed::Unanswered(_)) => "nothing of its probe arrived at the proxy: is the phone pointed at it?".to_owned(),
+        (Arrival::Nothing, Probed::Sent | Probed::Unanswered(_)) => {
+            "nothing of its probe arrived at the proxy: is the phone pointed at it?".to_owned()
+        }
         (Arrival::Connected, _) => "it reached the proxy, and then nothing came".to_owned(),
         (Arrival::Left(outcome), _) => match outcome {
             TunnelOutcome::CertificateRefused { alert } => {
@@ -185,6 +187,7 @@ fn failure(arrival: &Arrival, probed: &Probed) -> Option<String> {
     let phone = match probed {
         Probed::Answered(status) => format!("the phone was answered with status {status}"),
         Probed::Unanswered(why) => format!("the phone says: {why}"),
+        Probed::Sent => "the phone does not say how it went".to_owned(),
     };
     Some(format!("{what} ({phone})"))
 }

@@ -22,7 +22,7 @@ use self::{
     client::{Client, Request},
     noise::Noise,
 };
-use super::{Action, Key, Launch, Permission, Phone, PhoneError, Probed};
+use super::{Action, Element, Key, Launch, Permission, Phone, PhoneError, Probed, Screen, Target};
 use crate::{
     band::{Access, BandModel},
     clock::Clock,
@@ -252,7 +252,22 @@ impl Phone for SimulatedPhone {
 
     fn supports(&self, action: Action) -> bool {
         match action {
-            Action::LaunchApp | Action::PressKey | Action::PullToRefresh | Action::SetLocation | Action::StopApp | Action::TapOn => true,
+            Action::ClearState
+            | Action::InstallApp
+            | Action::LaunchApp
+            | Action::PressKey
+            | Action::PullToRefresh
+            | Action::Screen
+            | Action::SetLocation
+            | Action::StopApp
+            | Action::TapOn => true,
+            Action::InputText
+            | Action::Record
+            | Action::Screenshot
+            | Action::SetAirplaneMode
+            | Action::SetPermissions
+            | Action::Swipe
+            | Action::UninstallApp => false,
         }
     }
 
@@ -280,9 +295,15 @@ impl Phone for SimulatedPhone {
         }
         self.end_app().await;
         if launch.clear_state {
-            *self.stored.lock().unwrap_or_else(PoisonError::into_inner) = Stored::fresh(&mut self.noise);
+            self.clear_state().await?;
         }
         self.start_app(launch.location)
+    }
+
+    async fn clear_state(&mut self) -> Result<(), PhoneError> {
+        self.end_app().await;
+        *self.stored.lock().unwrap_or_else(PoisonError::into_inner) = Stored::fresh(&mut self.noise);
+        Ok(())
     }
 
     async fn stop_app(&mut self) -> Result<(), PhoneError> {
@@ -296,11 +317,11 @@ impl Phone for SimulatedPhone {
         Ok(())
     }
 
-    async fn tap_on(&mut self, text: &str) -> Result<(), PhoneError> {
+    async fn tap_on(&mut self, target: &Target) -> Result<(), PhoneError> {
         let app = self.app_in_front()?;
         let (there, command) = if app.working_out { (STOP_WORKOUT, Command::StopWorkout) } else { (START_WORKOUT, Command::StartWorkout) };
-        if text != there {
-            return Err(PhoneError::AppNotInFront(format!("nothing in front is named {text:?}; there is {there:?}")));
+        if *target != Target::Text(there.to_owned()) {
+            return Err(PhoneError::AppNotInFront(format!("nothing in front is named {target}; there is {there:?}")));
         }
         app.working_out = !app.working_out;
         self.tell(command);
@@ -317,7 +338,17 @@ impl Phone for SimulatedPhone {
                 }
                 Ok(())
             }
+            // The app has nothing to type into, and no sound.
+            Key::Backspace | Key::Enter | Key::Tab | Key::VolumeDown | Key::VolumeUp => Ok(()),
+            Key::Lock | Key::Power => Err(PhoneError::Unsupported("its screen is always on".to_owned())),
         }
+    }
+
+    /// The one thing that can be tapped on, while the app is in front.
+    async fn screen(&mut self) -> Result<Screen, PhoneError> {
+        let Ok(app) = self.app_in_front() else { return Ok(Screen::default()) };
+        let there = if app.working_out { STOP_WORKOUT } else { START_WORKOUT };
+        Ok(Screen { elements: vec![Element { text: there.to_owned(), ..Element::default() }] })
     }
 
     async fn set_location(&mut self, position: Position) -> Result<Position, PhoneError> {
@@ -395,12 +426,12 @@ mod tests {
         let (mut phone, _) = phone();
         assert!(matches!(phone.pull_to_refresh().await, Err(PhoneError::AppNotInFront(_))));
         phone.launch_app(&Launch::default()).await.expect("it starts");
-        let error = phone.tap_on("Stop").await.expect_err("no workout is on");
+        let error = phone.tap_on(&Target::Text("Stop".into())).await.expect_err("no workout is on");
         assert!(error.to_string().contains("\"Workout\""), "{error}");
-        phone.tap_on("Workout").await.expect("it is there");
-        phone.tap_on("Stop").await.expect("it is there now");
+        phone.tap_on(&Target::Text("Workout".into())).await.expect("it is there");
+        phone.tap_on(&Target::Text("Stop".into())).await.expect("it is there now");
         phone.press_key(Key::Home).await.expect("it works always");
-        assert!(matches!(phone.tap_on("Workout").await, Err(PhoneError::AppNotInFront(_))));
+        assert!(matches!(phone.tap_on(&Target::Text("Workout".into())).await, Err(PhoneError::AppNotInFront(_))));
         phone.launch_app(&Launch::default()).await.expect("it comes back");
         phone.pull_to_refresh().await.expect("it is in front");
         phone.restore().await.expect("all ends");

@@ -14,7 +14,7 @@ use crate::{
     clock::{Clock, Hold},
     link::{Advertisement, Central, GattLink, LinkError, Notification, WriteKind},
     model::{App, AppVersion, ExchangeId, Platform, Position, RunEvent},
-    phone::{Action, Key, Launch, Phone, PhoneError},
+    phone::{Action, Key, Launch, Phone, PhoneError, Target},
     scenario::rig::{BandPlan, SeenRequest, Stage, StageLog},
 };
 
@@ -138,8 +138,11 @@ impl Phone for FakePhone {
         Ok(())
     }
 
-    async fn tap_on(&mut self, text: &str) -> Result<(), PhoneError> {
-        self.done.push(format!("tap {text}"));
+    async fn tap_on(&mut self, target: &Target) -> Result<(), PhoneError> {
+        self.done.push(match target {
+            Target::Text(text) => format!("tap {text}"),
+            other => format!("tap {other}"),
+        });
         Ok(())
     }
 

@@ -35,10 +35,7 @@ fn build(build: &mut Build<'_>) -> Option<Box<dyn Step>> {
 impl Step for PressKey {
     async fn run(&self, stage: &mut Stage<'_>) -> Result<String, StepError> {
         stage.phone.press_key(self.0).await?;
-        Ok(match self.0 {
-            PhoneKey::Back => "pressed back".into(),
-            PhoneKey::Home => "pressed home".into(),
-        })
+        Ok(format!("pressed {}", self.0.word()))
     }
 
     fn needs(&self) -> Option<Action> {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Build, Step, StepError, StepKind, Takes};
 use crate::{
-    phone::Action,
+    phone::{Action, Target},
     scenario::{
         forms,
         rig::Stage,
@@ -32,7 +32,7 @@ fn build(build: &mut Build<'_>) -> Option<Box<dyn Step>> {
 #[async_trait]
 impl Step for TapOn {
     async fn run(&self, stage: &mut Stage<'_>) -> Result<String, StepError> {
-        stage.phone.tap_on(&self.0).await?;
+        stage.phone.tap_on(&Target::Text(self.0.clone())).await?;
         Ok(format!("tapped on {:?}", self.0))
     }
 

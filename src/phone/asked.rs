@@ -1,0 +1,304 @@
+//! What can be asked of a phone, and what it answers: plain values. Doing it is a backend's.
+
+use std::{collections::BTreeSet, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// What can be asked of a phone. What a backend says it cannot do is told before a run starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// [`super::Phone::clear_state`].
+    ClearState,
+    /// [`super::Phone::input_text`].
+    InputText,
+    /// [`super::Phone::install`] with a version, and [`super::Phone::install_file`].
+    InstallApp,
+    /// [`super::Phone::launch_app`].
+    LaunchApp,
+    /// [`super::Phone::press_key`].
+    PressKey,
+    /// [`super::Phone::pull_to_refresh`].
+    PullToRefresh,
+    /// [`super::Phone::start_recording`] and [`super::Phone::stop_recording`].
+    Record,
+    /// [`super::Phone::screen`].
+    Screen,
+    /// [`super::Phone::screenshot`].
+    Screenshot,
+    /// [`super::Phone::set_airplane_mode`].
+    SetAirplaneMode,
+    /// [`super::Phone::set_location`].
+    SetLocation,
+    /// [`super::Phone::set_permissions`].
+    SetPermissions,
+    /// [`super::Phone::stop_app`].
+    StopApp,
+    /// [`super::Phone::swipe`].
+    Swipe,
+    /// [`super::Phone::tap_on`].
+    TapOn,
+    /// [`super::Phone::uninstall_app`].
+    UninstallApp,
+}
+
+impl Action {
+    /// Every action, sorted.
+    pub const ALL: [Self; 16] = [
+        Self::ClearState,
+        Self::InputText,
+        Self::InstallApp,
+        Self::LaunchApp,
+        Self::PressKey,
+        Self::PullToRefresh,
+        Self::Record,
+        Self::Screen,
+        Self::Screenshot,
+        Self::SetAirplaneMode,
+        Self::SetLocation,
+        Self::SetPermissions,
+        Self::StopApp,
+        Self::Swipe,
+        Self::TapOn,
+        Self::UninstallApp,
+    ];
+}
+
+/// What a phone says of a fetch that it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probed {
+    /// It was answered, with this status.
+    Answered(u16),
+    /// It was not, and why, in words.
+    Unanswered(String),
+    /// It was sent, and this phone does not tell how it went: what arrived at the proxy decides.
+    Sent,
+}
+
+/// How to start the app.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Launch {
+    /// Forget everything the app has stored before starting it.
+    pub clear_state: bool,
+    /// Location permission, precise and approximate, in front and in the background: granted only when the scenario says so.
+    pub location: Permission,
+}
+
+/// Whether a permission is granted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Permission {
+    /// Granted.
+    Allow,
+    /// Denied.
+    #[default]
+    Deny,
+}
+
+/// A permission that is to be granted or denied. What is not named stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PermissionChange {
+    /// Which.
+    pub which: PermissionName,
+    /// What it is to be.
+    pub to: Permission,
+}
+
+/// Permissions, in a scenario's words or in the system's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PermissionName {
+    /// Where the phone is while the app is not in front.
+    BackgroundLocation,
+    /// Where the phone is while the app is in front, precisely and approximately.
+    Location,
+    /// The system's own name: `android.permission.READ_CONTACTS`.
+    Exact(String),
+}
+
+/// Keys of a phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// Back.
+    Back,
+    /// Takes the character before the cursor.
+    Backspace,
+    /// Enter.
+    Enter,
+    /// Home: the app goes to the background.
+    Home,
+    /// Switches the screen off, and locks the phone where it has a lock.
+    Lock,
+    /// Switches the screen on or off.
+    Power,
+    /// Tab.
+    Tab,
+    /// Louder.
+    VolumeUp,
+    /// Quieter.
+    VolumeDown,
+}
+
+impl Key {
+    /// Its word in a scenario.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Back => "back",
+            Self::Backspace => "backspace",
+            Self::Enter => "enter",
+            Self::Home => "home",
+            Self::Lock => "lock",
+            Self::Power => "power",
+            Self::Tab => "tab",
+            Self::VolumeUp => "volume up",
+            Self::VolumeDown => "volume down",
+        }
+    }
+}
+
+/// A place on the screen, in percent of its width and height, from the top left.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Percent {
+    /// From the left, 0 to 100.
+    pub x: f64,
+    /// From the top, 0 to 100.
+    pub y: f64,
+}
+
+/// What is tapped on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// What has this id, with or without the package before it: `sync`, `com.example:id/sync`.
+    Id(String),
+    /// A place.
+    Point(Percent),
+    /// What has exactly this text, or this description for people who cannot see.
+    Text(String),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "the id {id:?}"),
+            Self::Point(at) => write!(f, "{}%,{}%", at.x, at.y),
+            Self::Text(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
+/// A finger moved over the screen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Swipe {
+    /// Where it begins.
+    pub from: Percent,
+    /// Where it ends.
+    pub to: Percent,
+    /// How long it takes.
+    pub takes: Duration,
+}
+
+/// What can be seen on the screen, for waits and for messages. It holds what an app shows a person: it goes into no report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Screen {
+    /// What is seen, from the top left.
+    pub elements: Vec<Element>,
+}
+
+/// Something on the screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Element {
+    /// Its text; empty when it has none.
+    pub text: String,
+    /// Its description for people who cannot see; empty when it has none.
+    pub description: String,
+    /// Its id, `package:id/name`; empty when it has none.
+    pub id: String,
+    /// Left, top, right, bottom in pixels.
+    pub bounds: [i32; 4],
+}
+
+impl Screen {
+    /// The first element that is meant; `None` for a point, which needs none.
+    pub fn find(&self, target: &Target) -> Option<&Element> {
+        self.elements.iter().find(|element| match target {
+            Target::Id(id) => element.id == *id || element.id.rsplit_once(":id/").is_some_and(|(_, name)| name == id),
+            Target::Text(text) => element.text == *text || element.description == *text,
+            Target::Point(_) => false,
+        })
+    }
+
+    /// What there is, for a message: texts, then ids, each once, and no more than a dozen.
+    pub fn in_words(&self) -> String {
+        const MOST: usize = 12;
+        let texts = self.elements.iter().flat_map(|element| [&element.text, &element.description]);
+        let texts: BTreeSet<String> = texts.filter(|text| !text.is_empty()).map(|text| format!("{text:?}")).collect();
+        let ids = self.elements.iter().filter_map(|element| Some(format!("id {:?}", element.id.rsplit_once(":id/")?.1)));
+        let all: Vec<String> = texts.into_iter().chain(ids.collect::<BTreeSet<_>>()).collect();
+        match all.len() {
+            0 => "nothing that has a text or an id".to_owned(),
+            count if count > MOST => format!("{} and {} more", all[..MOST].join(", "), count - MOST),
+            _ => all.join(", "),
+        }
+    }
+}
+
+impl Element {
+    /// Its middle, in pixels from the top left.
+    pub const fn middle(&self) -> (i32, i32) {
+        let [left, top, right, bottom] = self.bounds;
+        (left.saturating_add(right) / 2, top.saturating_add(bottom) / 2)
+    }
+}
+
+/// What a phone's own counters say of the app's traffic since the route was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BytesOutside {
+    /// Bytes that the app sent past the proxy.
+    pub sent: u64,
+    /// Bytes that it received past the proxy.
+    pub received: u64,
+}
+
+/// What stands between the phone and the proxy right now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Everything is as it was made.
+    Whole,
+    /// It is not; what was found, as a sentence.
+    Broken(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(text: &str, id: &str) -> Element {
+        Element { text: text.into(), id: id.into(), bounds: [100, 200, 300, 280], ..Element::default() }
+    }
+
+    #[test]
+    fn things_are_found_by_text_and_by_id() {
+        let screen = Screen { elements: vec![element("Sync", "com.example:id/sync"), element("", "android:id/content")] };
+        for (target, found) in [
+            (Target::Text("Sync".into()), true),
+            (Target::Text("sync".into()), false),
+            (Target::Id("sync".into()), true),
+            (Target::Id("com.example:id/sync".into()), true),
+            (Target::Id("syn".into()), false),
+            (Target::Point(Percent { x: 50.0, y: 50.0 }), false),
+        ] {
+            assert_eq!(screen.find(&target).is_some(), found, "{target}");
+        }
+        assert_eq!(screen.elements[0].middle(), (200, 240));
+        assert_eq!(screen.in_words(), "\"Sync\", id \"content\", id \"sync\"");
+    }
+
+    #[test]
+    fn a_screen_full_of_things_is_told_in_a_line() {
+        let screen = Screen { elements: (10..40).map(|number| element(&format!("Row {number}"), "")).collect() };
+        assert!(screen.in_words().ends_with("\"Row 21\" and 18 more"), "{}", screen.in_words());
+        assert_eq!(Screen::default().in_words(), "nothing that has a text or an id");
+    }
+
+    #[test]
+    fn every_action_is_listed_once() {
+        assert!(Action::ALL.is_sorted_by(|a, b| a < b));
+    }
+}
