@@ -9,6 +9,7 @@ use crate::{
     traffic::authority::Authority,
 };
 
+pub mod adb;
 mod asked;
 pub mod simulated;
 
@@ -240,6 +241,16 @@ pub trait RouteWatch: Send + Sync {
     async fn check(&self) -> Result<Route, PhoneError>;
 }
 
+impl PhoneError {
+    /// What a person does about it; empty when nothing can be said.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Adb(error) => error.help(),
+            _ => "",
+        }
+    }
+}
+
 fn unsupported(what: &str) -> PhoneError {
     PhoneError::Unsupported(format!("it cannot {what}"))
 }
@@ -248,6 +259,9 @@ fn unsupported(what: &str) -> PhoneError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PhoneError {
+    /// A phone over adb, with what somebody has to do about it.
+    #[error(transparent)]
+    Adb(#[from] adb::AdbError),
     /// The app is not running, or not in front.
     #[error("reach the app: {0}")]
     AppNotInFront(String),

@@ -9,12 +9,15 @@ use std::{
 
 pub mod capture;
 pub mod embedded;
+pub mod job;
+pub mod journal;
 pub mod rig;
 pub mod snapshots;
 pub mod workspace;
 
 pub use capture::{BodyWriter, CaptureReader, CaptureWriter, StoredCapture, Verified};
 pub use embedded::{EMBEDDED, EmbeddedSnapshot};
+pub use job::{BeginJob, Job, RigJob};
 pub use rig::{LockedRig, RigFolder};
 pub use snapshots::{SnapshotFile, SnapshotFolder, SnapshotText, Standing};
 pub use workspace::{AppFiles, Workspace};
@@ -29,6 +32,14 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it. No host of it.
+        problem: String,
+    },
+    /// A journal of a phone is not what was written.
+    #[error("read {path}: {problem}", path = path.display())]
+    BadJournal {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it. Nothing of what it holds.
         problem: String,
     },
     /// The log of a capture does not say what was recorded, from this line on.

@@ -68,6 +68,11 @@ impl RigFolder {
         Ok(found)
     }
 
+    /// The folder itself, whether it is there or not.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The rig's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -268,17 +273,17 @@ impl std::ops::Deref for LockedRig {
 
 /// What every version of a kept file says of itself.
 #[derive(serde::Deserialize)]
-struct Format {
-    format: u32,
+pub(super) struct Format {
+    pub(super) format: u32,
 }
 
 /// What is wrong with a file's JSON and where, in words that quote nothing of it.
-fn said(problem: &serde_json::Error) -> String {
+pub(super) fn said(problem: &serde_json::Error) -> String {
     let what = match problem.classify() {
         serde_json::error::Category::Io => "it cannot be read",
         serde_json::error::Category::Eof => "it breaks off",
         serde_json::error::Category::Syntax => "it is not JSON",
-        serde_json::error::Category::Data => "it does not hold what a control run does",
+        serde_json::error::Category::Data => "it does not hold what it should",
     };
     format!("{what} (line {}, column {})", problem.line(), problem.column())
 }

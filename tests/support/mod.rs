@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 pub(crate) mod held;
+#[cfg(target_os = "linux")]
+pub(crate) mod phone_lab;
 
 use std::{
     path::{Path, PathBuf},

@@ -1,0 +1,4 @@
+/** Placeholder. */
+final class App {
+    private App() {}
+}

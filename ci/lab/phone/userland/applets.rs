@@ -1,0 +1,71 @@
+//! The names under which the stand-in is Android's userland, and `cmd`, which reaches the services by theirs.
+
+use crate::{activity, answer::Answer, dumpsys, init, location, packages, processes, screen, settings, shell, su, zygote};
+
+/// A program of the phone: what it makes of its arguments.
+pub(crate) type Applet = fn(&[String]) -> Answer;
+
+/// Every program, sorted by name.
+pub(crate) const APPLETS: &[(&str, Applet)] = &[
+    ("am", activity::am),
+    ("appops", location::appops),
+    ("chcon", shell::chcon),
+    ("cmd", cmd),
+    ("date", shell::date),
+    ("dumpsys", dumpsys::dumpsys),
+    ("getenforce", shell::getenforce),
+    ("getprop", settings::getprop),
+    ("id", shell::id),
+    ("init", init::init),
+    ("input", screen::input),
+    ("logcat", shell::logcat),
+    ("monkey", activity::monkey),
+    ("pidof", processes::pidof),
+    ("pm", packages::pm),
+    ("ps", processes::ps),
+    ("screencap", screen::screencap),
+    ("screenrecord", screen::screenrecord),
+    ("setprop", settings::setprop),
+    ("settings", settings::settings),
+    ("su", su::su),
+    ("svc", settings::svc),
+    ("uiautomator", screen::uiautomator),
+    ("whoami", shell::whoami),
+    ("wm", screen::wm),
+    ("zygote64", zygote::zygote),
+];
+
+/// The program of this name.
+pub(crate) fn named(name: &str) -> Option<Applet> {
+    APPLETS.iter().find(|(known, _)| *known == name).map(|(_, applet)| *applet)
+}
+
+/// `cmd SERVICE ARGUMENTS`.
+fn cmd(arguments: &[String]) -> Answer {
+    let Some((service, arguments)) = arguments.split_first() else {
+        return Answer::failed(20, "cmd: No service specified; use -l to list all running services.");
+    };
+    match service.as_str() {
+        "-l" => Answer::said("Currently running services:\n  activity\n  appops\n  battery\n  connectivity\n  input\n  location\n  package\n  settings\n  wifi\n  window\n"),
+        "activity" => activity::am(arguments),
+        "appops" => location::appops(arguments),
+        "connectivity" => settings::connectivity(arguments),
+        "input" => screen::input(arguments),
+        "location" => location::location(arguments),
+        "package" => packages::pm(arguments),
+        "settings" => settings::settings(arguments),
+        "wifi" => settings::wifi(arguments),
+        "window" => screen::wm(arguments),
+        _ => Answer::failed(20, format!("cmd: Can't find service: {service}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_and_single() {
+        assert!(APPLETS.is_sorted_by(|(one, _), (other, _)| one < other));
+    }
+}

@@ -1,0 +1,289 @@
+//! One adb program, one phone: commands with a limit on time and output, and a sentinel after each, because adb says that all is well
+//! when the link drops in the middle of one. What the commands mean is others'.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    process::Command,
+    time::{Instant, timeout_at},
+};
+
+use super::error::{AdbError, cut};
+use crate::model::Captured;
+
+/// The adb program on this machine, and which of its servers is used. Starts one where none runs, as adb does by itself; never ends
+/// one: it may be somebody's.
+#[derive(Clone, Debug)]
+pub struct AdbProgram {
+    /// The program: a name that is looked for in `PATH`, or a path.
+    pub program: PathBuf,
+    /// Port of the server on this machine; the usual one, or what the environment says, when `None`.
+    pub port: Option<u16>,
+    /// Environment variables that it gets besides this program's own: a `HOME` of its own, in tests.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for AdbProgram {
+    fn default() -> Self {
+        Self { program: PathBuf::from("adb"), port: None, environment: Vec::new() }
+    }
+}
+
+/// adb, for one phone.
+#[derive(Clone, Debug)]
+pub(super) struct Adb {
+    pub(super) program: AdbProgram,
+    pub(super) serial: Captured<String>,
+}
+
+/// What a command on the phone gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// Standard output, as text: bytes that are no UTF-8 are replaced.
+    pub(super) stdout: String,
+    /// Standard error.
+    pub(super) stderr: String,
+    /// Exit status of the command on the phone.
+    pub(super) status: u32,
+}
+
+/// What an adb program gave.
+struct Ended {
+    status: ExitStatus,
+    stdout: Vec<u8>,
+    stderr: String,
+}
+
+impl AdbProgram {
+    /// Runs adb itself, for no phone in particular.
+    ///
+    /// # Errors
+    /// [`AdbError::NotInstalled`], [`AdbError::Server`], [`AdbError::TimedOut`].
+    pub(super) async fn run(&self, arguments: &[&str], what: &str) -> Result<String, AdbError> {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        let ended = self.spawn(&arguments, what, QUERY).await?;
+        let stdout = String::from_utf8_lossy(&ended.stdout).into_owned();
+        if ended.status.success() {
+            return Ok(stdout);
+        }
+        let unknown = || AdbError::Server(cut(if ended.stderr.trim().is_empty() { &stdout } else { &ended.stderr }));
+        Err(AdbError::of_client(&ended.stderr, what).unwrap_or_else(unknown))
+    }
+
+    async fn spawn(&self, arguments: &[OsString], what: &str, within: Duration) -> Result<Ended, AdbError> {
+        let missing = |problem: std::io::Error| AdbError::NotInstalled {
+            program: self.program.display().to_string(),
+            problem: if problem.kind() == std::io::ErrorKind::NotFound { "it is not installed".to_owned() } else { problem.to_string() },
+        };
+        let mut command = Command::new(&self.program);
+        if let Some(port) = self.port {
+            command.arg("-P").arg(port.to_string());
+        }
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        // Ctrl-C in the terminal is for us: what adb is doing then is finished or ended by us, never cut in its middle.
+        #[cfg(unix)]
+        command.process_group(0);
+        let until = Instant::now() + within;
+        let late = || AdbError::TimedOut { what: what.to_owned(), within };
+        let mut child = command.spawn().map_err(missing)?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let reading = async {
+            tokio::join!(drain(stdout, MOST_OUTPUT), drain(stderr, MOST_COMPLAINT))
+        };
+        tokio::pin!(reading);
+        let waiting = async {
+            tokio::select! {
+                read = &mut reading => (child.wait().await, Some(read)),
+                status = child.wait() => (status, None),
+            }
+        };
+        let (status, read) = timeout_at(until, waiting).await.map_err(|_| late())?;
+        let status = status.map_err(|problem| AdbError::Server(problem.to_string()))?;
+        let ((stdout, whole), (stderr, _)) = match read {
+            Some(read) => read,
+            // A server that was started by the way may hold our ends open: what adb itself said is there already.
+            None => match timeout_at(until.min(Instant::now() + LAST_WORDS), &mut reading).await {
+                Ok(read) => read,
+                Err(_) => return Err(AdbError::Server("it ended, and left its output open: start its server first (`adb start-server`)".into())),
+            },
+        };
+        if !whole {
+            return Err(AdbError::TooLong { what: what.to_owned(), most: MOST_OUTPUT });
+        }
+        Ok(Ended { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+    }
+}
+
+impl Adb {
+    /// Runs a command on the phone; each argument arrives as it is. `what` reads after "failed to".
+    ///
+    /// # Errors
+    /// [`AdbError::LinkLost`] when the link broke before the command ended, and what adb itself says. A command that ends in another
+    /// status than 0 is no error here.
+    pub(super) async fn shell(&self, arguments: &[&str], what: &str) -> Result<Answer, AdbError> {
+        let command = arguments.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" ");
+        self.script(&command, what, QUERY).await
+    }
+
+    /// The same, and an error unless it ends in status 0. Gives its standard output.
+    ///
+    /// # Errors
+    /// As [`Adb::shell`], and what the phone complains of.
+    pub(super) async fn ask(&self, arguments: &[&str], what: &str) -> Result<String, AdbError> {
+        let answer = self.shell(arguments, what).await?;
+        if answer.status == 0 { Ok(answer.stdout) } else { Err(AdbError::of_command(what, &answer.stdout, &answer.stderr)) }
+    }
+
+    /// Runs a shell script on the phone.
+    ///
+    /// # Errors
+    /// As [`Adb::shell`].
+    pub(super) async fn script(&self, script: &str, what: &str, within: Duration) -> Result<Answer, AdbError> {
+        let nonce = format!("ended-{:016x}", fastrand::u64(..));
+        // In a subshell, so that an `exit` in it does not take the sentinel along; on a line of its own whatever came before.
+        let line = format!("({script}\n); status=$?; echo; echo {nonce}:$status");
+        let ended = self.run_for_phone(&["shell".as_ref(), line.as_ref()], what, within).await?;
+        let stdout = String::from_utf8_lossy(&ended.stdout).replace("\r\n", "\n");
+        match split_sentinel(&stdout, &nonce) {
+            Some((stdout, status)) => Ok(Answer { stdout: stdout.to_owned(), stderr: ended.stderr, status }),
+            // adb exits with status 0 all the same.
+            None => Err(AdbError::of_client(&ended.stderr, what).unwrap_or_else(|| AdbError::LinkLost { during: what.to_owned() })),
+        }
+    }
+
+    /// Runs a command whose output is bytes, and gives them as they came. Whether they are all there is the caller's to see: there is
+    /// no sentinel.
+    ///
+    /// # Errors
+    /// What adb says.
+    pub(super) async fn bytes(&self, arguments: &[&str], what: &str) -> Result<Vec<u8>, AdbError> {
+        let command = arguments.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" ");
+        let ended = self.run_for_phone(&["exec-out".as_ref(), command.as_ref()], what, TRANSFER).await?;
+        match AdbError::of_client(&ended.stderr, what) {
+            Some(error) if !ended.status.success() => Err(error),
+            _ => Ok(ended.stdout),
+        }
+    }
+
+    /// One of adb's own commands for this phone. Gives its exit and everything it said.
+    ///
+    /// # Errors
+    /// What adb says of the phone.
+    pub(super) async fn own(&self, arguments: &[&OsStr], what: &str, within: Duration) -> Result<(bool, String), AdbError> {
+        let ended = self.run_for_phone(arguments, what, within).await?;
+        if !ended.status.success()
+            && let Some(error) = AdbError::of_client(&ended.stderr, what)
+        {
+            return Err(error);
+        }
+        Ok((ended.status.success(), format!("{}{}", String::from_utf8_lossy(&ended.stdout), ended.stderr)))
+    }
+
+    /// Puts a package, or the parts of one, on the phone as an app.
+    ///
+    /// # Errors
+    /// Why the phone refused it.
+    pub(super) async fn install(&self, files: &[&Path]) -> Result<(), AdbError> {
+        let what = "install the app";
+        let verb = if files.len() > 1 { "install-multiple" } else { "install" };
+        for way in [&["-r", "-d", "-t"][..], &["--no-streaming", "-r", "-d", "-t"]] {
+            let mut arguments: Vec<&OsStr> = vec![verb.as_ref()];
+            arguments.extend(way.iter().map(AsRef::<OsStr>::as_ref));
+            arguments.extend(files.iter().map(|file| file.as_os_str()));
+            let (_, said) = self.own(&arguments, what, TRANSFER).await?;
+            match AdbError::of_install(&said) {
+                None => return Ok(()),
+                // Phones that cannot take a stream say so in many ways; the other way is older and always there.
+                Some(AdbError::NotUnderstood { .. } | AdbError::LinkLost { .. }) if way.len() == 3 && files.len() == 1 => {}
+                Some(error) => return Err(error),
+            }
+        }
+        Err(AdbError::InstallRefused("neither as a stream nor as a file".to_owned()))
+    }
+
+    async fn run_for_phone(&self, arguments: &[&OsStr], what: &str, within: Duration) -> Result<Ended, AdbError> {
+        // Exposed to be given to adb, and to nobody else.
+        let mut all: Vec<OsString> = vec!["-s".into(), self.serial.expose().into()];
+        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self.program.spawn(&all, what, within).await
+    }
+}
+
+/// An argument as a shell takes it for one word, whatever stands in it.
+pub(super) fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:=,%+@".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) { argument.to_owned() } else { format!("'{}'", argument.replace('\'', r"'\''")) }
+}
+
+/// What stands before the sentinel, and the status in it. The sentinel is the last line, and nobody else knows its nonce.
+fn split_sentinel<'a>(stdout: &'a str, nonce: &str) -> Option<(&'a str, u32)> {
+    let (before, line) = stdout.trim_end_matches('\n').rsplit_once('\n')?;
+    let status = line.strip_prefix(nonce)?.strip_prefix(':')?.trim_end_matches('\r').parse().ok()?;
+    // The line break before it is ours, too.
+    Some((before.strip_suffix('\n').unwrap_or(before), status))
+}
+
+/// Reads a stream to its end. Keeps so many bytes; false when there were more.
+async fn drain(stream: Option<impl AsyncRead + Unpin>, most: usize) -> (Vec<u8>, bool) {
+    let Some(mut stream) = stream else { return (Vec::new(), true) };
+    let (mut kept, mut whole) = (Vec::new(), true);
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match stream.read(&mut piece).await {
+            Ok(0) | Err(_) => return (kept, whole),
+            Ok(count) => {
+                let room = most.saturating_sub(kept.len()).min(count);
+                whole &= room == count;
+                kept.extend_from_slice(&piece[..room]);
+            }
+        }
+    }
+}
+
+/// A question has this long to be answered.
+pub(super) const QUERY: Duration = Duration::from_secs(10);
+/// A transfer of a package has this long.
+pub(super) const TRANSFER: Duration = Duration::from_secs(180);
+/// What adb said before it ended has this long to arrive.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Longest output that is kept, bytes: the longest is a picture of a large screen, or a recording of three minutes.
+const MOST_OUTPUT: usize = 256 * 1024 * 1024;
+/// Longest complaint that is kept, bytes.
+const MOST_COMPLAINT: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_arrive_as_they_are() {
+        for (argument, want) in
+            [("http_proxy", "http_proxy"), ("", "''"), ("a b", "'a b'"), ("it's; rm -rf /", r"'it'\''s; rm -rf /'"), ("$HOME", "'$HOME'"), ("ü", "'ü'")]
+        {
+            assert_eq!(quoted(argument), want);
+        }
+    }
+
+    #[test]
+    fn only_a_whole_sentinel_at_the_end_counts() {
+        for (stdout, want) in [
+            ("null\n\nended-1:0\n", Some(("null", 0))),
+            ("no line break\nended-1:255\n", Some(("no line break", 255))),
+            ("\nended-1:0\n", Some(("", 0))),
+            ("half of an ans", None),
+            ("an answer\n\nended-1:", None),
+            ("\nended-1:0\nand more\n", None),
+            ("\nended-2:0\n", None),
+            ("", None),
+        ] {
+            assert_eq!(split_sentinel(stdout, "ended-1"), want, "{stdout:?}");
+        }
+    }
+}

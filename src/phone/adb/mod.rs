@@ -1,0 +1,562 @@
+//! An Android phone over adb: the real `adb` is started for each thing, with a limit on its time, and everything that was written is
+//! read back. What is changed is in the rig's journal first. Serial numbers stay out of every word.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::time::{Instant, sleep};
+
+use self::{changes::Changes, client::QUERY, device::About, location::Told, package::Package};
+use super::{
+    Action, BytesOutside, Key, Launch, Percent, Permission, PermissionChange, PermissionName, Phone, PhoneError, Probed, Route, RouteWatch,
+    Screen, Swipe, Target,
+};
+use crate::{
+    model::{AppVersion, Captured, PhoneChange, Platform, Position, text::printable},
+    store::RigFolder,
+    traffic::authority::Authority,
+};
+
+mod changes;
+mod client;
+mod counters;
+mod device;
+mod error;
+mod location;
+mod package;
+mod route;
+mod screen;
+mod trust;
+
+pub use changes::{Undoing, Undone, is_pending, undo_journal};
+pub use client::AdbProgram;
+pub use error::AdbError;
+pub use route::{LOOK_EACH, RouteKind};
+
+/// Which phone, and how it is used.
+#[derive(Clone, Debug)]
+pub struct AdbSetup {
+    /// The adb program.
+    pub adb: AdbProgram,
+    /// The phone's serial number; the only one that is connected when `None`.
+    pub serial: Option<Captured<String>>,
+    /// Packages that the app may have, the likeliest first.
+    pub ids: Vec<String>,
+    /// Folder with the packages of the app's versions: `VERSION.apk`, something before it and a hyphen allowed, or a folder `VERSION`
+    /// with the parts of one.
+    pub packages: Option<PathBuf>,
+    /// How the app is made to trust the proxy.
+    pub trust: TrustMode,
+    /// How the phone gets to the proxy.
+    pub route: RouteKind,
+    /// Whether the phone is one of the lab's: then the platform is [`Platform::Lab`].
+    pub lab: bool,
+    /// Where the rig's journal is kept.
+    pub folder: RigFolder,
+}
+
+/// How the app is made to trust the proxy's authority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrustMode {
+    /// Not at all: hosts, sizes and times are seen, and nothing inside.
+    None,
+    /// Its certificate is put into the system's store. Needs root.
+    System,
+    /// A person has installed its certificate. Apps for Android 7 and later trust it only when they say so themselves.
+    #[default]
+    User,
+}
+
+/// An Android phone over adb.
+pub struct AdbPhone {
+    setup: AdbSetup,
+    about: About,
+    changes: Changes,
+    /// The app's package, once it is known to be there.
+    package: Option<String>,
+    told: Option<Told>,
+    route: Option<Arc<route::Made>>,
+    /// The authority's file in the system's store, once it is there.
+    trusted: Option<String>,
+    /// The app's counters when the route was made.
+    counted: Option<BytesOutside>,
+    recording: bool,
+}
+
+impl AdbPhone {
+    /// The phone that is meant, connected and ready. Nothing on it is changed.
+    ///
+    /// # Errors
+    /// [`PhoneError::Adb`] when it is not there, not ready, or not the only one; [`PhoneError::Failed`] when the rig's journal cannot
+    /// be read, or is another phone's: that one has to be put back first.
+    pub async fn connect(setup: AdbSetup) -> Result<Self, PhoneError> {
+        let adb = device::choose(setup.adb.clone(), setup.serial.as_ref()).await?;
+        let about = About::of(&adb).await?;
+        let changes = Changes::of(adb, setup.folder.clone()).map_err(|error| PhoneError::Failed(error.to_string()))?;
+        if !changes.is_of_its_phone() {
+            let why = "the rig's journal holds changes of another phone: connect that one and put it back with `tattletale restore`";
+            return Err(PhoneError::Failed(why.to_owned()));
+        }
+        Ok(Self {
+            setup,
+            about,
+            changes,
+            package: None,
+            told: None,
+            route: None,
+            trusted: None,
+            counted: None,
+            recording: false,
+        })
+    }
+
+    /// The app's package, and what the phone says of it.
+    async fn installed(&mut self) -> Result<Option<(String, Package)>, AdbError> {
+        let known = self.package.clone();
+        for id in known.iter().chain(&self.setup.ids) {
+            if let Some(package) = Package::of(&self.changes.adb, id).await? {
+                self.package = Some(id.clone());
+                return Ok(Some((id.clone(), package)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The app's package name, which has to be there.
+    async fn app(&mut self) -> Result<String, AdbError> {
+        if let Some(package) = &self.package {
+            return Ok(package.clone());
+        }
+        match self.installed().await? {
+            Some((name, _)) => Ok(name),
+            None => Err(AdbError::AppNotInstalled(self.setup.ids.join(", "))),
+        }
+    }
+
+    /// The files of a version; the error says which versions there are.
+    fn files_of(&self, version: &AppVersion) -> Result<PathBuf, PhoneError> {
+        let no_such = |known: String| PhoneError::NoSuchVersion { wanted: version.name.clone(), known };
+        let Some(folder) = &self.setup.packages else {
+            return Err(no_such("no folder of packages in the rig file (phone: { packages: FOLDER })".to_owned()));
+        };
+        let entries = std::fs::read_dir(folder)
+            .map_err(|problem| PhoneError::Failed(format!("read the folder of packages {}: {problem}", folder.display())))?;
+        let mut known = Vec::new();
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            let stem = match name.strip_suffix(".apk") {
+                Some(stem) => stem,
+                None if path.is_dir() => name,
+                None => continue,
+            };
+            if stem == version.name || stem.strip_suffix(&version.name).is_some_and(|before| before.ends_with('-')) {
+                return Ok(path);
+            }
+            known.push(stem.to_owned());
+        }
+        known.sort();
+        Err(no_such(if known.is_empty() { "no package there".to_owned() } else { known.join(", ") }))
+    }
+
+    /// Grants or takes what a scenario calls location.
+    async fn permit_location(&mut self, allow: bool) -> Result<(), PhoneError> {
+        let app = self.app().await?;
+        let Some(found) = Package::of(&self.changes.adb, &app).await? else { return Err(AdbError::AppNotInstalled(app).into()) };
+        let asked: Vec<&str> = LOCATION.into_iter().filter(|permission| found.requested.contains(*permission)).collect();
+        if allow && asked.is_empty() {
+            return Err(AdbError::NotRequested("where the phone is".to_owned()).into());
+        }
+        // The background's goes after the others when granted, and before them when taken.
+        let ordered: Vec<&str> = if allow { asked } else { asked.into_iter().rev().collect() };
+        for permission in ordered {
+            self.changes.permission(&app, permission, allow).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the app runs, and gives its process.
+    async fn process(&self, app: &str) -> Result<u32, AdbError> {
+        let what = "start the app";
+        let until = Instant::now() + STARTED_WITHIN;
+        loop {
+            let answer = self.changes.adb.shell(&["pidof", app], what).await?;
+            if let Some(pid) = answer.stdout.split_whitespace().next().and_then(|pid| pid.parse().ok()) {
+                return Ok(pid);
+            }
+            if Instant::now() > until {
+                return Err(AdbError::TimedOut { what: what.to_owned(), within: STARTED_WITHIN });
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn in_front(&mut self) -> Result<(), PhoneError> {
+        let app = self.app().await?;
+        let what = "ask which app is in front";
+        let dump = self.changes.adb.ask(&["dumpsys", "activity", "activities"], what).await?;
+        match front(&dump) {
+            Some(is) if is == app => Ok(()),
+            Some(other) => Err(PhoneError::AppNotInFront(format!("{} is in front; launch the app first", printable(other)))),
+            None => Err(PhoneError::AppNotInFront("no app is in front; launch it first".to_owned())),
+        }
+    }
+}
+
+#[async_trait]
+impl Phone for AdbPhone {
+    fn about(&self) -> String {
+        self.about.in_words()
+    }
+
+    fn platform(&self) -> Platform {
+        if self.setup.lab { Platform::Lab } else { Platform::Android }
+    }
+
+    async fn system(&mut self) -> Result<Option<String>, PhoneError> {
+        Ok(Some(self.about.system()))
+    }
+
+    fn supports(&self, action: Action) -> bool {
+        match action {
+            Action::SetLocation => self.about.test_providers,
+            Action::SetAirplaneMode => self.about.airplane_mode,
+            Action::Record => self.about.records,
+            Action::ClearState
+            | Action::InputText
+            | Action::InstallApp
+            | Action::LaunchApp
+            | Action::PressKey
+            | Action::PullToRefresh
+            | Action::Screen
+            | Action::Screenshot
+            | Action::SetPermissions
+            | Action::StopApp
+            | Action::Swipe
+            | Action::TapOn
+            | Action::UninstallApp => true,
+        }
+    }
+
+    /// Without a version, what is installed. A version that is there already is not installed again: the app keeps its state.
+    async fn install(&mut self, wanted: Option<&AppVersion>) -> Result<AppVersion, PhoneError> {
+        let there = self.installed().await?.and_then(|(_, package)| package.version);
+        match (wanted, there) {
+            (None, Some(there)) => Ok(there),
+            (None, None) => Err(AdbError::AppNotInstalled(self.setup.ids.join(", ")).into()),
+            (Some(wanted), Some(there)) if there.name == wanted.name && wanted.code.is_none_or(|code| there.code == Some(code)) => Ok(there),
+            (Some(wanted), _) => {
+                let is = self.install_file(&self.files_of(wanted)?).await?;
+                if is.name == wanted.name {
+                    return Ok(is);
+                }
+                Err(AdbError::ReadBack { what: "install the app".into(), wanted: printable(&wanted.name), found: is.name }.into())
+            }
+        }
+    }
+
+    async fn install_file(&mut self, file: &Path) -> Result<AppVersion, PhoneError> {
+        let parts = parts(file)?;
+        let before = self.installed().await?;
+        let noted = before.as_ref().map(|(name, _)| name.clone());
+        for id in noted.map_or_else(|| self.setup.ids.clone(), |name| vec![name]) {
+            // Which of the packages it has is known when it is there; what was there first is what goes back.
+            if !self.changes.has(|change| matches!(change, PhoneChange::App { package, .. } if *package == id)) {
+                let before = before.as_ref().and_then(|(_, package)| package.version.clone());
+                self.changes.will(PhoneChange::App { package: id, before })?;
+            }
+        }
+        self.changes.adb.install(&parts.iter().map(PathBuf::as_path).collect::<Vec<_>>()).await?;
+        match self.installed().await? {
+            Some((name, Package { version: Some(version), .. })) => {
+                self.changes.forget_apps_but(&name)?;
+                Ok(version)
+            }
+            _ => {
+                let wanted = self.setup.ids.join(" or ");
+                Err(AdbError::ReadBack { what: "install the app".into(), wanted, found: "another package".into() }.into())
+            }
+        }
+    }
+
+    async fn uninstall_app(&mut self) -> Result<(), PhoneError> {
+        let Some((name, package)) = self.installed().await? else { return Ok(()) };
+        if !self.changes.has(|change| matches!(change, PhoneChange::App { .. })) {
+            self.changes.will(PhoneChange::App { package: name.clone(), before: package.version })?;
+        }
+        changes::uninstall(&self.changes.adb, &name).await?;
+        self.package = None;
+        Ok(())
+    }
+
+    async fn clear_state(&mut self) -> Result<(), PhoneError> {
+        let app = self.app().await?;
+        let what = "clear the app's state";
+        // Permissions go along; what they were is what they go back to.
+        let found = Package::of(&self.changes.adb, &app).await?.unwrap_or_default();
+        for (permission, before) in found.granted.into_iter().filter(|(_, granted)| *granted) {
+            self.changes.will(PhoneChange::Permission { package: app.clone(), permission, before })?;
+        }
+        let answer = self.changes.adb.shell(&["pm", "clear", &app], what).await?;
+        if answer.stdout.trim() == "Success" {
+            return Ok(());
+        }
+        Err(AdbError::of_command(what, &answer.stdout, &answer.stderr).into())
+    }
+
+    async fn set_permissions(&mut self, changes: &[PermissionChange]) -> Result<(), PhoneError> {
+        let app = self.app().await?;
+        for PermissionChange { which, to } in changes {
+            let grant = *to == Permission::Allow;
+            let names: &[&str] = match which {
+                PermissionName::Location => &LOCATION[..2],
+                PermissionName::BackgroundLocation => &LOCATION[2..],
+                PermissionName::Exact(name) => &[name.as_str()],
+            };
+            if *which == PermissionName::Location {
+                // Old apps ask for the precise one alone, careful ones for the approximate one.
+                let found = Package::of(&self.changes.adb, &app).await?.unwrap_or_default();
+                let asked: Vec<&str> = names.iter().copied().filter(|name| found.requested.contains(*name)).collect();
+                if grant && asked.is_empty() {
+                    return Err(AdbError::NotRequested("where the phone is".to_owned()).into());
+                }
+                for name in asked {
+                    self.changes.permission(&app, name, grant).await?;
+                }
+                continue;
+            }
+            for name in names {
+                self.changes.permission(&app, name, grant).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_airplane_mode(&mut self, on: bool) -> Result<(), PhoneError> {
+        self.changes.airplane_mode(on).await
+    }
+
+    async fn launch_app(&mut self, launch: &Launch) -> Result<(), PhoneError> {
+        let app = self.app().await?;
+        if launch.clear_state {
+            self.clear_state().await?;
+        }
+        self.permit_location(launch.location == Permission::Allow).await?;
+        let adb = &self.changes.adb;
+        let what = "start the app";
+        let resolve = ["cmd", "package", "resolve-activity", "--brief", "-c", "android.intent.category.LAUNCHER", &app];
+        let answer = adb.ask(&resolve, what).await?;
+        let component = answer.lines().map(str::trim).rfind(|line| line.starts_with(&format!("{app}/")));
+        let component = component.ok_or_else(|| AdbError::NotUnderstood { what: what.to_owned(), said: error::cut(&answer) })?;
+        let answer = adb.script(&format!("am start -W -n {}", client::quoted(component)), what, START).await?;
+        let refused = ["Error", "Exception", "Status: timeout"].iter().any(|word| answer.stdout.contains(word) || answer.stderr.contains(word));
+        if answer.status != 0 || refused {
+            return Err(AdbError::of_command(what, &answer.stdout, &answer.stderr).into());
+        }
+        let pid = self.process(&app).await?;
+        if let Some(file) = self.trusted.clone()
+            && !trust::is_seen_by(&self.changes.adb, &file, pid).await?
+        {
+            return Err(PhoneError::Failed("the app does not see the certificate in the phone's store".to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn stop_app(&mut self) -> Result<(), PhoneError> {
+        let Some((app, _)) = self.installed().await? else { return Ok(()) };
+        self.changes.adb.ask(&["am", "force-stop", &app], "stop the app").await?;
+        let pids = self.changes.adb.shell(&["pidof", &app], "stop the app").await?;
+        if pids.stdout.trim().is_empty() {
+            return Ok(());
+        }
+        Err(AdbError::ReadBack { what: "stop the app".into(), wanted: "gone".into(), found: "running".into() }.into())
+    }
+
+    async fn pull_to_refresh(&mut self) -> Result<(), PhoneError> {
+        self.in_front().await?;
+        Ok(screen::swipe(&self.changes.adb, &PULL).await?)
+    }
+
+    async fn tap_on(&mut self, target: &Target) -> Result<(), PhoneError> {
+        screen::tap(&mut self.changes, target).await
+    }
+
+    async fn swipe(&mut self, swipe: &Swipe) -> Result<(), PhoneError> {
+        Ok(screen::swipe(&self.changes.adb, swipe).await?)
+    }
+
+    async fn input_text(&mut self, text: &str) -> Result<(), PhoneError> {
+        screen::text(&self.changes.adb, text).await
+    }
+
+    async fn press_key(&mut self, key: Key) -> Result<(), PhoneError> {
+        Ok(screen::press(&self.changes.adb, key).await?)
+    }
+
+    async fn set_location(&mut self, position: Position) -> Result<Position, PhoneError> {
+        if !self.about.test_providers {
+            let why = format!("Android {} takes no positions from the shell: 12 and later do", self.about.release);
+            return Err(PhoneError::Unsupported(why));
+        }
+        location::place(&mut self.changes, &mut self.told, position).await
+    }
+
+    async fn screen(&mut self) -> Result<Screen, PhoneError> {
+        screen::look(&mut self.changes).await
+    }
+
+    async fn screenshot(&mut self) -> Result<Vec<u8>, PhoneError> {
+        Ok(screen::picture(&self.changes.adb).await?)
+    }
+
+    async fn start_recording(&mut self) -> Result<(), PhoneError> {
+        if self.recording {
+            return Err(PhoneError::Failed("it records its screen already".to_owned()));
+        }
+        self.changes.will(PhoneChange::Recording { file: RECORDING.to_owned() })?;
+        screen::record(&self.changes.adb, RECORDING).await?;
+        self.recording = true;
+        Ok(())
+    }
+
+    async fn stop_recording(&mut self) -> Result<Vec<u8>, PhoneError> {
+        if !self.recording {
+            return Err(PhoneError::Failed("no recording was begun".to_owned()));
+        }
+        self.recording = false;
+        Ok(screen::recorded(&self.changes.adb, RECORDING).await?)
+    }
+
+    async fn route_through(&mut self, proxy: SocketAddr) -> Result<(), PhoneError> {
+        self.route = Some(Arc::new(route::make(&mut self.changes, self.setup.route, proxy).await?));
+        if self.setup.route == RouteKind::Reverse
+            && let Some((_, Package { uid: Some(uid), .. })) = self.installed().await?
+        {
+            self.counted = Some(counters::of(&self.changes.adb, uid).await?);
+        }
+        Ok(())
+    }
+
+    async fn check_route(&mut self) -> Result<Route, PhoneError> {
+        if let Some(error) = self.told.as_ref().and_then(Told::failed) {
+            return Err(error.into());
+        }
+        match &self.route {
+            Some(route) => route.check().await,
+            None => Ok(Route::Whole),
+        }
+    }
+
+    fn route_watch(&self) -> Option<Arc<dyn RouteWatch>> {
+        self.route.clone().map(|route| route as Arc<dyn RouteWatch>)
+    }
+
+    async fn bytes_outside(&mut self) -> Result<Option<BytesOutside>, PhoneError> {
+        let Some(before) = self.counted else { return Ok(None) };
+        let Some((_, Package { uid: Some(uid), .. })) = self.installed().await? else { return Ok(None) };
+        Ok(Some(counters::since(before, counters::of(&self.changes.adb, uid).await?)))
+    }
+
+    async fn trust(&mut self, authority: &Authority) -> Result<(), PhoneError> {
+        if self.setup.trust == TrustMode::System {
+            let file = authority.android_name();
+            self.changes.will(PhoneChange::Trust { file: file.clone() })?;
+            trust::install(&self.changes.adb, authority).await?;
+            self.trusted = Some(file);
+        }
+        Ok(())
+    }
+
+    /// By what opens web pages on this phone: an app like any other, that goes where the phone is pointed and trusts whom it trusts.
+    async fn probe(&mut self, url: &str) -> Result<Probed, PhoneError> {
+        let what = "have the phone send a request";
+        let line = format!("am start -a android.intent.action.VIEW -d {}", client::quoted(url));
+        let answer = self.changes.adb.script(&line, what, QUERY).await?;
+        let said = format!("{}{}", answer.stdout, answer.stderr);
+        if said.contains("unable to resolve Intent") || said.contains("No Activity found") {
+            return Err(AdbError::NothingOpens("a web page".to_owned()).into());
+        }
+        if answer.status != 0 || said.contains("Error") {
+            return Err(AdbError::of_command(what, &answer.stdout, &answer.stderr).into());
+        }
+        Ok(Probed::Sent)
+    }
+
+    async fn restore(&mut self) -> Result<(), PhoneError> {
+        self.told = None;
+        self.route = None;
+        self.trusted = None;
+        self.recording = false;
+        let stopped = self.stop_app().await;
+        let undone = self.changes.undo(false).await.map_err(|error| PhoneError::Failed(error.to_string()))?;
+        let failed: Vec<String> = undone
+            .iter()
+            .filter_map(|undone| match &undone.how {
+                Undoing::Failed { why, .. } => Some(format!("{}: failed to {why}", undone.what)),
+                _ => None,
+            })
+            .collect();
+        if !failed.is_empty() {
+            return Err(PhoneError::Failed(format!("{}; `tattletale restore` tries again", failed.join("; "))));
+        }
+        stopped
+    }
+}
+
+/// The files of a package: itself, or the parts in a folder, the base first.
+fn parts(file: &Path) -> Result<Vec<PathBuf>, PhoneError> {
+    let fail = |problem: &dyn std::fmt::Display| PhoneError::Failed(format!("read the package {}: {problem}", file.display()));
+    if !file.is_dir() {
+        return if file.is_file() { Ok(vec![file.to_owned()]) } else { Err(fail(&"it is not there")) };
+    }
+    let entries = std::fs::read_dir(file).map_err(|problem| fail(&problem))?;
+    let mut parts: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|is| is == "apk")).collect();
+    parts.sort_by_key(|path| (path.file_name().is_none_or(|name| name != "base.apk"), path.clone()));
+    if parts.is_empty() { Err(fail(&"no .apk file is in it")) } else { Ok(parts) }
+}
+
+/// The package of the app in front: `…ResumedActivity: ActivityRecord{1a2b u0 com.example/.Main t12}`, in the words of several Androids.
+fn front(dump: &str) -> Option<&str> {
+    let line = dump.lines().find(|line| line.contains("ResumedActivity") && line.contains("ActivityRecord{"))?;
+    let (_, record) = line.split_once("ActivityRecord{")?;
+    record.split([' ', '}']).find_map(|word| Some(word.split_once('/')?.0))
+}
+
+/// Permissions to know where the phone is: precisely, approximately, and while the app is not in front.
+const LOCATION: [&str; 3] = [
+    "android.permission.ACCESS_FINE_LOCATION",
+    "android.permission.ACCESS_COARSE_LOCATION",
+    "android.permission.ACCESS_BACKGROUND_LOCATION",
+];
+/// Pulls a list down: from below its top to three quarters of the screen.
+const PULL: Swipe = Swipe { from: Percent { x: 50.0, y: 30.0 }, to: Percent { x: 50.0, y: 75.0 }, takes: Duration::from_millis(400) };
+/// Where the phone keeps a recording until it is fetched.
+const RECORDING: &str = "/data/local/tmp/tattletale-recording.mp4";
+/// Starting an app takes this long at most: phones compile it first.
+const START: Duration = Duration::from_secs(60);
+/// An app that was started has its process within this time.
+const STARTED_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_app_in_front_is_named_in_the_words_of_several_androids() {
+        for (line, want) in [
+            ("    mResumedActivity: ActivityRecord{8a1b2c u0 com.example.test/.Main t12}", Some("com.example.test")),
+            ("  ResumedActivity: ActivityRecord{8a1b2c u0 com.example.test/com.example.Main} t7}", Some("com.example.test")),
+            ("  topResumedActivity=ActivityRecord{8a1b2c u0 com.android.launcher3/.Launcher t1}", Some("com.android.launcher3")),
+            ("  mResumedActivity: null", None),
+            ("", None),
+        ] {
+            assert_eq!(front(line), want, "{line}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The stand-in phone through the real adb: that it is what it says it is, that it fails as phones fail, and the traps that every
+//! driver of phones has to know. `ci/phone` runs these tests; without the lab each says that it was skipped.
+#![cfg(target_os = "linux")]
+
+#[path = "phone_lab/cable.rs"]
+mod cable;
+mod support;
