@@ -11,7 +11,10 @@ use crate::{
 
 pub mod adb;
 mod asked;
+mod check;
 pub mod simulated;
+
+pub use check::{Check, CheckState};
 
 pub use asked::{
     Action, BytesOutside, Element, Key, Launch, Percent, Permission, PermissionChange, PermissionName, Probed, Route, Screen, Swipe, Target,

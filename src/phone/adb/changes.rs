@@ -165,7 +165,9 @@ impl Changes {
             if matches!(change, PhoneChange::App { .. }) && !app {
                 continue;
             }
-            let how = undo(&self.adb, &change).await.unwrap_or_else(|error| Undoing::Failed { why: error.to_string(), help: error.help().into() });
+            let how = undo(&self.adb, &change)
+                .await
+                .unwrap_or_else(|error| Undoing::Failed { why: error.to_string(), help: error.help().into() });
             if !matches!(how, Undoing::Failed { .. }) {
                 self.journal.entries.remove(at);
                 self.folder.keep_journal(&self.journal)?;
@@ -276,7 +278,9 @@ async fn undo(adb: &Adb, change: &PhoneChange) -> Result<Undoing, AdbError> {
                 removed = true;
             }
             match reversed_to(adb, *to).await?.first() {
-                Some(port) => Err(AdbError::ReadBack { what: "remove the tunnel".into(), wanted: "gone".into(), found: format!("at port {port}") }),
+                Some(port) => {
+                    Err(AdbError::ReadBack { what: "remove the tunnel".into(), wanted: "gone".into(), found: format!("at port {port}") })
+                }
                 None if removed => Ok(Undoing::Back("gone".to_owned())),
                 None => Ok(Undoing::AlreadyAsBefore),
             }
@@ -432,21 +436,28 @@ const fn on_or_off(on: bool) -> &'static str {
 
 /// Ports of the phone that lead to this port of this machine.
 pub(super) async fn reversed_to(adb: &Adb, to: u16) -> Result<Vec<u16>, AdbError> {
+    Ok(tunnels(adb).await?.into_iter().filter(|(_, machine)| *machine == to).map(|(phone, _)| phone).collect())
+}
+
+/// Ports of the phone that lead to this machine.
+pub(super) async fn reversed_ports(adb: &Adb) -> Result<Vec<u16>, AdbError> {
+    Ok(tunnels(adb).await?.into_iter().map(|(phone, _)| phone).collect())
+}
+
+/// Tunnels from the phone: its port, and this machine's.
+async fn tunnels(adb: &Adb) -> Result<Vec<(u16, u16)>, AdbError> {
     let what = "list the tunnels";
     let (good, said) = adb.own(&["reverse".as_ref(), "--list".as_ref()], what, QUERY).await?;
-    if !good {
-        return Err(AdbError::of_command(what, &said, ""));
-    }
-    Ok(parse_reverse(&said, to))
+    if good { Ok(parse_reverse(&said)) } else { Err(AdbError::of_command(what, &said, "")) }
 }
 
 /// `UsbFfs tcp:40001 tcp:8080`: transport, port of the phone, port of this machine.
-fn parse_reverse(said: &str, to: u16) -> Vec<u16> {
+fn parse_reverse(said: &str) -> Vec<(u16, u16)> {
     let port = |word: &str| word.strip_prefix("tcp:").and_then(|port| port.parse::<u16>().ok());
     let of_line = |line: &str| {
         let mut words = line.split_whitespace().rev();
         let (machine, phone) = (port(words.next()?)?, port(words.next()?)?);
-        (machine == to).then_some(phone)
+        Some((phone, machine))
     };
     said.lines().filter_map(of_line).collect()
 }
@@ -481,10 +492,9 @@ mod tests {
     }
 
     #[test]
-    fn tunnels_to_other_ports_are_other_people_s() {
+    fn a_tunnel_leads_from_a_port_of_the_phone_to_one_of_this_machine() {
         let said = "UsbFfs tcp:40001 tcp:8080\nhost-12 tcp:40002 tcp:9090\nhost-12 localabstract:chrome tcp:8080\n";
-        assert_eq!(parse_reverse(said, 8080), [40001]);
-        assert_eq!(parse_reverse(said, 1), []);
-        assert_eq!(parse_reverse("", 8080), []);
+        assert_eq!(parse_reverse(said), [(40001, 8080), (40002, 9090)]);
+        assert_eq!(parse_reverse(""), []);
     }
 }

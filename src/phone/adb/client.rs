@@ -94,9 +94,7 @@ impl AdbProgram {
         let late = || AdbError::TimedOut { what: what.to_owned(), within };
         let mut child = command.spawn().map_err(missing)?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let reading = async {
-            tokio::join!(drain(stdout, MOST_OUTPUT), drain(stderr, MOST_COMPLAINT))
-        };
+        let reading = async { tokio::join!(drain(stdout, MOST_OUTPUT), drain(stderr, MOST_COMPLAINT)) };
         tokio::pin!(reading);
         let waiting = async {
             tokio::select! {
@@ -111,7 +109,9 @@ impl AdbProgram {
             // A server that was started by the way may hold our ends open: what adb itself said is there already.
             None => match timeout_at(until.min(Instant::now() + LAST_WORDS), &mut reading).await {
                 Ok(read) => read,
-                Err(_) => return Err(AdbError::Server("it ended, and left its output open: start its server first (`adb start-server`)".into())),
+                Err(_) => {
+                    return Err(AdbError::Server("it ended, and left its output open: start its server first (`adb start-server`)".into()));
+                }
             },
         };
         if !whole {
@@ -264,9 +264,14 @@ mod tests {
 
     #[test]
     fn arguments_arrive_as_they_are() {
-        for (argument, want) in
-            [("http_proxy", "http_proxy"), ("", "''"), ("a b", "'a b'"), ("it's; rm -rf /", r"'it'\''s; rm -rf /'"), ("$HOME", "'$HOME'"), ("ü", "'ü'")]
-        {
+        for (argument, want) in [
+            ("http_proxy", "http_proxy"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's; rm -rf /", r"'it'\''s; rm -rf /'"),
+            ("$HOME", "'$HOME'"),
+            ("ü", "'ü'"),
+        ] {
             assert_eq!(quoted(argument), want);
         }
     }

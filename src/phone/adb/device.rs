@@ -94,10 +94,7 @@ impl About {
         let answer = adb.script(ASKED, "ask the phone what it is", QUERY).await?;
         let lines: Vec<&str> = answer.stdout.lines().collect();
         let [manufacturer, model, release, sdk, build, test_providers, airplane_mode, records] = lines[..] else {
-            return Err(AdbError::NotUnderstood {
-                what: "ask the phone what it is".to_owned(),
-                said: super::error::cut(&answer.stdout),
-            });
+            return Err(AdbError::NotUnderstood { what: "ask the phone what it is".to_owned(), said: super::error::cut(&answer.stdout) });
         };
         Ok(Self {
             manufacturer: printable(manufacturer),
@@ -170,7 +167,12 @@ mod tests {
 
     #[test]
     fn a_phone_is_named_once() {
-        let about = |manufacturer: &str, model: &str| About { manufacturer: manufacturer.into(), model: model.into(), release: "13".into(), ..About::default() };
+        let about = |manufacturer: &str, model: &str| About {
+            manufacturer: manufacturer.into(),
+            model: model.into(),
+            release: "13".into(),
+            ..About::default()
+        };
         assert_eq!(about("Xiaomi", "Redmi Note 12").in_words(), "Xiaomi Redmi Note 12, Android 13, over adb");
         assert_eq!(about("Fairphone", "fairphone 4").in_words(), "fairphone 4, Android 13, over adb");
     }

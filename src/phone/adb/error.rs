@@ -136,7 +136,9 @@ impl AdbError {
             Self::InstallRestricted => {
                 "switch on Developer options > Install via USB (Xiaomi asks for a signed-in Mi account), and answer what the phone asks"
             }
-            Self::InstallRefused(_) | Self::NotUnderstood { .. } | Self::ReadBack { .. } | Self::Refused { .. } | Self::TooLong { .. } => "",
+            Self::InstallRefused(_) | Self::NotUnderstood { .. } | Self::ReadBack { .. } | Self::Refused { .. } | Self::TooLong { .. } => {
+                ""
+            }
             Self::LinkLost { .. } => {
                 "check the cable; `tattletale restore` puts back what was changed, once the phone is there again, and so does the next run"
             }
@@ -149,8 +151,12 @@ impl AdbError {
             Self::NoSuchPhone { .. } | Self::SeveralPhones { .. } => {
                 "name the phone in the rig file, as `adb devices -l` lists it: phone: { serial: … }"
             }
-            Self::NotInstalled { .. } => "install Android's platform tools (Debian: `apt install adb`), or name the program in the rig file",
-            Self::Offline(_) => "unplug the phone and plug it in again, and unlock it; for one over Wi-Fi `adb disconnect`, then `adb connect`",
+            Self::NotInstalled { .. } => {
+                "install Android's platform tools (Debian: `apt install adb`), or name the program in the rig file"
+            }
+            Self::Offline(_) => {
+                "unplug the phone and plug it in again, and unlock it; for one over Wi-Fi `adb disconnect`, then `adb connect`"
+            }
             Self::Server(_) => "see whether `adb devices` works by itself",
             Self::Signature => "remove the app first, by hand or with the step uninstallApp: its data is lost then",
             Self::TimedOut { .. } => "unlock the phone and answer what it asks; a phone that is busy with an update is slow",
@@ -248,7 +254,10 @@ mod tests {
     fn refused_packages_name_the_switch() {
         for (said, want) in [
             ("Performing Streamed Install\nSuccess\n", None),
-            ("Performing Streamed Install\nadb: failed to install a.apk: Failure [INSTALL_FAILED_USER_RESTRICTED: Install canceled by user]", Some(AdbError::InstallRestricted)),
+            (
+                "Performing Streamed Install\nadb: failed to install a.apk: Failure [INSTALL_FAILED_USER_RESTRICTED: Install canceled by user]",
+                Some(AdbError::InstallRestricted),
+            ),
             ("adb: failed to install a.apk: Failure [INSTALL_FAILED_VERSION_DOWNGRADE]", Some(AdbError::Downgrade)),
             ("Failure [INSTALL_FAILED_UPDATE_INCOMPATIBLE: Package com.example signatures do not match]", Some(AdbError::Signature)),
             ("Failure [INSTALL_PARSE_FAILED_NOT_APK]", Some(AdbError::InstallRefused("INSTALL_PARSE_FAILED_NOT_APK".into()))),
@@ -256,7 +265,10 @@ mod tests {
             assert_eq!(AdbError::of_install(said), want, "{said}");
         }
         assert!(AdbError::InstallRestricted.help().contains("Install via USB"));
-        assert!(matches!(AdbError::of_install("Performing Streamed Install\n"), Some(AdbError::NotUnderstood { .. })), "silence is no success");
+        assert!(
+            matches!(AdbError::of_install("Performing Streamed Install\n"), Some(AdbError::NotUnderstood { .. })),
+            "silence is no success"
+        );
     }
 
     #[test]
@@ -266,7 +278,11 @@ mod tests {
         let error = AdbError::of_command("tap", "", said);
         assert_eq!(error, AdbError::InputForbidden);
         assert!(error.help().contains("Security settings") && error.help().contains("restart"));
-        let other = AdbError::of_command("grant", "", "Exception occurred while executing 'grant':\njava.lang.SecurityException: Package x has not requested permission y\n");
+        let other = AdbError::of_command(
+            "grant",
+            "",
+            "Exception occurred while executing 'grant':\njava.lang.SecurityException: Package x has not requested permission y\n",
+        );
         assert_eq!(other.to_string(), "grant: the phone says: java.lang.SecurityException: Package x has not requested permission y");
     }
 }

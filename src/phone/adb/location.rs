@@ -121,7 +121,10 @@ async fn where_it_is(adb: &Adb) -> Result<Option<Position>, AdbError> {
 /// The last position of the satellites' provider: `last location=Location[gps 52.374030,4.889690 hAcc=1.0 …]`, latitude first.
 fn parse(dump: &str) -> Option<Position> {
     let words = "Location[gps ";
-    let line = dump.lines().find(|line| line.contains("last location=") && line.contains(words)).or_else(|| dump.lines().find(|line| line.contains(words)))?;
+    let line = dump
+        .lines()
+        .find(|line| line.contains("last location=") && line.contains(words))
+        .or_else(|| dump.lines().find(|line| line.contains(words)))?;
     let (_, rest) = line.split_once(words)?;
     let pair = rest.split(|c: char| c.is_whitespace() || c == ']').next()?;
     let (lat, lon) = pair.split_once(',')?;
@@ -133,9 +136,9 @@ const GPS: &str = "gps";
 /// Those that are replaced: with one alone, real positions come through the others (appium/io.appium.settings #35).
 const PROVIDERS: [&str; 3] = [GPS, "network", "fused"];
 /// Who may mock positions: the shell, as which adb runs commands.
-const SHELL: &str = "com.android.shell";
+pub(super) const SHELL: &str = "com.android.shell";
 /// The operation that lets it.
-const MOCK_LOCATION: &str = "android:mock_location";
+pub(super) const MOCK_LOCATION: &str = "android:mock_location";
 /// `Settings.Secure.LOCATION_MODE_HIGH_ACCURACY`: positions are switched on.
 const HIGH_ACCURACY: &str = "3";
 /// How often a position is told.
@@ -158,7 +161,9 @@ mod tests {
         let only = dump.lines().filter(|line| !line.contains("1.0,2.0")).collect::<Vec<_>>().join("\n");
         assert_eq!(parse(&only), Position::new(52.37403, 4.88969));
         assert_eq!(parse("last location=Location[gps -33.9,-70.1]"), Position::new(-33.9, -70.1));
-        for nothing in ["", "gps provider:\n last location=null\n", "last location=Location[gps 91.0,4.0]", "last location=Location[gps x,y]"] {
+        for nothing in
+            ["", "gps provider:\n last location=null\n", "last location=Location[gps 91.0,4.0]", "last location=Location[gps x,y]"]
+        {
             assert_eq!(parse(nothing), None, "{nothing}");
         }
     }

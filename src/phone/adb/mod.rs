@@ -25,7 +25,9 @@ use crate::{
 mod changes;
 mod client;
 mod counters;
+mod declared;
 mod device;
+mod doctor;
 mod error;
 mod location;
 mod package;
@@ -35,6 +37,7 @@ mod trust;
 
 pub use changes::{Undoing, Undone, is_pending, undo_journal};
 pub use client::AdbProgram;
+pub use doctor::examine;
 pub use error::AdbError;
 pub use route::{LOOK_EACH, RouteKind};
 
@@ -102,17 +105,7 @@ impl AdbPhone {
             let why = "the rig's journal holds changes of another phone: connect that one and put it back with `tattletale restore`";
             return Err(PhoneError::Failed(why.to_owned()));
         }
-        Ok(Self {
-            setup,
-            about,
-            changes,
-            package: None,
-            told: None,
-            route: None,
-            trusted: None,
-            counted: None,
-            recording: false,
-        })
+        Ok(Self { setup, about, changes, package: None, told: None, route: None, trusted: None, counted: None, recording: false })
     }
 
     /// The app's package, and what the phone says of it.
@@ -248,7 +241,9 @@ impl Phone for AdbPhone {
         match (wanted, there) {
             (None, Some(there)) => Ok(there),
             (None, None) => Err(AdbError::AppNotInstalled(self.setup.ids.join(", ")).into()),
-            (Some(wanted), Some(there)) if there.name == wanted.name && wanted.code.is_none_or(|code| there.code == Some(code)) => Ok(there),
+            (Some(wanted), Some(there)) if there.name == wanted.name && wanted.code.is_none_or(|code| there.code == Some(code)) => {
+                Ok(there)
+            }
             (Some(wanted), _) => {
                 let is = self.install_file(&self.files_of(wanted)?).await?;
                 if is.name == wanted.name {
@@ -353,7 +348,8 @@ impl Phone for AdbPhone {
         let component = answer.lines().map(str::trim).rfind(|line| line.starts_with(&format!("{app}/")));
         let component = component.ok_or_else(|| AdbError::NotUnderstood { what: what.to_owned(), said: error::cut(&answer) })?;
         let answer = adb.script(&format!("am start -W -n {}", client::quoted(component)), what, START).await?;
-        let refused = ["Error", "Exception", "Status: timeout"].iter().any(|word| answer.stdout.contains(word) || answer.stderr.contains(word));
+        let refused =
+            ["Error", "Exception", "Status: timeout"].iter().any(|word| answer.stdout.contains(word) || answer.stderr.contains(word));
         if answer.status != 0 || refused {
             return Err(AdbError::of_command(what, &answer.stdout, &answer.stderr).into());
         }
@@ -514,7 +510,8 @@ fn parts(file: &Path) -> Result<Vec<PathBuf>, PhoneError> {
         return if file.is_file() { Ok(vec![file.to_owned()]) } else { Err(fail(&"it is not there")) };
     }
     let entries = std::fs::read_dir(file).map_err(|problem| fail(&problem))?;
-    let mut parts: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|is| is == "apk")).collect();
+    let mut parts: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|is| is == "apk")).collect();
     parts.sort_by_key(|path| (path.file_name().is_none_or(|name| name != "base.apk"), path.clone()));
     if parts.is_empty() { Err(fail(&"no .apk file is in it")) } else { Ok(parts) }
 }

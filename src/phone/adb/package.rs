@@ -11,6 +11,8 @@ pub(super) struct Package {
     pub(super) version: Option<AppVersion>,
     /// Its Linux user id, by which the phone counts its traffic.
     pub(super) uid: Option<u32>,
+    /// The API level that it is made for.
+    pub(super) target_sdk: Option<u32>,
     /// Permissions that it asks for.
     pub(super) requested: BTreeSet<String>,
     /// Permissions that can be granted and denied, and whether they are.
@@ -64,6 +66,7 @@ fn parse(text: &str, name: &str) -> Option<Package> {
                     let version = package.version.get_or_insert_with(|| AppVersion::named(""));
                     version.code = version.code.or(code.parse().ok());
                 }
+                Some(("targetSdk", level)) if package.target_sdk.is_none() => package.target_sdk = level.parse().ok(),
                 Some(("userId" | "appId", id)) if package.uid.is_none() => package.uid = id.parse().ok(),
                 _ => {}
             }
@@ -150,7 +153,7 @@ Hidden system packages:
     fn version_user_id_and_permissions_are_those_of_what_is_installed() {
         let package = parse(DUMP, "com.example.test").expect("it is there");
         assert_eq!(package.version, Some(AppVersion { name: "sim-1.1".into(), code: Some(101) }));
-        assert_eq!(package.uid, Some(10151));
+        assert_eq!((package.uid, package.target_sdk), (Some(10151), Some(33)));
         assert!(package.requested.contains("android.permission.ACCESS_BACKGROUND_LOCATION") && package.requested.len() == 3, "{package:?}");
         assert_eq!(package.granted.get("android.permission.ACCESS_FINE_LOCATION"), Some(&true));
         assert_eq!(package.granted.get("android.permission.ACCESS_BACKGROUND_LOCATION"), Some(&false));

@@ -37,7 +37,10 @@ pub(super) async fn install(adb: &Adb, authority: &Authority) -> Result<(), AdbE
 /// [`AdbError::NoRoot`], and what the phone says.
 pub(super) async fn is_seen_by(adb: &Adb, file: &str, pid: u32) -> Result<bool, AdbError> {
     let what = "look whether the app sees the certificate";
-    let script = format!("name={}\n{COMMON}\nlook='{SEEN}'\nnsenter --mount=/proc/{pid}/ns/mnt -- sh -c \"$common; $look\" && echo seen; true", quoted(file));
+    let script = format!(
+        "name={}\n{COMMON}\nlook='{SEEN}'\nnsenter --mount=/proc/{pid}/ns/mnt -- sh -c \"$common; $look\" && echo seen; true",
+        quoted(file)
+    );
     Ok(run_as_root(adb, &script, what).await?.trim() == "seen")
 }
 
@@ -62,6 +65,18 @@ async fn run_as_root(adb: &Adb, script: &str, what: &str) -> Result<String, AdbE
     };
     let answer = adb.script(&line, what, WITHIN).await?;
     if answer.status == 0 { Ok(answer.stdout) } else { Err(AdbError::of_command(what, &answer.stdout, &answer.stderr)) }
+}
+
+/// Whether root is to be had.
+///
+/// # Errors
+/// When the phone does not answer.
+pub(super) async fn has_root(adb: &Adb) -> Result<bool, AdbError> {
+    match root(adb, "ask for root").await {
+        Ok(_) => Ok(true),
+        Err(AdbError::NoRoot(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Emulators have `su root`, Magisk has `su -c`, and some of its versions a namespace of their own but for `-mm`.

@@ -80,7 +80,9 @@ fn start(intent: &Intent) -> Answer {
     let mut answer = Answer::said(intent.shown());
     let state = state();
     let target = match &intent.component {
-        Some((name, activity)) => state.packages.get(name).filter(|package| package.activity.as_ref() == Some(activity)).map(|_| name.clone()),
+        Some((name, activity)) => {
+            state.packages.get(name).filter(|package| package.activity.as_ref() == Some(activity)).map(|_| name.clone())
+        }
         // Whatever is viewed is viewed in the browser.
         None if intent.data.is_some() => Some(BROWSER.to_owned()),
         None => intent.package.clone().filter(|name| state.packages.contains_key(name)),

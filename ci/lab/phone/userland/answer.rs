@@ -39,7 +39,9 @@ impl Answer {
     /// How `cmd` tells that a service threw: exit code 255, the exception with the top of its stack on stderr.
     pub(crate) fn exception(command: &str, exception: impl std::fmt::Display, at: &str) -> Self {
         Self {
-            err: format!("\nException occurred while executing '{command}':\n{exception}\n\tat {at}\n\tat android.os.Binder.execTransact(Binder.java:1285)\n"),
+            err: format!(
+                "\nException occurred while executing '{command}':\n{exception}\n\tat {at}\n\tat android.os.Binder.execTransact(Binder.java:1285)\n"
+            ),
             code: 255,
             ..Self::default()
         }

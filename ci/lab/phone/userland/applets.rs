@@ -46,7 +46,9 @@ fn cmd(arguments: &[String]) -> Answer {
         return Answer::failed(20, "cmd: No service specified; use -l to list all running services.");
     };
     match service.as_str() {
-        "-l" => Answer::said("Currently running services:\n  activity\n  appops\n  battery\n  connectivity\n  input\n  location\n  package\n  settings\n  wifi\n  window\n"),
+        "-l" => Answer::said(
+            "Currently running services:\n  activity\n  appops\n  battery\n  connectivity\n  input\n  location\n  package\n  settings\n  wifi\n  window\n",
+        ),
         "activity" => activity::am(arguments),
         "appops" => location::appops(arguments),
         "connectivity" => settings::connectivity(arguments),

@@ -21,8 +21,13 @@ pub(crate) fn dumpsys(arguments: &[String]) -> Answer {
         Some("battery") => Answer::said(battery(&state)),
         Some("location") => Answer::said(location(&state)),
         Some("netstats") => Answer::said(netstats(&state)),
-        Some("trust") => Answer::said(format!("Trust manager state:\n User \"Owner\" (id=0, flags=0x4c13) (current): trustState=UNTRUSTED, trustManaged=0, deviceLocked={}, isActiveUnlockRunning=0, strongAuthRequired=0x0\n", u8::from(state.locked))),
-        Some("-l") => Answer::said("Currently running services:\n  activity\n  battery\n  location\n  netstats\n  package\n  power\n  trust\n  window\n"),
+        Some("trust") => Answer::said(format!(
+            "Trust manager state:\n User \"Owner\" (id=0, flags=0x4c13) (current): trustState=UNTRUSTED, trustManaged=0, deviceLocked={}, isActiveUnlockRunning=0, strongAuthRequired=0x0\n",
+            u8::from(state.locked)
+        )),
+        Some("-l") => Answer::said(
+            "Currently running services:\n  activity\n  battery\n  location\n  netstats\n  package\n  power\n  trust\n  window\n",
+        ),
         Some(service) => Answer { err: format!("Can't find service: {service}\n"), ..Answer::silent() },
         None => Answer::failed(1, "dumpsys: no service named"),
     }
@@ -139,7 +144,8 @@ fn location(state: &State) -> String {
         state.locates()
     );
     let place = |name: &str, position: Option<(f64, f64)>, mock: &str| {
-        position.map_or_else(|| "null".to_owned(), |(lat, lon)| format!("Location[{name} {lat:.6},{lon:.6} hAcc=100.0 et=+2h14m9s803ms{mock}]"))
+        position
+            .map_or_else(|| "null".to_owned(), |(lat, lon)| format!("Location[{name} {lat:.6},{lon:.6} hAcc=100.0 et=+2h14m9s803ms{mock}]"))
     };
     for name in ["passive", "network", "fused", "gps"] {
         let provider = state.providers.get(name);

@@ -85,7 +85,8 @@ fn run(arguments: &Arguments) -> Result<(), (u8, String)> {
         return Err((77, format!("find an adbd in {}: ci/lab/phone/setup builds it", lab.display())));
     }
     let home = Home::of_run(&run);
-    prepare(&lab, &run, &home, &state(arguments).map_err(|why| (2, why))?).map_err(|error| failed(format!("prepare its folder: {error}")))?;
+    prepare(&lab, &run, &home, &state(arguments).map_err(|why| (2, why))?)
+        .map_err(|error| failed(format!("prepare its folder: {error}")))?;
     let flags = namespaces().ok_or_else(|| (77, "make namespaces: neither root nor user namespaces are allowed here".to_owned()))?;
     let mut phone = boot(&lab, &run, flags).map_err(failed)?;
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| failed(format!("listen: {error}")))?;
@@ -93,7 +94,9 @@ fn run(arguments: &Arguments) -> Result<(), (u8, String)> {
     let cable = Cable::new(home.clone(), run.join("socket/adb"));
     cable.serve(listener);
     let told = json!({ "port": port, "unshare": phone.id() });
-    writeln!(std::io::stdout(), "{told}").and_then(|()| std::io::stdout().flush()).map_err(|error| failed(format!("say that it is there: {error}")))?;
+    writeln!(std::io::stdout(), "{told}")
+        .and_then(|()| std::io::stdout().flush())
+        .map_err(|error| failed(format!("say that it is there: {error}")))?;
     control::listen(&home, &cable);
     // It ends with its parent in any case.
     let _ = phone.kill();

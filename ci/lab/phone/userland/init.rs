@@ -25,7 +25,9 @@ pub(crate) fn init(_: &[String]) -> Answer {
             let _ = std::io::stdout().flush();
             loop {
                 match wait(WaitOptions::empty()) {
-                    Ok(Some((pid, _))) if pid.as_raw_nonzero().get().unsigned_abs() == adbd => return Answer::failed(1, "init: adbd has ended"),
+                    Ok(Some((pid, _))) if pid.as_raw_nonzero().get().unsigned_abs() == adbd => {
+                        return Answer::failed(1, "init: adbd has ended");
+                    }
                     Ok(_) => {}
                     Err(error) => return Answer::failed(1, format!("init: {error}")),
                 }

@@ -34,7 +34,10 @@ pub(crate) fn appops(arguments: &[String]) -> Answer {
         }
         ["get", package, operation] => match state().app_ops.get(package).and_then(|operations| operations.get(&short(operation))) {
             Some(mode) => Answer::line(format!("{}: {mode}", short(operation))),
-            None => Answer::line(format!("No operations.\nDefault mode: {}", if short(operation) == "MOCK_LOCATION" { "deny" } else { "allow" })),
+            None => Answer::line(format!(
+                "No operations.\nDefault mode: {}",
+                if short(operation) == "MOCK_LOCATION" { "deny" } else { "allow" }
+            )),
         },
         ["reset", package] => changed(|state| drop(state.app_ops.remove(package))),
         _ => Answer::failed(255, "Error: Bad appops command"),
@@ -69,7 +72,9 @@ fn providers(arguments: &[&str], state: &State) -> Answer {
         Answer::exception("providers", format!("java.lang.IllegalArgumentException: provider \"{name}\" is not a test provider"), AT)
     };
     match *arguments {
-        ["add-test-provider", name, ..] => changed(|state| drop(state.providers.insert(name.to_owned(), crate::state::Provider::default()))),
+        ["add-test-provider", name, ..] => {
+            changed(|state| drop(state.providers.insert(name.to_owned(), crate::state::Provider::default())))
+        }
         ["remove-test-provider", name] => changed(|state| drop(state.providers.remove(name))),
         ["set-test-provider-enabled", name, on @ ("true" | "false")] => {
             if !state.providers.contains_key(name) {
@@ -89,7 +94,9 @@ fn providers(arguments: &[&str], state: &State) -> Answer {
             let Some(position) = position(text) else {
                 return Answer::exception(
                     "providers",
-                    format!("java.lang.IllegalArgumentException: Location argument must be in the form of \"<LATITUDE>,<LONGITUDE>\", not {text}"),
+                    format!(
+                        "java.lang.IllegalArgumentException: Location argument must be in the form of \"<LATITUDE>,<LONGITUDE>\", not {text}"
+                    ),
                     "com.android.server.location.LocationShellCommand.handleSetTestProviderLocation(LocationShellCommand.java:322)",
                 );
             };

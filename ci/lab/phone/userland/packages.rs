@@ -162,7 +162,8 @@ fn apply(files: &[PathBuf], flags: &[String]) -> Answer {
         state.installs += 1;
         state.installs
     });
-    let folder = PathBuf::from(format!("/data/app/~~{:06x}==/{}-{:06x}==", 0x00a1_1ce0 + number.unwrap_or_default(), base.name, 0x00b0_0b00));
+    let folder =
+        PathBuf::from(format!("/data/app/~~{:06x}==/{}-{:06x}==", 0x00a1_1ce0 + number.unwrap_or_default(), base.name, 0x00b0_0b00));
     let mut placed = Vec::new();
     for (n, file) in files.iter().enumerate() {
         let name = if n == 0 { "base.apk".to_owned() } else { format!("split_{n}.apk") };

@@ -27,7 +27,11 @@ pub(crate) fn input(arguments: &[String]) -> Answer {
     if state.has(Fault::InputRefused) {
         let exception = "java.lang.SecurityException: Injecting input events requires the caller (or the source of the instrumentation, if any) \
                          to have the INJECT_EVENTS permission.";
-        return Answer::exception(command, exception, "com.android.server.input.InputManagerService.injectInputEventToTarget(InputManagerService.java:944)");
+        return Answer::exception(
+            command,
+            exception,
+            "com.android.server.input.InputManagerService.injectInputEventToTarget(InputManagerService.java:944)",
+        );
     }
     let numbers: Vec<f64> = rest.iter().map_while(|number| number.parse().ok()).collect();
     match (*command, &numbers[..]) {
@@ -134,7 +138,8 @@ pub(crate) fn screencap(arguments: &[String]) -> Answer {
 
 /// `screenrecord [--time-limit SECONDS] FILE`: a film without pictures, finished whenever it is stopped.
 pub(crate) fn screenrecord(arguments: &[String]) -> Answer {
-    let limit = arguments.iter().skip_while(|argument| *argument != "--time-limit").nth(1).and_then(|limit| limit.parse().ok()).unwrap_or(180);
+    let limit =
+        arguments.iter().skip_while(|argument| *argument != "--time-limit").nth(1).and_then(|limit| limit.parse().ok()).unwrap_or(180);
     let Some(file) = arguments.last().filter(|file| file.starts_with('/')) else {
         return Answer::failed(2, "Must specify output file (see --help).");
     };
@@ -206,16 +211,17 @@ fn hierarchy(state: &State) -> String {
         None => "com.android.launcher3",
     };
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
-    let shown = |index: usize, text: &str, id: &str, class: &str, clickable: bool, scrollable: bool, [left, top, right, bottom]: [u32; 4]| {
-        let id = if id.is_empty() { String::new() } else { format!("{package}:id/{id}") };
-        format!(
-            "<node index=\"{index}\" text=\"{}\" resource-id=\"{id}\" class=\"{class}\" package=\"{package}\" content-desc=\"\" \
+    let shown =
+        |index: usize, text: &str, id: &str, class: &str, clickable: bool, scrollable: bool, [left, top, right, bottom]: [u32; 4]| {
+            let id = if id.is_empty() { String::new() } else { format!("{package}:id/{id}") };
+            format!(
+                "<node index=\"{index}\" text=\"{}\" resource-id=\"{id}\" class=\"{class}\" package=\"{package}\" content-desc=\"\" \
              checkable=\"false\" checked=\"false\" clickable=\"{clickable}\" enabled=\"true\" focusable=\"{clickable}\" focused=\"false\" \
              scrollable=\"{scrollable}\" long-clickable=\"false\" password=\"false\" selected=\"false\" \
              bounds=\"[{left},{top}][{right},{bottom}]\"",
-            escaped(text)
-        )
-    };
+                escaped(text)
+            )
+        };
     let mut xml = "<?xml version='1.0' encoding='UTF-8' standalone='yes' ?><hierarchy rotation=\"0\">".to_owned();
     xml.push_str(&format!("{}>", shown(0, "", "", "android.widget.FrameLayout", false, false, [0, 0, WIDTH, HEIGHT])));
     for (index, node) in nodes(state).iter().enumerate() {

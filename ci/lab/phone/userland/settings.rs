@@ -1,11 +1,17 @@
 //! Properties, settings and the radios: `getprop`, `setprop`, `settings`, `svc`, `cmd connectivity`, `cmd wifi`.
 
-use crate::{answer::Answer, state::{Home, State}};
+use crate::{
+    answer::Answer,
+    state::{Fault, Home, State},
+};
 
 /// `getprop [NAME]`.
 pub(crate) fn getprop(arguments: &[String]) -> Answer {
     let state = state();
     match arguments.first() {
+        // Xiaomi's two switches.
+        Some(name) if name == "persist.security.adbinstall" && state.has(Fault::InstallRefused) => Answer::line("0"),
+        Some(name) if name == "persist.security.adbinput" && state.has(Fault::InputRefused) => Answer::line("0"),
         Some(name) => Answer::line(state.property(name)),
         None => Answer::said(state.properties.iter().map(|(name, value)| format!("[{name}]: [{value}]\n")).collect::<String>()),
     }
@@ -55,16 +61,17 @@ pub(crate) fn svc(arguments: &[String]) -> Answer {
         ["power", "stayon", how] => {
             changed(|state| state.set("global", "stay_on_while_plugged_in", if how == "false" { "0" } else { "3" }))
         }
-        _ => Answer::failed(1, "Available commands:\n    help     Show information about the subcommands\n    data     Control mobile data connectivity\n    power    Control the power manager\n    wifi     Control the Wi-Fi manager"),
+        _ => Answer::failed(
+            1,
+            "Available commands:\n    help     Show information about the subcommands\n    data     Control mobile data connectivity\n    power    Control the power manager\n    wifi     Control the Wi-Fi manager",
+        ),
     }
 }
 
 /// `cmd connectivity airplane-mode [enable|disable]`.
 pub(crate) fn connectivity(arguments: &[String]) -> Answer {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["airplane-mode"] => {
-            Answer::line(if state().setting("global", "airplane_mode_on") == Some("1") { "enabled" } else { "disabled" })
-        }
+        ["airplane-mode"] => Answer::line(if state().setting("global", "airplane_mode_on") == Some("1") { "enabled" } else { "disabled" }),
         ["airplane-mode", switch @ ("enable" | "disable")] => {
             changed(|state| state.set("global", "airplane_mode_on", bit(switch == "enable")))
         }

@@ -8,7 +8,9 @@ use crate::{answer::Answer, state::Home};
 pub(crate) fn id(arguments: &[String]) -> Answer {
     let (number, name) = if is_root() { (0, "root") } else { (2000, "shell") };
     match arguments.first().map(String::as_str) {
-        None => Answer::line(format!("uid={number}({name}) gid={number}({name}) groups={number}({name}),1004(input),3003(inet) context=u:r:{name}:s0")),
+        None => Answer::line(format!(
+            "uid={number}({name}) gid={number}({name}) groups={number}({name}),1004(input),3003(inet) context=u:r:{name}:s0"
+        )),
         Some("-u") if arguments.len() == 1 => Answer::line(number),
         Some("-un" | "-nu" | "-u") => Answer::line(name),
         Some(other) => Answer::failed(1, format!("id: Unknown option '{other}' (see \"id --help\")")),
@@ -37,7 +39,14 @@ pub(crate) fn date(arguments: &[String]) -> Answer {
 /// `chcon LABEL FILE…`: there are no labels here, so it remembers what it was asked for.
 pub(crate) fn chcon(arguments: &[String]) -> Answer {
     if !is_root() {
-        return Answer::failed(1, format!("chcon: '{}' to {}: Permission denied", arguments.last().map_or("", String::as_str), arguments.first().map_or("", String::as_str)));
+        return Answer::failed(
+            1,
+            format!(
+                "chcon: '{}' to {}: Permission denied",
+                arguments.last().map_or("", String::as_str),
+                arguments.first().map_or("", String::as_str)
+            ),
+        );
     }
     let asked = Home::inside().file("labels");
     let before = fs::read_to_string(&asked).unwrap_or_default();

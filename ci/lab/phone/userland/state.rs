@@ -278,11 +278,8 @@ mod tests {
     fn a_position_is_told_as_far_as_permissions_go() {
         let permission = |name: &str| (format!("android.permission.ACCESS_{name}_LOCATION"), true);
         let check = |permissions: &[&str], front: bool, want: Option<(f64, f64)>| {
-            let package = Package {
-                target_sdk: 33,
-                permissions: permissions.iter().map(|name| permission(name)).collect(),
-                ..Package::default()
-            };
+            let package =
+                Package { target_sdk: 33, permissions: permissions.iter().map(|name| permission(name)).collect(), ..Package::default() };
             let mut state = State { receiver: Some((52.374_03, 4.889_69)), ..State::default() };
             state.set("secure", "location_mode", "3");
             state.properties.insert("ro.build.version.sdk".to_owned(), "34".to_owned());

@@ -48,7 +48,8 @@ fn wanted(root: Root, arguments: &[String]) -> Result<Vec<String>, Answer> {
     match root {
         Root::None => Err(Answer::failed(127, "/system/bin/sh: su: inaccessible or not found")),
         Root::Magisk => {
-            let mut rest = arguments.iter().map(String::as_str).skip_while(|argument| ["-mm", "-M", "--mount-master", "-"].contains(argument));
+            let mut rest =
+                arguments.iter().map(String::as_str).skip_while(|argument| ["-mm", "-M", "--mount-master", "-"].contains(argument));
             match rest.next() {
                 Some("-c" | "--command") => Ok(shell(&rest.collect::<Vec<_>>().join(" "))),
                 Some("-v" | "--version") => Err(Answer::line("27.0:MAGISKSU")),
