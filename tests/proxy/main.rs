@@ -5,6 +5,7 @@ mod bench;
 mod fronting;
 mod gate;
 mod leaving;
+mod lines;
 mod plain_http2;
 #[path = "../support/servers.rs"]
 mod servers;

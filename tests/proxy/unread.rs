@@ -101,6 +101,23 @@ async fn a_request_to_the_proxy_that_names_no_server_is_told() {
 }
 
 #[tokio::test]
+async fn a_port_that_there_is_not_is_told_and_nothing_is_dialled_in_its_place() {
+    let ports = ["99999", "65536", "0", "-1", "+443", "https", "443x"];
+    let lines = ports.into_iter().flat_map(|port| [format!("CONNECT named.test:{port}"), format!("GET http://named.test:{port}/")]);
+    for line in lines.chain(["CONNECT named.test:".to_owned()]) {
+        let bench = Bench::start().await;
+        let reply = bench.ask(&format!("{line} HTTP/1.1\r\nHost: named.test\r\nConnection: close\r\n\r\n")).await;
+        assert!(reply.starts_with("HTTP/1.1 400"), "{line}: {reply}");
+        assert_eq!(bench.dialled(), [""; 0], "{line}");
+        let record = bench.finish().await;
+        assert!(record.exchanges.is_empty(), "{line}");
+        let told = only(&record);
+        assert!(!why(told.outcome.as_ref()).is_empty());
+        assert_eq!(told.host, "named.test", "{line}");
+    }
+}
+
+#[tokio::test]
 async fn what_comes_from_strangers_or_names_hosts_outside_the_scope_names_nothing() {
     let bench = Bench::gated(Scope::only("api.test")).await;
     bench.ask(TWO_LENGTHS).await;

@@ -16,12 +16,12 @@ use std::{
 use super::live::{Live, PATIENCE};
 use crate::{
     decode::Observer,
-    model::{App, Bodies, Body, BodyContent, ExchangeId, NumberedEvent, Provenance, Recording as _, RunEvent, TunnelId},
+    model::{App, Bodies, Body, BodyContent, ExchangeId, Message, NumberedEvent, Provenance, Recording as _, RunEvent, TunnelId},
     run::Watcher,
     store::CaptureReader,
 };
 
-/// Bytes of bodies that may wait to be decoded. More is left to the audit, and said.
+/// Bytes of bodies that may wait to be decoded. More is left to the audit, and said. What needs no decoding may take as much again.
 const MOST_WAITING: usize = 64 * 1024 * 1024;
 /// Events that are decoded together: what has come while the last ones were decoded.
 const BATCH: usize = 256;
@@ -42,10 +42,30 @@ pub(super) struct About {
 /// What the thread is told.
 enum Item {
     Event(Box<NumberedEvent>),
-    /// An exchange is over, and nobody had the time to decode it. The tunnel it came through.
-    Skipped(ExchangeId, Option<TunnelId>),
-    /// A tunnel is over, and nobody had the time to look at it.
-    SkippedTunnel(TunnelId),
+    /// Something is over, and nobody had the time to decode it.
+    Skipped(Skipped),
+}
+
+/// What is known of something that nobody had the time to decode.
+enum Skipped {
+    /// An exchange with this host, and the tunnel that it came through.
+    Exchange(ExchangeId, String, Option<TunnelId>),
+    /// A message to or from this host.
+    Message(String),
+    /// A tunnel.
+    Tunnel(TunnelId),
+}
+
+impl Skipped {
+    /// Of an event, if something is lost with it: that something began is told by its end as well.
+    fn of(event: &RunEvent) -> Option<Self> {
+        match event {
+            RunEvent::Exchange(exchange) => Some(Self::Exchange(exchange.id, exchange.request.url.host.clone(), exchange.tunnel)),
+            RunEvent::Message(message) => Some(Self::Message(message.url.host.clone())),
+            RunEvent::Tunnel(tunnel) => Some(Self::Tunnel(tunnel.id)),
+            _ => None,
+        }
+    }
 }
 
 /// The thread at work. It ends when every [`Watcher`] of it is gone.
@@ -59,6 +79,10 @@ pub(super) struct Feed {
 /// # Errors
 /// When the system has no thread to give.
 pub(super) fn start(about: About) -> std::io::Result<(Feed, Watcher)> {
+    start_with(about, MOST_WAITING)
+}
+
+fn start_with(about: About, most: usize) -> std::io::Result<(Feed, Watcher)> {
     let live = Arc::new(Mutex::new(Live::default()));
     let (sender, receiver) = mpsc::channel::<Item>();
     let (waiting, skipped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
@@ -69,16 +93,13 @@ pub(super) fn start(about: About) -> std::io::Result<(Feed, Watcher)> {
                 return;
             }
             let size = size(&event.event);
-            if waiting.fetch_add(size, Ordering::Relaxed) > MOST_WAITING {
+            let most = if needs_decoding(&event.event) { most } else { most.saturating_mul(2) };
+            if waiting.fetch_add(size, Ordering::Relaxed) > most {
                 waiting.fetch_sub(size, Ordering::Relaxed);
-                // That something began is no loss: its end tells all of it.
-                let is_loss = !matches!(event.event, RunEvent::ExchangeBegan { .. } | RunEvent::TunnelBegan { .. });
-                skipped.fetch_add(u64::from(is_loss), Ordering::Relaxed);
-                let _ = match &event.event {
-                    RunEvent::Exchange(exchange) => sender.send(Item::Skipped(exchange.id, exchange.tunnel)),
-                    RunEvent::Tunnel(tunnel) => sender.send(Item::SkippedTunnel(tunnel.id)),
-                    _ => Ok(()),
-                };
+                if let Some(lost) = Skipped::of(&event.event) {
+                    skipped.fetch_add(1, Ordering::Relaxed);
+                    let _ = sender.send(Item::Skipped(lost));
+                }
             } else {
                 // A thread that is gone is told by `Live::broken`; the capture goes on.
                 let _ = sender.send(Item::Event(Box::new(event.clone())));
@@ -161,7 +182,7 @@ impl Work {
         let _alarm = Alarm(Arc::clone(&self.decoding.live));
         loop {
             // Connections of which nothing comes are to be shown all the same.
-            let is_waiting = self.decoding.live.lock().unwrap_or_else(PoisonError::into_inner).is_waiting();
+            let is_waiting = self.decoding.live().is_waiting();
             let item = if is_waiting { self.receiver.recv_timeout(PATIENCE / 4) } else { self.receiver.recv().map_err(Into::into) };
             let first = match item {
                 Ok(first) => first,
@@ -171,20 +192,17 @@ impl Work {
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
-            let mut batch = Vec::new();
+            let (mut batch, mut lost) = (Vec::new(), Vec::new());
             let rest: Vec<Item> = self.receiver.try_iter().take(BATCH).collect();
             for item in std::iter::once(first).chain(rest) {
                 match item {
                     Item::Event(event) => batch.push(*event),
-                    Item::Skipped(id, tunnel) => {
-                        let mut live = self.decoding.live.lock().unwrap_or_else(PoisonError::into_inner);
-                        live.ended(id);
-                        tunnel.into_iter().for_each(|tunnel| live.not_open(tunnel));
-                    }
-                    Item::SkippedTunnel(id) => self.decoding.live.lock().unwrap_or_else(PoisonError::into_inner).not_open(id),
+                    Item::Skipped(skipped) => lost.push(skipped),
                 }
             }
             self.decoding.batch(&batch, self.skipped.load(Ordering::Relaxed));
+            // What of it had begun is in there.
+            self.decoding.leave_out(lost);
             self.decoding.settle(Instant::now());
             let done = batch.iter().map(|event| size(&event.event)).sum();
             self.waiting.fetch_sub(done, Ordering::Relaxed);
@@ -199,7 +217,27 @@ impl Decoding {
 
     /// Shows connections that have been open for a while, and of which nothing was read.
     fn settle(&self, now: Instant) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).settle(&self.about.app, now);
+        self.live().settle(&self.about.app, now);
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows what was not looked at.
+    fn leave_out(&self, lost: Vec<Skipped>) {
+        let (mut live, app, now) = (self.live(), &self.about.app, Instant::now());
+        for skipped in lost {
+            match skipped {
+                Skipped::Exchange(id, host, tunnel) => {
+                    live.left_out(app, &host, now);
+                    live.ended(id);
+                    tunnel.into_iter().for_each(|tunnel| live.not_open(tunnel));
+                }
+                Skipped::Message(host) => live.left_out(app, &host, now),
+                Skipped::Tunnel(id) => live.not_open(id),
+            }
+        }
     }
 
     /// Takes events in. So many exchanges were left out so far.
@@ -207,7 +245,7 @@ impl Decoding {
         let now = Instant::now();
         {
             // What needs no decoding is shown at once: a receiver appears when its request begins.
-            let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut live = self.live();
             live.skipped = skipped;
             for event in batch {
                 match &event.event {
@@ -227,12 +265,24 @@ impl Decoding {
         let bodies: &dyn Bodies = self.reader.as_ref().map_or(&none, |reader| reader);
         let mut observer = Observer::new(&self.about.app, &self.about.provenance);
         self.messaged.iter().for_each(|exchange| observer.has_messages(*exchange));
+        let mut unread = Vec::new();
         for event in batch {
             match &event.event {
                 RunEvent::Exchange(_) => observer.absorb(&event.event, bodies),
                 RunEvent::Message(message) => {
                     self.messaged.insert(message.exchange);
-                    observer.absorb(&event.event, bodies);
+                    let lost = unkept(message, bodies);
+                    if lost == 0 {
+                        observer.absorb(&event.event, bodies);
+                        continue;
+                    }
+                    // Of a long one, the beginning is kept: only that is read.
+                    let mut begun = message.clone();
+                    begun.body.bytes -= lost;
+                    observer.absorb(&RunEvent::Message(begun), bodies);
+                    if message.sent {
+                        unread.push((message.url.host.as_str(), lost));
+                    }
                 }
                 _ => {}
             }
@@ -250,7 +300,23 @@ impl Decoding {
             }
         }
         live.observed(&self.about.app, observations, now);
+        unread.into_iter().for_each(|(host, lost)| live.not_kept(&self.about.app, host, lost));
     }
+}
+
+/// Bytes of a message that passed and were not recorded.
+fn unkept(message: &Message, bodies: &dyn Bodies) -> u64 {
+    let Body { bytes, content, .. } = &message.body;
+    let kept = match content {
+        BodyContent::Torn(kept) => kept.expose().len() as u64,
+        BodyContent::TornSpilled(_) => {
+            let kept = message.body.open(bodies).ok().flatten();
+            kept.and_then(|mut kept| std::io::copy(&mut kept, &mut std::io::sink()).ok()).unwrap_or_default()
+        }
+        BodyContent::Absent(_) => 0,
+        BodyContent::Empty | BodyContent::Inline(_) | BodyContent::Spilled => return 0,
+    };
+    bytes.saturating_sub(kept)
 }
 
 /// Whether an event changes what is shown.
@@ -259,6 +325,11 @@ const fn matters(event: &RunEvent) -> bool {
         event,
         RunEvent::ExchangeBegan { .. } | RunEvent::Exchange(_) | RunEvent::Message(_) | RunEvent::Tunnel(_) | RunEvent::TunnelBegan { .. }
     )
+}
+
+/// Whether an event takes a while to look at, and room while it waits for that.
+const fn needs_decoding(event: &RunEvent) -> bool {
+    matches!(event, RunEvent::Exchange(_) | RunEvent::Message(_))
 }
 
 /// Bytes that an event keeps in memory, roughly.
@@ -281,9 +352,9 @@ fn size(event: &RunEvent) -> usize {
 mod tests {
     use jiff::Timestamp;
 
-    use super::*;
+    use super::{super::live::tests::refused, *};
     use crate::model::{
-        AppVersion, CaptureSource, Captured, Exchange, Message, Platform, Request, Response, Rig, Target, Url, capture::CAPTURE_FORMAT,
+        AppVersion, CaptureSource, Captured, Exchange, Platform, Request, Response, Rig, Target, Url, capture::CAPTURE_FORMAT,
     };
 
     fn about() -> About {
@@ -359,12 +430,43 @@ mod tests {
     fn a_message_of_which_only_the_beginning_was_kept_is_a_blind_spot_whenever_its_connection_ends() {
         let torn = Body { bytes: 40_000_000, sha256: None, content: BodyContent::Torn(Captured::new(b"{\"a\":1".to_vec())) };
         let whole = Body::inline(b"{\"a\":1}".to_vec());
-        for (body, expected) in [(torn, &["not recorded to its end"][..]), (whole, &[])] {
+        for (body, expected) in [(torn, &["not recorded to its end, 39 MB sent unread"][..]), (whole, &[])] {
             let live = Arc::<Mutex<Live>>::default();
             let mut decoding = Decoding::new(about(), Arc::clone(&live));
             decoding.batch(&[message(body)], 0);
             decoding.batch(&[opening()], 0);
             assert_eq!(live.lock().expect("no panic").receiver("chat.test").expect("it is there").blind_spots(), expected);
         }
+    }
+
+    #[test]
+    fn only_what_was_kept_of_a_message_was_read() {
+        let kept = b"{\"a\":1";
+        let torn = Body { bytes: 40_000_000, sha256: None, content: BodyContent::Torn(Captured::new(kept.to_vec())) };
+        let live = Arc::<Mutex<Live>>::default();
+        Decoding::new(about(), Arc::clone(&live)).batch(&[message(torn)], 0);
+        let live = live.lock().expect("no panic");
+        let row = live.receiver("chat.test").expect("it is there");
+        assert_eq!(row.bytes, kept.len() as u64);
+        assert_eq!(row.blind_spots(), ["not recorded to its end, 39 MB sent unread"]);
+    }
+
+    #[test]
+    fn what_comes_too_fast_for_the_table_has_its_row_and_hides_no_connection() {
+        let (feed, watcher) = start_with(about(), 3 * OVERHEAD).expect("a thread");
+        {
+            // Nothing is decoded meanwhile.
+            let _live = feed.live();
+            for _ in 0..20 {
+                watcher(&message(Body::inline(b"{\"a\":1}".to_vec())));
+            }
+            watcher(&event(RunEvent::Tunnel(refused("pinned.test"))));
+        }
+        drop(watcher);
+        let live = feed.finish();
+        assert_eq!(live.receiver("pinned.test").expect("it is there").blind_spots(), ["refused our certificate (UnknownCA)"]);
+        let fast = live.receiver("chat.test").expect("it is there");
+        assert_eq!((live.messages, live.skipped), (3, 17));
+        assert_eq!(fast.blind_spots(), ["came too fast to be looked at here (17x)"]);
     }
 }

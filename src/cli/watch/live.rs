@@ -362,6 +362,19 @@ impl Live {
         }
     }
 
+    /// Something to or from a host came too fast to be decoded here.
+    pub(super) fn left_out(&mut self, app: &App, host: &str, now: Instant) {
+        self.gap(app, shown_host(app, host), TOO_FAST.to_owned(), 0, now);
+    }
+
+    /// So many bytes of what was decoded were sent to a host, and not recorded.
+    pub(super) fn not_kept(&mut self, app: &App, host: &str, lost: u64) {
+        let row = self.receivers.get_mut(&shown_host(app, host));
+        if let Some(gap) = row.and_then(|row| row.gaps.get_mut(in_words(BlindSpotKind::BodyMissing))) {
+            gap.sent = gap.sent.saturating_add(lost);
+        }
+    }
+
     /// What decoding saw in some exchanges.
     pub(super) fn observed(&mut self, app: &App, mut observations: Observations, now: Instant) {
         let gate = std::mem::take(&mut observations.gate);
@@ -522,6 +535,8 @@ fn not_read(evidence: &TunnelEvidence, outcome: &TunnelOutcome) -> Option<String
 const UNNAMED: &str = "(host not named)";
 /// Said of a connection that is open without a request.
 const NOT_READ_YET: &str = "connection open, not read yet";
+/// Said of what was recorded, and not decoded for the table.
+const TOO_FAST: &str = "came too fast to be looked at here";
 /// Said of a connection on which nothing was asked for.
 const UNUSED: &str = "closed without a request";
 

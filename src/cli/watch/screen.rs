@@ -298,7 +298,7 @@ impl View {
         let mut status =
             format!("{trust}   {}{messages}, {} in flight   {}", count(live.exchanges, "exchange"), live.in_flight(), session.capture);
         if live.skipped > 0 {
-            status = format!("{} too fast for this table, in the capture   {status}", live.skipped);
+            status = format!("{} too fast for this table: audit tells   {status}", live.skipped);
         }
         if live.broken {
             status = format!("THIS TABLE HAS STOPPED (a defect); the capture goes on   {status}");

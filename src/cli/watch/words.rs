@@ -68,7 +68,11 @@ pub(super) fn summary(live: &Live, width: usize, now: Instant) -> String {
     }
     if live.skipped > 0 {
         let what = if live.skipped == 1 { "exchange, message or connection" } else { "exchanges, messages and connections" };
-        text.push_str(&format!("{} {what} came too fast for this table; the capture holds them\n", live.skipped));
+        let them = if live.skipped == 1 { "it" } else { "them" };
+        text.push_str(&format!(
+            "{} {what} came too fast for this table; what is in {them}, and what could not be read, `audit` tells\n",
+            live.skipped
+        ));
     }
     if live.broken {
         text.push_str("this table broke off in the middle, which is a defect; the capture holds everything\n");

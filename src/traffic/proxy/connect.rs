@@ -12,6 +12,7 @@ use hudsucker::Body;
 use hyper_util::rt::TokioIo;
 
 use super::{
+    fronting::{named_port, port_of},
     gate::{Gate, Page, Visit},
     handler::{Handler, NamesNoServer, refusal},
     serve::{Entry, Named},
@@ -50,9 +51,11 @@ impl Front {
 
     async fn connect(&self, client: IpAddr, request: Request<Body>) -> Response<Body> {
         let Some(authority) = request.uri().authority().filter(|authority| !authority.host().is_empty()) else {
-            return NamesNoServer.refusal();
+            return NamesNoServer::ByName.refusal();
         };
-        let (host, port) = (bare_host(authority.host()), authority.port_u16().unwrap_or(443));
+        // No scheme says which port is the usual one, so that a colon alone names none (RFC 9110 section 9.3.6).
+        let port = if named_port(authority) == Some("") { None } else { port_of(authority, 443) };
+        let (host, Some(port)) = (bare_host(authority.host()), port) else { return NamesNoServer::ByPort.refusal() };
         let entry = match self.handler.enter(client, host, port).await {
             Ok(entry) => entry,
             Err(Turned::NotAdmitted) => return not_admitted(),
@@ -101,8 +104,9 @@ impl Handler {
 
     /// The same of a URI that names a host.
     fn is_asked_of_us(&self, uri: &Uri) -> bool {
-        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-        uri.host().is_some_and(|host| self.is_asked_of_us_at(&bare_host(host), uri.port_u16().unwrap_or(default)))
+        let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let asked = uri.authority().and_then(|authority| Some((bare_host(authority.host()), port_of(authority, usual)?)));
+        asked.is_some_and(|(host, port)| self.is_asked_of_us_at(&host, port))
     }
 
     /// Lets a client into a tunnel to a host (lower case, an IPv6 literal without brackets) and port.
@@ -125,7 +129,7 @@ impl Handler {
         };
         let tunnel = begun.map_err(|_| Turned::Unrecorded)?;
         let Some(reason) = tunnels.reason_to_pass(&tunnel) else {
-            let mut handler = self.clone();
+            let mut handler = self.for_a_client();
             handler.tunnel = Some(Arc::clone(&tunnel));
             return Ok(Entry::Listen(handler, tunnel, client));
         };

@@ -3,7 +3,7 @@
 
 use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
-use http::{Method, Request, Response, header::HOST};
+use http::{Method, Request, Response, header::HOST, uri::Authority};
 use hudsucker::Body;
 use hyper::{body::Incoming, service::service_fn};
 use tokio::{net::TcpStream, sync::watch, time::sleep_until};
@@ -13,6 +13,7 @@ use super::{
     accept::{Visitor, is_asked_to_stop},
     account::{Account, Unread},
     connect::{Front, bare_host},
+    fronting::port_of,
     handler::{Handler, NamesNoServer},
     heard::Heard,
 };
@@ -21,7 +22,7 @@ use crate::model::TunnelOutcome;
 /// Answers requests until the connection ends, or becomes something else.
 pub(super) async fn serve(visitor: Visitor, client: TcpStream, mut ending: watch::Receiver<Ending>) {
     let Visitor { handler, address, mut place, too_late, visit_ends } = visitor;
-    let (front, account) = (Front::new(handler), Arc::<Account>::default());
+    let (front, account) = (Front::new(handler.for_a_client()), Arc::<Account>::default());
     let handler = front.handler();
     let service = service_fn(|request: Request<Incoming>| {
         let (mut front, account) = (front.clone(), Arc::clone(&account));
@@ -33,7 +34,8 @@ pub(super) async fn serve(visitor: Visitor, client: TcpStream, mut ending: watch
             Ok::<_, Infallible>(response)
         }
     });
-    let mut connection = handler.tunnels.http.serve(Heard::new(client, Arc::clone(&account)), service);
+    let heard = Heard::new(client, Arc::clone(&account), Arc::clone(&handler.tunnels.half_closed));
+    let mut connection = handler.tunnels.http.serve(heard, service);
     let (too_late, visit_ends) = (sleep_until(too_late), sleep_until(visit_ends));
     tokio::pin!(too_late, visit_ends);
     let (mut waits, mut stops) = (true, false);
@@ -76,11 +78,14 @@ pub(super) async fn serve(visitor: Visitor, client: TcpStream, mut ending: watch
 }
 
 async fn answer(front: &mut Front, address: IpAddr, request: Request<Body>) -> Response<Body> {
-    let named = request.headers().get(HOST).and_then(|host| host.to_str().ok()?.parse::<http::uri::Authority>().ok());
+    let field = request.headers().get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let named = field.or_else(|| request.uri().authority().cloned());
+    let usual = if request.method() == Method::CONNECT { 443 } else { 80 };
     let response = front.answer(address, request).await;
-    if response.extensions().get::<NamesNoServer>().is_some() {
-        let named = named.map(|named| (bare_host(named.host()), named.port_u16().unwrap_or(80)));
-        front.handler().tell_unread(address, named, NamesNoServer.unread(), None).await;
+    if let Some(no_server) = response.extensions().get::<NamesNoServer>() {
+        // Of a port that there is not, nothing is kept.
+        let named = named.map(|named| (bare_host(named.host()), port_of(&named, usual).unwrap_or_default()));
+        front.handler().tell_unread(address, named, no_server.unread(), None).await;
     }
     response
 }

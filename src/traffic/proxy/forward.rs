@@ -1,15 +1,16 @@
 //! How a request goes to its server and its response comes back: what is taken off on the way, what is sent again, and what the
-//! client is told when there is no response. Who is asked is `handler`'s decision, how connections are made `upstream`'s.
+//! client is told when there is no response. Who is asked is `handler`'s decision, over which connection `lines`'.
 //!
-//! What a server may have acted on is not sent twice. The HTTP library sends a request over another connection when it had not
-//! begun to write it; here one is sent again only where the server said that it did nothing (HTTP/2), or where doing it twice is
-//! the same as once and the server left without an answer. The exchange is told that it was.
+//! What a server may have acted on is not sent twice. `lines` sends a request over another connection when it could not begin to be
+//! sent; here one is sent again only where the server said that it did nothing (HTTP/2), or left without an answer when nothing of it
+//! was written or where doing it twice is the same as once. The exchange is told that it was.
 //!
-//! Interim answers (1xx) are heard over HTTP/1 only, and none but 100 can be passed on: the library has no way to. So a request
-//! that waits for a 100 goes over HTTP/1, and of the others it is told that there were some.
+//! Interim answers (1xx) are heard over HTTP/1 only, and none but 100 can be passed on: the library has no way to. Of the others it
+//! is told that there were some.
 //!
-//! Which version of HTTP a server is spoken with is agreed on in TLS. Without TLS there is nothing to agree with: a client that
-//! speaks HTTP/2 through a tunnel knows that its server does, and its requests go on so.
+//! A client of HTTP/1 is answered by a server that is spoken HTTP/1 with. For one of HTTP/2, the version is agreed on with the server
+//! in TLS. Without TLS there is nothing to agree with: a client that speaks HTTP/2 through a tunnel knows that its server does, and
+//! its requests go on so.
 
 use std::{
     pin::Pin,
@@ -20,45 +21,31 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
     header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, PROXY_AUTHORIZATION, TRAILER, UPGRADE},
     request,
 };
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
 use hudsucker::Body;
-use hyper::{body::Incoming, ext::on_informational};
-use hyper_util::{
-    client::legacy::{self, Client},
-    rt::{TokioExecutor, TokioTimer},
-};
-
+use hyper::ext::on_informational;
 use tokio::runtime::Handle;
 
 use super::{
-    LONGEST_HEAD, MOST_HEADERS,
     casing::headers_as_written,
     exchange::Exchange,
     failure::Failure,
     handler::refusal,
+    lines::{Lines, NoAnswer, Place, Speaks, Ways},
     tee::Tee,
     told::told_version,
     upload::{ReadAhead, Upload},
-    upstream::{Answered, Connector},
+    upstream::Connector,
 };
 use crate::traffic::{Side, TrafficError};
 
-/// Sends requests to their servers.
-pub(super) struct Forwarder {
-    /// HTTP/1 or HTTP/2 as the server likes.
-    either: Clients,
-    /// HTTP/1 only: a `Host` header that differs from where the request goes has no place in HTTP/2, and interim answers are heard
-    /// here.
-    http1: Clients,
-    /// HTTP/2 only, to servers that are known to speak it without TLS (RFC 9113 section 3.3).
-    http2: Clients,
-    upgrades: Connector,
-}
+/// Sends the requests of one client's connection to their servers.
+pub(super) struct Forwarder(Lines);
 
 /// What is known of how a server is to be asked, beyond what the request says.
 pub(super) struct Manner {
@@ -68,107 +55,102 @@ pub(super) struct Manner {
     pub(super) speaks_http2: bool,
 }
 
-struct Clients {
-    /// Connections that are used again.
-    kept: Client<Connector, Upload>,
-    /// Connections that are used once.
-    fresh: Client<Connector, Upload>,
-}
-
-impl Clients {
-    fn new(connector: Connector) -> Self {
-        Self::of(client_builder(), connector)
-    }
-
-    /// For servers that speak HTTP/2 and are not asked whether they do.
-    fn over_http2(connector: Connector) -> Self {
-        let mut builder = client_builder();
-        builder.http2_only(true);
-        Self::of(builder, connector)
-    }
-
-    fn of(builder: legacy::Builder, connector: Connector) -> Self {
-        Self { fresh: builder.clone().pool_max_idle_per_host(0).build(connector.clone()), kept: builder.build(connector) }
-    }
-}
-
 impl Forwarder {
     pub(super) fn new(connector: Connector) -> Self {
-        let upgrades = connector.http1_only();
-        let (http1, http2) = (Clients::new(upgrades.clone()), Clients::over_http2(upgrades.clone()));
-        Self { http1, http2, either: Clients::new(connector), upgrades }
+        Self(Lines::new(Arc::new(Ways::new(connector))))
+    }
+
+    /// One for another client's connection, which has no connections to servers yet.
+    pub(super) fn for_another_client(&self) -> Self {
+        Self(Lines::new(Arc::clone(self.0.ways())))
     }
 
     /// What connections are made with that may become something else.
-    pub(super) const fn upgrades(&self) -> &Connector {
-        &self.upgrades
+    pub(super) fn upgrades(&self) -> &Connector {
+        self.0.ways().straight()
     }
 
     /// Sends a request, whose exchange has begun, to the server that its URI names, and gives what the client is to get.
     pub(super) async fn send(&self, exchange: &Arc<Exchange>, request: Request<Body>, manner: Manner) -> Response<Body> {
-        let Manner { host, speaks_http2 } = manner;
+        let speaks_http2 = manner.speaks_http2;
         let (mut parts, body) = request.into_parts();
         let Ok(mut ahead) = upload(exchange, body).await else { return refusal(StatusCode::SERVICE_UNAVAILABLE) };
-        let expecting = expects_to_be_asked(&parts);
-        if expecting {
+        if expects_to_be_asked(&parts) {
             ahead = ahead.expecting();
         }
-        // The client adds `Host` where it is wanted: HTTP/2 has none.
+        // It is added where it is wanted: HTTP/2 has none.
         strip_hop_by_hop(&mut parts.headers, &[HOST]);
         join_cookies(&mut parts.headers);
         if !speaks_http2 {
             announce_trailers(&mut parts, &ahead).await;
         }
+        let to = lead(&mut parts, manner);
         parts.version = Version::HTTP_11;
-        let led;
-        let clients = match host {
-            Some(host) if speaks_http2 => {
-                led = self.led_to(&mut parts, &host);
-                &led
-            }
-            None if speaks_http2 => &self.http2,
-            Some(host) => {
-                parts.headers.insert(HOST, host);
-                &self.http1
-            }
-            None if expecting => &self.http1,
-            None => &self.either,
-        };
-        if parts.uri.scheme_str() == Some("http")
-            && !speaks_http2
-            && let Some(value) = self.upgrades.proxy_authorization()
-        {
-            parts.headers.insert(PROXY_AUTHORIZATION, value);
-        }
-        let mut sent = attempt(&clients.kept, &parts, exchange, &ahead).await;
-        if let Err(Some(error)) = &sent
-            && let Some(why) = reason_to_repeat(&parts.method, error)
+        let mut sent = self.attempt(&to, false, &parts, exchange, &ahead).await;
+        if let Err(Some(no_answer)) = &sent
+            && let Some(why) = reason_to_repeat(&parts.method, failure(no_answer), no_answer.unwritten)
             && ahead.is_whole()
             && !ahead.is_torn()
         {
             exchange.note(format!("a second attempt was made to send it: {why}"));
-            sent = attempt(&clients.fresh, &parts, exchange, &ahead).await;
+            sent = self.attempt(&to, true, &parts, exchange, &ahead).await;
         }
         match sent {
             Ok(response) => answer(exchange, &ahead, response).await,
             Err(_) if ahead.is_torn() => give_up(exchange, &ahead, Failure::TornUpload).await,
-            Err(error) => {
-                let failure = error.map_or(Failure::NoResponse, |error| failure(&error));
+            Err(no_answer) => {
+                let failure = no_answer.as_ref().map_or(Failure::NoResponse, failure);
                 give_up(exchange, &ahead, if speaks_http2 { failure.over_http2() } else { failure }).await
             }
         }
     }
 
-    /// Makes a request of HTTP/2 name its server by another name than the one that it is reached by. A connection for it is led
-    /// there, and is not kept: what is kept is found again by name.
-    fn led_to(&self, parts: &mut request::Parts, host: &HeaderValue) -> Clients {
-        let connector = self.upgrades.only_to(parts.uri.clone());
-        let mut named = std::mem::take(&mut parts.uri).into_parts();
-        let authority = host.to_str().ok().and_then(|host| host.parse().ok());
-        named.authority = authority.or(named.authority);
-        parts.uri = Uri::from_parts(named).unwrap_or_default();
-        Clients::over_http2(connector)
+    /// Sends a request once. `Err(None)`: it cannot be sent again.
+    async fn attempt(
+        &self,
+        to: &Place,
+        afresh: bool,
+        parts: &request::Parts,
+        exchange: &Arc<Exchange>,
+        ahead: &ReadAhead,
+    ) -> Result<Response<Body>, Option<NoAnswer>> {
+        let Some(upload) = ahead.attempt() else { return Err(None) };
+        let mut request = Request::from_parts(parts.clone(), upload);
+        hear_interim(&mut request, exchange, ahead);
+        let sending = async { if afresh { self.0.send_afresh(to, request).await } else { self.0.send(to, request).await } };
+        tokio::pin!(sending);
+        tokio::select! {
+            biased;
+            sent = &mut sending => return sent.map_err(Some),
+            () = ahead.fill() => {}
+        }
+        sending.await.map_err(Some)
     }
+}
+
+/// Where a request goes, and what is spoken there: what its client speaks, so that it is asked for its body as it wants to be, and
+/// hears interim answers. One that names another server than it goes to does so in its `Host` field, which HTTP/2 has no place for;
+/// only where HTTP/2 is known to be spoken, its URI names the other one.
+fn lead(parts: &mut request::Parts, manner: Manner) -> Place {
+    let is_http2 = parts.version == Version::HTTP_2;
+    let speaks = match (manner.speaks_http2, &manner.host) {
+        (true, _) => Speaks::Http2,
+        (false, Some(_)) => Speaks::Http1Straight,
+        (false, None) if is_http2 => Speaks::Either,
+        (false, None) => Speaks::Http1,
+    };
+    let to = Place::of(speaks, &parts.uri);
+    match manner.host {
+        Some(host) if speaks == Speaks::Http2 => {
+            let mut named = std::mem::take(&mut parts.uri).into_parts();
+            let authority = host.to_str().ok().and_then(|host| host.parse().ok());
+            named.authority = authority.or(named.authority);
+            parts.uri = Uri::from_parts(named).unwrap_or_default();
+        }
+        Some(host) => drop(parts.headers.insert(HOST, host)),
+        None => {}
+    }
+    to
 }
 
 /// Takes a request's body over: told as it passes, read ahead.
@@ -178,26 +160,6 @@ pub(super) async fn upload(exchange: &Arc<Exchange>, body: Body) -> Result<ReadA
         return Ok(ReadAhead::new(None));
     }
     Ok(ReadAhead::new(Some(Tee::new(body, Arc::clone(exchange), Side::Request))))
-}
-
-/// Sends a request once. `Err(None)`: it cannot be sent again.
-async fn attempt(
-    client: &Client<Connector, Upload>,
-    parts: &request::Parts,
-    exchange: &Arc<Exchange>,
-    ahead: &ReadAhead,
-) -> Result<Response<Incoming>, Option<legacy::Error>> {
-    let Some(upload) = ahead.attempt() else { return Err(None) };
-    let mut request = Request::from_parts(parts.clone(), upload);
-    hear_interim(&mut request, exchange, ahead);
-    let sending = client.request(request);
-    tokio::pin!(sending);
-    tokio::select! {
-        biased;
-        sent = &mut sending => return sent.map_err(Some),
-        () = ahead.fill() => {}
-    }
-    sending.await.map_err(Some)
 }
 
 /// Has the client asked for the body when the server wants it, and interim answers told.
@@ -214,9 +176,10 @@ pub(super) fn hear_interim(request: &mut Request<Upload>, exchange: &Arc<Exchang
 }
 
 /// Why a request may be sent again, though some of it may have reached the server (RFC 9110 section 9.2.2, RFC 9113 section 8.7).
-fn reason_to_repeat(method: &Method, error: &legacy::Error) -> Option<&'static str> {
-    match failure(error) {
+fn reason_to_repeat(method: &Method, failure: Failure, unwritten: bool) -> Option<&'static str> {
+    match failure {
         Failure::Unprocessed => Some("the server said that it did nothing with it"),
+        Failure::LeftUnanswered if unwritten => Some("the server closed a connection that it had kept, before anything of it was sent"),
         Failure::LeftUnanswered if method.is_idempotent() => {
             Some("the server closed a connection that it had kept, before it answered, and twice is the same as once")
         }
@@ -224,16 +187,10 @@ fn reason_to_repeat(method: &Method, error: &legacy::Error) -> Option<&'static s
     }
 }
 
-/// Why there is no response. A connection that had brought one before may have been closed by the server while it was idle: then
-/// the client, on a connection of its own, would have noticed.
-fn failure(error: &legacy::Error) -> Failure {
-    let failure = Failure::of(error, error.is_connect());
-    let mut extras = Extensions::new();
-    if let Some(connection) = error.connect_info() {
-        connection.get_extras(&mut extras);
-    }
-    let kept = extras.get::<Answered>().is_some_and(Answered::is_so);
-    if kept && matches!(failure, Failure::Closed | Failure::Reset) { Failure::LeftUnanswered } else { failure }
+/// Why there is no response. A connection that had brought one before may have been closed by the server while it was idle.
+fn failure(no_answer: &NoAnswer) -> Failure {
+    let failure = Failure::of(&*no_answer.error, no_answer.connecting);
+    if no_answer.had_answered && matches!(failure, Failure::Closed | Failure::Reset) { Failure::LeftUnanswered } else { failure }
 }
 
 /// There is no response. The upload is read on for a moment, so that what was sent is recorded, and a client that reads no answer
@@ -248,17 +205,14 @@ pub(super) async fn give_up(exchange: &Exchange, ahead: &ReadAhead, failure: Fai
 }
 
 /// Tells a response, and gives it with a body that is told as it passes.
-pub(super) async fn answer(exchange: &Arc<Exchange>, ahead: &ReadAhead, response: Response<Incoming>) -> Response<Body> {
-    if let Some(answered) = response.extensions().get::<Answered>() {
-        answered.note();
-    }
+pub(super) async fn answer(exchange: &Arc<Exchange>, ahead: &ReadAhead, response: Response<Body>) -> Response<Body> {
     match tell_answer(exchange, ahead, response).await {
         Ok(response) => response,
         Err(_) => refusal(StatusCode::SERVICE_UNAVAILABLE),
     }
 }
 
-async fn tell_answer(exchange: &Arc<Exchange>, ahead: &ReadAhead, response: Response<Incoming>) -> Result<Response<Body>, TrafficError> {
+async fn tell_answer(exchange: &Arc<Exchange>, ahead: &ReadAhead, response: Response<Body>) -> Result<Response<Body>, TrafficError> {
     let (mut parts, body) = response.into_parts();
     let headers = headers_as_written(parts.version, &parts.headers, &parts.extensions);
     exchange.answered(parts.status.as_u16(), told_version(parts.version), headers).await?;
@@ -272,7 +226,6 @@ async fn tell_answer(exchange: &Arc<Exchange>, ahead: &ReadAhead, response: Resp
         // What the client sends next on this connection would be taken for the body (RFC 9110 section 10.1.1).
         parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    let body = Body::from(body);
     let response = if body.is_end_stream() {
         exchange.tell(exchange.body_end(Side::Response, Vec::new())).await?;
         exchange.finish().await?;
@@ -390,22 +343,6 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Header names keep their case; over HTTP/1 those of an HTTP/2 client are written as is usual there.
-fn client_builder() -> legacy::Builder {
-    let mut builder = Client::builder(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_UPSTREAM)
-        .http1_max_headers(MOST_HEADERS)
-        .http2_max_header_list_size(LONGEST_HEAD)
-        .http1_title_case_headers(true)
-        .http1_preserve_header_case(true);
-    builder
-}
-
-/// Connections to servers are reused for this long.
-const IDLE_UPSTREAM: Duration = Duration::from_secs(30);
 /// An upload that no server takes is read for this long.
 const READ_ON: Duration = Duration::from_secs(5);
 /// An HTTP/2 upload of unknown length is waited for so long before its head goes on.
@@ -444,6 +381,20 @@ mod tests {
         check(&[("proxy-connection", "keep-alive"), ("proxy-authorization", "Basic eDp5")], &[]);
         check(&[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABk")], &[]);
         check(&[("connection", "TE"), ("te", "trailers"), ("trailer", "x-sum")], &[("te", "trailers"), ("trailer", "x-sum")]);
+    }
+
+    #[test]
+    fn what_may_have_been_acted_on_is_not_sent_again() {
+        let check = |method: Method, failure, unwritten, expected: bool| {
+            assert_eq!(reason_to_repeat(&method, failure, unwritten).is_some(), expected, "{method} {failure:?} {unwritten}");
+        };
+        check(Method::POST, Failure::LeftUnanswered, false, false);
+        check(Method::POST, Failure::LeftUnanswered, true, true);
+        check(Method::PUT, Failure::LeftUnanswered, false, true);
+        check(Method::POST, Failure::Unprocessed, false, true);
+        // A first answer that does not come is the server's.
+        check(Method::GET, Failure::Closed, true, false);
+        check(Method::GET, Failure::Reset, false, false);
     }
 
     #[test]

@@ -45,6 +45,24 @@ pub(super) fn host_field(authority: &Authority) -> Option<HeaderValue> {
     HeaderValue::from_str(without_user(authority)).ok()
 }
 
+/// The port at which a server is asked for, `usual` where none is named (RFC 9110 section 4.2.1: also by a colon alone); `None` where
+/// what is named is no port that there is.
+pub(super) fn port_of(authority: &Authority, usual: u16) -> Option<u16> {
+    match named_port(authority) {
+        None | Some("") => Some(usual),
+        // A sign is none of its digits.
+        Some(named) if named.bytes().all(|byte| byte.is_ascii_digit()) => named.parse().ok().filter(|port| *port != 0),
+        Some(_) => None,
+    }
+}
+
+/// What stands after the colon where an authority names a port; `None` where there is no colon.
+pub(super) fn named_port(authority: &Authority) -> Option<&str> {
+    let host_and_port = without_user(authority);
+    let after_literal = host_and_port.rsplit_once(']').map_or(host_and_port, |(_, after)| after);
+    after_literal.split_once(':').map(|(_, port)| port)
+}
+
 fn user(authority: &Authority) -> &str {
     authority.as_str().rsplit_once('@').map_or("", |(user, _)| user)
 }
@@ -66,6 +84,23 @@ mod tests {
         take_off_user(&mut request);
         assert!(!request.uri().to_string().contains('@'));
         assert_eq!(TlsName.resolve(request.uri()).expect("a name").to_str(), host.trim_matches(['[', ']']));
+    }
+
+    #[test]
+    fn a_port_is_one_that_there_is() {
+        let check = |authority: &'static str, expected: Option<u16>| {
+            assert_eq!(port_of(&Authority::from_static(authority), 443), expected, "{authority}");
+        };
+        check("api.test", Some(443));
+        check("api.test:", Some(443));
+        check("api.test:8443", Some(8443));
+        check("api.test:0080", Some(80));
+        check("me@api.test:1", Some(1));
+        check("[2001:db8::1]", Some(443));
+        check("[2001:db8::1]:65535", Some(65535));
+        for none in ["api.test:0", "api.test:65536", "api.test:99999", "api.test:-1", "api.test:+1", "api.test:http", "[::1]:x"] {
+            check(none, None);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
     casing::headers_as_written,
     connect::{bare_host, inside},
     forward::{Forwarder, Manner},
-    fronting::{Target, host_field, take_off_user},
+    fronting::{Target, host_field, port_of, take_off_user},
     recorder::{Recorder, RequestHead},
     told::{told_header, told_version},
     tunnel::Tunnel,
@@ -34,12 +34,20 @@ impl Handler {
         Self { recorder, tunnel: None, tunnels: Arc::new(tunnels), forwarder: Arc::new(forwarder) }
     }
 
+    /// One for the connection of a client, which has connections to servers of its own.
+    pub(super) fn for_a_client(&self) -> Self {
+        Self { forwarder: Arc::new(self.forwarder.for_another_client()), ..self.clone() }
+    }
+
     pub(super) async fn exchange(&mut self, mut request: Request<Body>) -> Response<Body> {
         if !names_one_server(&request) {
-            return NamesNoServer.refusal();
+            return NamesNoServer::ByName.refusal();
         }
         let Route { named, only_in_target, speaks_http2 } = self.route(&mut request);
-        let Some(mut url) = told_url(request.uri()) else { return NamesNoServer.refusal() };
+        let mut url = match told_url(request.uri()) {
+            Ok(url) => url,
+            Err(no_server) => return no_server.refusal(),
+        };
         if asks_for_websocket(&request) {
             url.scheme = if url.scheme == "https" { "wss" } else { "ws" }.to_owned();
         }
@@ -119,7 +127,12 @@ pub(super) fn names_one_server<B>(request: &Request<B>) -> bool {
 
 /// Said with the answer to a request that does not say which server it is for: nothing of it is recorded.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct NamesNoServer;
+pub(super) enum NamesNoServer {
+    /// No name, or several.
+    ByName,
+    /// A name, and something that is no port.
+    ByPort,
+}
 
 impl NamesNoServer {
     pub(super) fn refusal(self) -> Response<Body> {
@@ -130,20 +143,25 @@ impl NamesNoServer {
 
     /// What is told of it.
     pub(super) fn unread(self) -> Unread {
-        Unread { outcome: TunnelOutcome::Malformed { why: "it names no server of HTTP, or several".to_owned() }, bytes: None }
+        let why = match self {
+            Self::ByName => "it names no server of HTTP, or several",
+            Self::ByPort => "what it names as its server's port is none",
+        };
+        Unread { outcome: TunnelOutcome::Malformed { why: why.to_owned() }, bytes: None }
     }
 }
 
-/// An absolute URI of HTTP as it is told; `None` for anything else.
-fn told_url(uri: &Uri) -> Option<Url> {
-    let scheme = uri.scheme_str()?.to_ascii_lowercase();
+/// An absolute URI of HTTP as it is told.
+fn told_url(uri: &Uri) -> Result<Url, NamesNoServer> {
+    let scheme = uri.scheme_str().ok_or(NamesNoServer::ByName)?.to_ascii_lowercase();
     if !matches!(scheme.as_str(), "http" | "https" | "ws" | "wss") {
-        return None;
+        return Err(NamesNoServer::ByName);
     }
-    let default = if scheme == "https" { 443 } else { 80 };
-    Some(Url {
-        port: uri.port_u16().unwrap_or(default),
-        host: bare_host(uri.host()?),
+    let authority = uri.authority().ok_or(NamesNoServer::ByName)?;
+    let usual = if matches!(scheme.as_str(), "https" | "wss") { 443 } else { 80 };
+    Ok(Url {
+        port: port_of(authority, usual).ok_or(NamesNoServer::ByPort)?,
+        host: bare_host(authority.host()),
         path_and_query: Captured::new(uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned()),
         scheme,
     })
@@ -161,7 +179,7 @@ mod tests {
     use super::*;
 
     fn check(uri: &str, expected: Option<(&str, &str, u16, &str)>) {
-        let told = told_url(&uri.parse().expect("a URI"));
+        let told = told_url(&uri.parse().expect("a URI")).ok();
         let told = told.as_ref().map(|url| (url.scheme.as_str(), url.host.as_str(), url.port, url.path_and_query.expose().as_str()));
         assert_eq!(told, expected, "{uri}");
     }
@@ -191,5 +209,10 @@ mod tests {
         check("https://[2001:DB8::1]:8443/", Some(("https", "2001:db8::1", 8443, "/")));
         check("/path-only", None);
         check("ftp://api.test/", None);
+        check("wss://api.test/", Some(("wss", "api.test", 443, "/")));
+        check("http://api.test:/", Some(("http", "api.test", 80, "/")));
+        for port in ["99999", "0", "-1", "http"] {
+            check(&format!("http://api.test:{port}/"), None);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! a client that waits for an answer may have left. What the account says is `account`'s.
 
 use std::{
+    future::Future,
     io,
     mem::MaybeUninit,
     pin::Pin,
@@ -13,10 +14,14 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep},
+    time::{Sleep, sleep},
 };
 
-use super::{account::Account, ahead::Ahead};
+use super::{
+    account::Account,
+    ahead::Ahead,
+    half_closed::{HalfClient, HalfClosed},
+};
 
 /// A client's connection whose account is kept. The engine has it, and whoever runs the engine has another hold of it.
 pub(super) struct Heard<S> {
@@ -34,15 +39,39 @@ struct Wire<S> {
     held_back: Option<(u64, u64)>,
     /// The end that is held back.
     end: Option<io::Result<()>>,
-    /// How long a client that has said its last still waits for an answer.
-    waits: Option<Pin<Box<Sleep>>>,
+    /// Until when a client that has said its last is waited for.
+    waits: Option<Waits>,
+    /// Others that are waited for.
+    half_closed: Arc<HalfClosed>,
     /// It takes nothing any more.
     broken: bool,
 }
 
+/// Until when a client that has said its last is waited for.
+enum Waits {
+    /// It may still read.
+    Reads(HalfClient),
+    /// It is gone, and what it asked for gets a while to come to its end.
+    Gone(Pin<Box<Sleep>>),
+}
+
+impl Waits {
+    fn gone() -> Self {
+        Self::Gone(Box::pin(sleep(LAST_ANSWER)))
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Reads(client) => client.poll_given_up(context),
+            Self::Gone(while_left) => while_left.as_mut().poll(context),
+        }
+    }
+}
+
 impl<S> Heard<S> {
-    pub(super) fn new(inner: S, account: Arc<Account>) -> Self {
-        let wire = Wire { inner, ahead: Ahead::nothing(), early: Ahead::nothing(), held_back: None, end: None, waits: None, broken: false };
+    pub(super) fn new(inner: S, account: Arc<Account>, half_closed: Arc<HalfClosed>) -> Self {
+        let (ahead, early) = (Ahead::nothing(), Ahead::nothing());
+        let wire = Wire { inner, ahead, early, held_back: None, end: None, waits: None, half_closed, broken: false };
         Self { wire: Arc::new(Mutex::new(wire)), account }
     }
 
@@ -82,7 +111,7 @@ impl<S: AsyncRead + Unpin> Heard<S> {
     }
 
     /// Ready when a client has left to which an answer is owed over HTTP/1: at once when the connection broke off. One that only said
-    /// that it will send no more may still read, as far as anybody can tell, and is waited for a while.
+    /// that it will send no more may still read, as far as anybody can tell, and is waited for.
     pub(super) fn poll_left(&self, context: &mut Context<'_>) -> Poll<()> {
         // While a request is read, the engine hears of an end by itself.
         if !self.account.owes_an_answer(context) {
@@ -100,7 +129,7 @@ impl<S: AsyncRead + Unpin> Heard<S> {
                 }
                 (Ok(()), []) => {
                     wire.end = Some(read);
-                    wire.waits = Some(Box::pin(sleep(LAST_ANSWER)));
+                    wire.waits = Some(Waits::Reads(wire.half_closed.enter()));
                 }
                 (Ok(()), came) => wire.early.push(came),
             }
@@ -108,7 +137,7 @@ impl<S: AsyncRead + Unpin> Heard<S> {
             context.waker().wake_by_ref();
         }
         match &mut wire.waits {
-            Some(waits) => waits.as_mut().poll(context),
+            Some(waits) => waits.poll(context),
             None => Poll::Pending,
         }
     }
@@ -116,7 +145,7 @@ impl<S: AsyncRead + Unpin> Heard<S> {
 
 impl<S> Wire<S> {
     /// Gives the end of what comes, as soon as no request that came before it is to be handed over any more. Over HTTP/2 it would cut
-    /// off the bodies of those that have no answer yet, so that it waits for them a while.
+    /// off the bodies of those that have no answer yet, so that it waits for them.
     fn hold_back(&mut self, account: &Account, end: io::Result<()>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(waits) = account.waits()
             && self.held_back.replace(waits) != Some(waits)
@@ -126,8 +155,9 @@ impl<S> Wire<S> {
             return Poll::Pending;
         }
         if account.owes_answers(context) {
-            let waits = self.waits.get_or_insert_with(|| Box::pin(sleep(LAST_ANSWER)));
-            if waits.as_mut().poll(context).is_pending() {
+            let is_gone = self.broken || end.is_err();
+            let waits = self.waits.get_or_insert_with(|| if is_gone { Waits::gone() } else { Waits::Reads(self.half_closed.enter()) });
+            if waits.poll(context).is_pending() {
                 self.end = Some(end);
                 return Poll::Pending;
             }
@@ -137,18 +167,27 @@ impl<S> Wire<S> {
 
     /// Something was written: whoever reads it is still there. One of HTTP/2 that reads nothing any more may have sent requests
     /// before, which the engine would forget: so it hears of the end only when it reads.
-    fn wrote<T>(&mut self, account: &Account, written: io::Result<T>, all: T) -> Poll<io::Result<T>> {
+    fn wrote<T>(&mut self, account: &Account, written: io::Result<T>, all: T, context: &Context<'_>) -> Poll<io::Result<T>> {
         match written {
             Err(_) if account.is_http2() => {
-                self.broken = true;
+                self.breaks(context);
                 Poll::Ready(Ok(all))
             }
             written => {
-                if let Some(waits) = self.waits.as_mut().filter(|_| written.is_ok()) {
-                    waits.as_mut().reset(Instant::now() + LAST_ANSWER);
+                if let (Some(Waits::Reads(client)), Ok(_)) = (&mut self.waits, &written) {
+                    client.took();
                 }
                 Poll::Ready(written)
             }
+        }
+    }
+
+    /// The client is gone.
+    fn breaks(&mut self, context: &Context<'_>) {
+        self.broken = true;
+        if let Some(waits @ Waits::Reads(_)) = &mut self.waits {
+            *waits = Waits::gone();
+            context.waker().wake_by_ref();
         }
     }
 }
@@ -185,7 +224,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = ready!(Pin::new(&mut wire.inner).poll_write(context, bytes));
-        wire.wrote(&self.account, written, bytes.len())
+        wire.wrote(&self.account, written, bytes.len(), context)
     }
 
     fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
@@ -196,7 +235,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
             return Poll::Ready(Ok(all));
         }
         let written = ready!(Pin::new(&mut wire.inner).poll_write_vectored(context, bytes));
-        wire.wrote(&self.account, written, all)
+        wire.wrote(&self.account, written, all, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -210,7 +249,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
         }
         match ready!(Pin::new(&mut wire.inner).poll_flush(context)) {
             Err(_) if self.account.is_http2() => {
-                wire.broken = true;
+                wire.breaks(context);
                 Poll::Ready(Ok(()))
             }
             flushed => Poll::Ready(flushed),
@@ -224,6 +263,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
 
 /// So much is read at once that nobody asked for.
 const AT_ONCE: usize = 8 * 1024;
-/// A client that will send no more gets what is written for it, as long as something is: after so long without, it is taken to have
-/// left.
+/// What a client asked for over HTTP/2 that is gone gets so long to come to its end.
 const LAST_ANSWER: Duration = Duration::from_secs(10);

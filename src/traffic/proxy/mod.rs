@@ -18,10 +18,13 @@ mod forward;
 mod frames;
 mod fronting;
 mod gate;
+mod half_closed;
 mod handler;
 mod handshake;
 mod heard;
 mod hello;
+mod line;
+mod lines;
 mod metered;
 mod opening;
 mod own;
@@ -128,6 +131,7 @@ impl Proxy {
             http: server_builder(head),
             refusals: Refusals::default(),
             strangers: Arc::default(),
+            half_closed: Arc::default(),
             ending: ending.subscribe(),
         };
         let handler = Handler::new(recorder, tunnels, Forwarder::new(connector));
@@ -297,7 +301,7 @@ fn server_builder(head: Duration) -> Http {
     http1.timer(TokioTimer::new()).header_read_timeout(head).title_case_headers(true).preserve_header_case(true).max_headers(MOST_HEADERS);
     // A client may send no more and still read. Whether it has left is heard by whoever runs the engine.
     http1.half_close(true);
-    http2.timer(TokioTimer::new()).max_header_list_size(LONGEST_HEAD);
+    http2.timer(TokioTimer::new()).max_header_list_size(LONGEST_HEAD).max_concurrent_streams(MOST_STREAMS);
     Http { http1, http2 }
 }
 
@@ -310,5 +314,7 @@ const LAST_EVENTS: Duration = Duration::from_secs(5);
 const MOST_HEADERS: usize = 256;
 /// Bytes of all headers of an HTTP/2 request, or of a response.
 const LONGEST_HEAD: u32 = 1024 * 1024;
+/// Requests of one client that are in flight at once over HTTP/2. The HTTP library takes as many by itself.
+const MOST_STREAMS: u32 = 200;
 /// A client that begins a request has this long for its head.
 const HEADER_READ: Duration = Duration::from_secs(60);

@@ -77,7 +77,8 @@ impl OwnPage {
             let answer = page(&*self.tunnels.gate, self.address, &self.host, Way { decrypted, proxied: true }, &request);
             std::future::ready(Ok::<_, Infallible>(answer.unwrap_or_else(|| refusal(StatusCode::NOT_FOUND))))
         });
-        let _ = self.tunnels.http.serve(Heard::new(client, Arc::default()), service).await;
+        let heard = Heard::new(client, Arc::default(), Arc::clone(&self.tunnels.half_closed));
+        let _ = self.tunnels.http.serve(heard, service).await;
         (!asked.load(Ordering::Relaxed)).then_some(TunnelOutcome::ClosedWithoutRequest)
     }
 }

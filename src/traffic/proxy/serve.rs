@@ -206,7 +206,7 @@ impl Inside {
                 let _owed = owed;
                 let outside = handler.names_outside(&request);
                 let Some(request) = absolute(&tunnel, scheme, request) else {
-                    tunnel.unread(NamesNoServer.unread());
+                    tunnel.unread(NamesNoServer::ByName.unread());
                     return Ok::<_, Infallible>(refusal(StatusCode::BAD_REQUEST));
                 };
                 if let Some(outside) = outside {
@@ -216,8 +216,8 @@ impl Inside {
                 }
                 let began = handler.exchange(request).await;
                 account.answer(false, began.status());
-                if began.extensions().get::<NamesNoServer>().is_some() {
-                    tunnel.unread(NamesNoServer.unread());
+                if let Some(no_server) = began.extensions().get::<NamesNoServer>() {
+                    tunnel.unread(no_server.unread());
                 }
                 // What came without TLS says nothing of whether our certificate is trusted.
                 if secure && tunnel.was_read() && !read.swap(true, Ordering::Relaxed) {
@@ -227,7 +227,7 @@ impl Inside {
                 Ok(began)
             }
         });
-        let mut engine = self.tunnels.http.serve(Heard::new(client, Arc::clone(&account)), service);
+        let mut engine = self.tunnels.http.serve(Heard::new(client, Arc::clone(&account), Arc::clone(&self.tunnels.half_closed)), service);
         let (mut ending, untold) = (self.tunnels.ending.clone(), self.handler.recorder.untold());
         let served = tokio::select! {
             biased;

@@ -99,7 +99,7 @@ impl Talk {
             }
         };
         let port = u16::from_be_bytes(self.read().await?);
-        let Some(host) = host.as_deref().map(bare_host) else {
+        let Some(host) = host.as_deref().map(bare_host).filter(|_| port != 0) else {
             self.reply(Reply::Failure).await?;
             return Ok(Err(Cannot::NoHost));
         };

@@ -12,6 +12,7 @@ use super::{
     engine::Http,
     failure::Failure,
     gate::Gate,
+    half_closed::HalfClosed,
     own::Own,
     refusals::Refusals,
     serve::HANDSHAKE,
@@ -30,6 +31,7 @@ pub(super) struct Tunnels {
     pub(super) http: Http,
     pub(super) refusals: Refusals,
     pub(super) strangers: Arc<Strangers>,
+    pub(super) half_closed: Arc<HalfClosed>,
     /// Says when the proxy is asked to stop.
     pub(super) ending: watch::Receiver<Ending>,
 }

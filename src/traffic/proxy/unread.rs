@@ -10,6 +10,7 @@ use super::{
     casing::headers_as_written,
     connect::{bare_host, named_host},
     forward::Manner,
+    fronting::port_of,
     handler::{Handler, NamesNoServer, Route, names_one_server, refusal},
     told::header_bytes,
     websocket::{asks_for_upgrade, take_over},
@@ -28,15 +29,18 @@ impl Handler {
     /// is counted for the host outside the scope that it names.
     pub(super) async fn pass_unread(&mut self, mut request: Request<Body>, outside: String) -> Response<Body> {
         if !names_one_server(&request) {
-            return NamesNoServer.refusal();
+            return NamesNoServer::ByName.refusal();
         }
         let Route { named, speaks_http2, .. } = self.route(&mut request);
-        let Some(goes_to) = request.uri().host().map(bare_host) else { return NamesNoServer.refusal() };
+        let Some(authority) = request.uri().authority() else { return NamesNoServer::ByName.refusal() };
+        let usual = if request.uri().scheme_str() == Some("https") { 443 } else { 80 };
+        let Some(port) = port_of(authority, usual) else { return NamesNoServer::ByPort.refusal() };
+        let goes_to = bare_host(authority.host());
         // It may go to a server in the scope all the same, which then got something that nobody read.
         let around = match &self.tunnel {
             Some(around) => Ok(Some(Arc::clone(around))),
             None if goes_to == outside || !self.tunnels.gate.reads(&goes_to) => Ok(None),
-            None => self.recorder.begin_tunnel(goes_to, request.uri().port_u16().unwrap_or(80)).await.map(Some),
+            None => self.recorder.begin_tunnel(goes_to, port).await.map(Some),
         };
         let (Ok(around), Ok(tunnel)) = (around, self.recorder.begin_outside(outside, 0).await) else {
             return refusal(StatusCode::SERVICE_UNAVAILABLE);

@@ -7,23 +7,16 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use http::{HeaderValue, Uri};
-use hyper::rt;
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::{
-    client::legacy::connect::{
-        Connected, Connection, HttpConnector,
-        dns::{GaiAddrs, GaiResolver, Name},
-    },
-    rt::TokioIo,
+use hyper_util::client::legacy::connect::{
+    HttpConnector,
+    dns::{GaiAddrs, GaiResolver, Name},
 };
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 use tokio::{net::TcpStream, time::sleep};
@@ -33,6 +26,7 @@ use super::{
     descriptors::{Use, are_scarce},
     failure::{Failure, NoDescriptor, NotLocal, NotResolved, ProxyRefusal, TooSlow, is_lack_of_descriptors},
     fronting::TlsName,
+    line::Line,
     own::Own,
     through::UpstreamProxy,
 };
@@ -81,8 +75,6 @@ pub(super) struct Connector {
     https: HttpsConnector<Dial>,
     dial: Dial,
     tls: Arc<ClientConfig>,
-    /// Where it leads, whatever is asked for.
-    only_to: Option<Uri>,
 }
 
 type BoxError = Box<dyn StdError + Send + Sync>;
@@ -111,33 +103,47 @@ impl Connector {
                 builder.with_root_certificates(store).with_no_client_auth()
             }
         };
-        let dial = Dial { route, own, always_tunnel: false };
+        let dial = Dial { route, own, straight: false };
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls.clone())
             .https_or_http()
             .with_server_name_resolver(TlsName)
             .enable_all_versions()
             .wrap_connector(dial.clone());
-        Ok(Self { https, dial, tls: Arc::new(tls), only_to: None })
+        Ok(Self { https, dial, tls: Arc::new(tls) })
     }
 
-    /// The same for connections that speak HTTP/1 and nothing newer, and that may become something else: WebSockets. Through
-    /// another proxy they get a tunnel even without TLS.
+    /// The same for connections that speak HTTP/1 and nothing newer. It remembers the same TLS sessions.
     pub(super) fn http1_only(&self) -> Self {
-        let dial = Dial { always_tunnel: true, ..self.dial.clone() };
-        let tls = (*self.tls).clone();
         let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
+            .with_tls_config((*self.tls).clone())
+            .https_or_http()
+            .with_server_name_resolver(TlsName)
+            .enable_http1()
+            .wrap_connector(self.dial.clone());
+        Self { https, ..self.clone() }
+    }
+
+    /// The same for HTTP/1 that is to come to the server as it is, or that may become something else: WebSockets. Through another
+    /// proxy it gets a tunnel even without TLS.
+    pub(super) fn straight(&self) -> Self {
+        let dial = Dial { straight: true, ..self.dial.clone() };
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config((*self.tls).clone())
             .https_or_http()
             .with_server_name_resolver(TlsName)
             .enable_http1()
             .wrap_connector(dial.clone());
-        Self { https, dial, tls: Arc::clone(&self.tls), only_to: None }
+        Self { https, dial, ..self.clone() }
     }
 
-    /// The same, leading to this server only, whichever one requests name.
-    pub(super) fn only_to(&self, destination: Uri) -> Self {
-        Self { only_to: Some(destination), ..self.clone() }
+    /// Opens a connection to the server that a URI names.
+    ///
+    /// # Errors
+    /// What [`super::failure::Failure::of`] tells apart.
+    pub(super) async fn connect(&self, server: Uri) -> Result<MaybeHttpsStream<Line>, BoxError> {
+        let mut https = self.https.clone();
+        in_time(patiently(move || https.call(server.clone()))).await
     }
 
     /// Opens a TCP connection to a host (an IPv6 literal without brackets) and port, by the same way as every request: for what
@@ -148,9 +154,9 @@ impl Connector {
     pub(super) async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, BoxError> {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let destination = Uri::builder().scheme("http").authority(format!("{host}:{port}")).path_and_query("/").build()?;
-        let dial = || Dial { always_tunnel: true, ..self.dial.clone() }.open(destination.clone());
-        let line = in_time(patiently(dial)).await?;
-        Ok(line.io.into_inner())
+        let dial = || Dial { straight: true, ..self.dial.clone() }.open(destination.clone());
+        let (stream, _) = in_time(patiently(dial)).await?;
+        Ok(stream)
     }
 
     /// What servers are spoken TLS with, without ALPN.
@@ -164,22 +170,6 @@ impl Connector {
             Route::Through(_, proxy) if proxy.takes_absolute_form() => proxy.authorization(),
             _ => None,
         }
-    }
-}
-
-impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<Line>;
-    type Error = BoxError;
-    type Future = BoxFuture<Self::Response>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.https.poll_ready(context)
-    }
-
-    fn call(&mut self, destination: Uri) -> Self::Future {
-        let destination = self.only_to.clone().unwrap_or(destination);
-        let mut https = self.https.clone();
-        Box::pin(in_time(patiently(move || https.call(destination.clone()))))
     }
 }
 
@@ -211,7 +201,7 @@ struct Dial {
     /// Where it never leads: to the proxy itself.
     own: Own,
     /// Whether another proxy is asked for a tunnel even where absolute-form would do.
-    always_tunnel: bool,
+    straight: bool,
 }
 
 #[derive(Clone)]
@@ -222,44 +212,43 @@ enum Route {
 }
 
 impl Dial {
-    async fn open(self, destination: Uri) -> Result<Line, BoxError> {
+    /// A TCP connection, and whether requests go to another proxy on it, which wants their whole URL.
+    async fn open(self, destination: Uri) -> Result<(TcpStream, bool), BoxError> {
         let mut absolute = false;
-        let io = match self.route {
+        let stream = match self.route {
             Route::System(mut connector) => {
-                let io = connector.call(destination).await?;
+                let stream = connector.call(destination).await?.into_inner();
                 // Only now it is known where a name leads.
-                let server = io.inner().peer_addr()?;
+                let server = stream.peer_addr()?;
                 if self.own.is_at(server.ip(), server.port()) {
                     return Err(io::Error::other("that is this proxy itself").into());
                 }
-                io
+                stream
             }
             Route::Through(mut connector, proxy) => {
                 let address = proxy.uri().ok_or(ProxyRefusal::Unreachable)?;
-                let io = connector.call(address).await.map_err(|error| match Failure::of(&error, true) {
+                let connected = connector.call(address).await.map_err(|error| match Failure::of(&error, true) {
                     Failure::NoDescriptor => BoxError::from(NoDescriptor),
                     _ => ProxyRefusal::Unreachable.into(),
                 })?;
-                absolute = !self.always_tunnel && proxy.takes_absolute_form() && destination.scheme_str() == Some("http");
-                if absolute {
-                    io
-                } else {
+                let mut stream = connected.into_inner();
+                absolute = !self.straight && proxy.takes_absolute_form() && destination.scheme_str() == Some("http");
+                if !absolute {
                     let (host, port) = host_and_port(&destination).ok_or(NotResolved)?;
-                    let mut stream = io.into_inner();
                     proxy.ask(&mut stream, &host, port).await?;
-                    TokioIo::new(stream)
                 }
+                stream
             }
             Route::Local(addresses) => {
                 let stream = TcpStream::connect(local_address(&addresses, &destination).ok_or(NotLocal)?).await?;
                 stream.set_nodelay(true)?;
-                TokioIo::new(stream)
+                stream
             }
         };
-        if are_scarce(Use::Server, io.inner()) {
+        if are_scarce(Use::Server, &stream) {
             return Err(NoDescriptor.into());
         }
-        Ok(Line { io, absolute, answered: Answered::default() })
+        Ok((stream, absolute))
     }
 }
 
@@ -273,64 +262,11 @@ impl Service<Uri> for Dial {
     }
 
     fn call(&mut self, destination: Uri) -> Self::Future {
-        Box::pin(self.clone().open(destination))
-    }
-}
-
-/// A TCP connection to a server, or to another proxy.
-pub(super) struct Line {
-    io: TokioIo<TcpStream>,
-    /// Whether requests go to another proxy, which wants their whole URL.
-    absolute: bool,
-    answered: Answered,
-}
-
-/// Whether a connection has brought a response. One that has, and then breaks before the next, may have been closed by the
-/// server while it was idle.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Answered(Arc<AtomicBool>);
-
-impl Answered {
-    pub(super) fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_so(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Connection for Line {
-    fn connected(&self) -> Connected {
-        self.io.connected().proxy(self.absolute).extra(self.answered.clone())
-    }
-}
-
-impl rt::Read for Line {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: rt::ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
-    }
-}
-
-impl rt::Write for Line {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, pieces: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, pieces)
+        let opening = self.clone().open(destination);
+        Box::pin(async move {
+            let (stream, absolute) = opening.await?;
+            Ok(Line::new(stream, absolute))
+        })
     }
 }
 

@@ -19,7 +19,6 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tower_service::Service;
 
 use super::{
     MOST_HEADERS,
@@ -55,7 +54,7 @@ pub(super) async fn take_over(connector: &Connector, exchange: &Arc<Exchange>, m
     let websocket = asks_for_websocket(&request);
     let (mut parts, body) = request.into_parts();
     let Ok(ahead) = upload(exchange, body).await else { return refusal(StatusCode::SERVICE_UNAVAILABLE) };
-    let connecting = connector.clone().call(parts.uri.clone());
+    let connecting = connector.connect(parts.uri.clone());
     tokio::pin!(connecting);
     let connected = tokio::select! {
         biased;
@@ -94,7 +93,7 @@ pub(super) async fn take_over(connector: &Connector, exchange: &Arc<Exchange>, m
         Err(error) => return lost(error).await,
     };
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return answer(exchange, &ahead, response).await;
+        return answer(exchange, &ahead, response.map(Body::from)).await;
     }
     let server = hyper::upgrade::on(&mut response);
     let (parts, _) = response.into_parts();

@@ -1,0 +1,539 @@
+//! The connections to servers that belong to one client's connection: made when it asks for something, used again for what it asks
+//! next, and closed with it. No two clients share one. What becomes of a request is so what would have become of it without a proxy:
+//! a server that is just closing a connection meets the client that had it, and not another one, which would have dialled anew.
+//!
+//! In use at once are as many as the client asks for at once: one over HTTP/1, [`super::MOST_STREAMS`] at most over HTTP/2. That a
+//! client's second request does not wait for the first, which may be a long poll, is worth more than a smaller number.
+
+use std::{
+    error::Error as StdError,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request, Response, Uri,
+    header::{HOST, PROXY_AUTHORIZATION},
+};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::combinators::BoxBody;
+use hudsucker::Body;
+use hyper::{
+    body::Incoming,
+    client::conn::{TrySendError, http1, http2},
+};
+use hyper_rustls::MaybeHttpsStream;
+use hyper_util::{
+    client::legacy::connect::Connection,
+    rt::{TokioExecutor, TokioTimer},
+};
+use tokio::{sync::Mutex as Turn, time::timeout};
+
+use super::{
+    LONGEST_HEAD, MOST_HEADERS,
+    line::{Line, Pulse},
+    upload::Upload,
+    upstream::Connector,
+};
+
+/// The connections of one client's connection.
+pub(super) struct Lines {
+    ways: Arc<Ways>,
+    kept: Arc<Mutex<Kept>>,
+}
+
+/// How connections are made: shared by all clients, and with them the memory of earlier TLS sessions, so that another handshake
+/// costs little.
+pub(super) struct Ways {
+    /// HTTP/1 or HTTP/2, as the server likes.
+    either: Connector,
+    /// HTTP/1, in absolute-form where another proxy takes that.
+    http1: Connector,
+    /// Whatever is spoken, the server hears it as it is said: never in absolute-form to another proxy.
+    straight: Connector,
+}
+
+/// Which protocol a server is to be spoken with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// HTTP/2, or HTTP/1 if the server likes that better.
+    Either,
+    /// HTTP/1: what the client speaks.
+    Http1,
+    /// The same, with a `Host` field that another proxy on the way must not set right.
+    Http1Straight,
+    /// HTTP/2, which the server is known to speak without TLS (RFC 9113 section 3.3).
+    Http2,
+}
+
+/// Where a connection leads, and what is spoken on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    speaks: Speaks,
+    server: Uri,
+}
+
+/// Why there is no answer.
+pub(super) struct NoAnswer {
+    pub(super) error: BoxError,
+    /// There was no connection yet.
+    pub(super) connecting: bool,
+    /// The connection had brought an answer before, so that the server may have closed it while it was idle.
+    pub(super) had_answered: bool,
+    /// Nothing was written on the connection since then.
+    pub(super) unwritten: bool,
+}
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+impl Ways {
+    pub(super) fn new(either: Connector) -> Self {
+        Self { http1: either.http1_only(), straight: either.http1_only().straight(), either }
+    }
+
+    /// What connections are made with that may become something else.
+    pub(super) const fn straight(&self) -> &Connector {
+        &self.straight
+    }
+
+    const fn to(&self, place: &Place) -> &Connector {
+        match place.speaks {
+            Speaks::Either => &self.either,
+            Speaks::Http1 => &self.http1,
+            Speaks::Http1Straight | Speaks::Http2 => &self.straight,
+        }
+    }
+}
+
+impl Place {
+    /// The server that a URI names.
+    pub(super) fn of(speaks: Speaks, uri: &Uri) -> Self {
+        let mut parts = uri.clone().into_parts();
+        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
+        // A URI that names no server leads nowhere.
+        Self { speaks, server: Uri::from_parts(parts).unwrap_or_default() }
+    }
+
+    /// Whether one connection may serve several requests at once.
+    const fn may_be_shared(&self) -> bool {
+        matches!(self.speaks, Speaks::Either | Speaks::Http2)
+    }
+}
+
+impl Lines {
+    pub(super) fn new(ways: Arc<Ways>) -> Self {
+        Self { ways, kept: Arc::default() }
+    }
+
+    pub(super) const fn ways(&self) -> &Arc<Ways> {
+        &self.ways
+    }
+
+    /// Sends a request over a connection that is kept, or a new one. If it could not begin to be sent on one that was kept, it goes
+    /// over another.
+    pub(super) async fn send(&self, to: &Place, mut request: Request<Upload>) -> Result<Response<Body>, NoAnswer> {
+        let uri = request.uri().clone();
+        loop {
+            let (line, is_kept) = self.find(to).await?;
+            request = match self.ask(to, line, request).await {
+                Ok(response) => return Ok(response),
+                Err(Unsent { request: Some(unsent), .. }) if is_kept => unsent,
+                Err(unsent) => return Err(unsent.no_answer),
+            };
+            request.uri_mut().clone_from(&uri);
+        }
+    }
+
+    /// Sends a request over a new connection.
+    pub(super) async fn send_afresh(&self, to: &Place, request: Request<Upload>) -> Result<Response<Body>, NoAnswer> {
+        let line = self.dial(to).await?;
+        self.ask(to, line, request).await.map_err(|unsent| unsent.no_answer)
+    }
+
+    async fn ask(&self, to: &Place, line: Sender, request: Request<Upload>) -> Result<Response<Body>, Unsent> {
+        match line {
+            Sender::One(one) => {
+                let request = self.for_http1(to, &one, request);
+                one.ask(to, &self.kept, request).await
+            }
+            Sender::Two(two) => {
+                let answered = two.clone().ask(request).await;
+                if matches!(&answered, Err(Unsent { request: Some(_), .. })) {
+                    self.kept().forget(to, &two);
+                }
+                answered
+            }
+        }
+    }
+
+    /// A request as HTTP/1 writes it: with a `Host` field, and with its whole URL only for another proxy.
+    fn for_http1(&self, to: &Place, one: &One, mut request: Request<Upload>) -> Request<Upload> {
+        if !request.headers().contains_key(HOST)
+            && let Some(host) = host_field(request.uri())
+        {
+            request.headers_mut().insert(HOST, host);
+        }
+        if one.absolute {
+            if let Some(value) = self.ways.to(to).proxy_authorization() {
+                request.headers_mut().insert(PROXY_AUTHORIZATION, value);
+            }
+            return request;
+        }
+        let mut parts = http::uri::Parts::default();
+        parts.path_and_query = request.uri().path_and_query().cloned();
+        *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+        request
+    }
+
+    /// A connection that is kept, or a new one, and which of the two it is.
+    async fn find(&self, to: &Place) -> Result<(Sender, bool), NoAnswer> {
+        if let Some(kept) = self.take(to).await {
+            return Ok((kept, true));
+        }
+        let first = if to.may_be_shared() { self.kept().first(to) } else { None };
+        let Some(first) = first else { return Ok((self.dial(to).await?, false)) };
+        // Until the first connection is there, nobody knows whether another one will be needed.
+        let _first = match first.try_lock() {
+            Ok(first) => Some(first),
+            Err(_) => {
+                drop(first.lock().await);
+                if let Some(kept) = self.take(to).await {
+                    return Ok((kept, true));
+                }
+                None
+            }
+        };
+        Ok((self.dial(to).await?, false))
+    }
+
+    /// A connection that is kept and can be used.
+    async fn take(&self, to: &Place) -> Option<Sender> {
+        if let Some(two) = self.kept().shared(to) {
+            return Some(Sender::Two(two));
+        }
+        loop {
+            let mut one = self.kept().idle(to)?;
+            // It is ready as soon as the engine has come to the end of the exchange before, unless the server still takes its upload.
+            if matches!(timeout(AT_ONCE, one.sender.ready()).await, Ok(Ok(()))) && one.pulse.is_quiet() {
+                return Some(Sender::One(one));
+            }
+        }
+    }
+
+    async fn dial(&self, to: &Place) -> Result<Sender, NoAnswer> {
+        let stream = self.ways.to(to).connect(to.server.clone()).await.map_err(NoAnswer::connecting)?;
+        if to.speaks == Speaks::Http2 || stream.connected().is_negotiated_h2() {
+            let two = Two::begin(stream).await.map_err(NoAnswer::at_once)?;
+            self.kept().share(to, two.clone());
+            return Ok(Sender::Two(two));
+        }
+        let one = One::begin(stream).await.map_err(NoAnswer::at_once)?;
+        if to.may_be_shared() {
+            self.kept().is_http1(to);
+        }
+        Ok(Sender::One(one))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        lock(&self.kept)
+    }
+}
+
+/// What there is of connections.
+#[derive(Default)]
+struct Kept {
+    /// Of HTTP/1, those that are not in use. The oldest is the first.
+    idle: Vec<(Place, One)>,
+    /// Of servers that may speak HTTP/2.
+    servers: Vec<Server>,
+}
+
+/// A server that may speak HTTP/2.
+struct Server {
+    place: Place,
+    /// Held by who dials it for the first time.
+    first: Arc<Turn<()>>,
+    found: Found,
+}
+
+enum Found {
+    Nothing,
+    Http1,
+    Http2(Two),
+}
+
+impl Kept {
+    /// The connection that was used last, and is not in use.
+    fn idle(&mut self, to: &Place) -> Option<One> {
+        let last = self.idle.iter().rposition(|(place, _)| place == to)?;
+        Some(self.idle.remove(last).1)
+    }
+
+    fn give_back(&mut self, place: Place, one: One) {
+        if self.idle.len() >= MOST_IDLE {
+            self.idle.remove(0);
+        }
+        self.idle.push((place, one));
+    }
+
+    /// The connection that all requests share.
+    fn shared(&self, to: &Place) -> Option<Two> {
+        let server = self.servers.iter().find(|server| server.place == *to)?;
+        match &server.found {
+            Found::Http2(two) if !two.sender.is_closed() => Some(two.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whose turn it is to find out what a server speaks; `None` if that is known, and a connection is needed for each request.
+    fn first(&mut self, to: &Place) -> Option<Arc<Turn<()>>> {
+        let server = self.server(to);
+        if matches!(server.found, Found::Http1) { None } else { Some(Arc::clone(&server.first)) }
+    }
+
+    fn share(&mut self, to: &Place, two: Two) {
+        self.server(to).found = Found::Http2(two);
+    }
+
+    /// A connection takes no requests any more.
+    fn forget(&mut self, to: &Place, gone: &Two) {
+        let server = self.server(to);
+        if matches!(&server.found, Found::Http2(two) if Arc::ptr_eq(&two.had_answered, &gone.had_answered)) {
+            server.found = Found::Nothing;
+        }
+    }
+
+    fn is_http1(&mut self, to: &Place) {
+        self.server(to).found = Found::Http1;
+    }
+
+    fn server(&mut self, to: &Place) -> &mut Server {
+        let known = self.servers.iter().position(|server| server.place == *to).unwrap_or_else(|| {
+            if self.servers.len() >= MOST_IDLE {
+                self.servers.remove(0);
+            }
+            self.servers.push(Server { place: to.clone(), first: Arc::default(), found: Found::Nothing });
+            self.servers.len() - 1
+        });
+        &mut self.servers[known]
+    }
+}
+
+/// A connection that requests can be sent on.
+enum Sender {
+    One(One),
+    Two(Two),
+}
+
+/// A request that has no answer, if it could not begin to be sent.
+struct Unsent {
+    request: Option<Request<Upload>>,
+    no_answer: NoAnswer,
+}
+
+impl Unsent {
+    fn of(mut error: TrySendError<Request<Upload>>, had_answered: bool, unwritten: bool) -> Self {
+        let request = error.take_message();
+        Self { request, no_answer: NoAnswer { error: error.into_error().into(), connecting: false, had_answered, unwritten } }
+    }
+}
+
+impl NoAnswer {
+    fn connecting(error: BoxError) -> Self {
+        Self { error, connecting: true, had_answered: false, unwritten: false }
+    }
+
+    /// The connection was there, and broke before anything was asked.
+    fn at_once(error: hyper::Error) -> Self {
+        Self { error: error.into(), connecting: false, had_answered: false, unwritten: false }
+    }
+}
+
+/// A connection of HTTP/1, for one request at a time.
+struct One {
+    sender: http1::SendRequest<Upload>,
+    /// Whether it leads to another proxy, which wants whole URLs.
+    absolute: bool,
+    pulse: Pulse,
+    /// Whether it has brought an answer.
+    had_answered: bool,
+}
+
+impl One {
+    async fn begin(stream: MaybeHttpsStream<Line>) -> Result<Self, hyper::Error> {
+        let connected = stream.connected();
+        let mut builder = http1::Builder::new();
+        // Header names keep their case; those of an HTTP/2 client are written as is usual.
+        builder.max_headers(MOST_HEADERS).title_case_headers(true).preserve_header_case(true);
+        let (mut sender, connection) = builder.handshake(stream).await?;
+        let broke = Arc::new(Mutex::new(None));
+        let breaks = Arc::clone(&broke);
+        tokio::spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, "a connection to a server ended");
+                *lock(&breaks) = Some(error);
+            }
+        });
+        if let Err(error) = sender.ready().await {
+            return Err(lock(&broke).take().unwrap_or(error));
+        }
+        let pulse = Pulse::of(&connected).unwrap_or_default();
+        Ok(Self { sender, absolute: connected.is_proxied(), pulse, had_answered: false })
+    }
+
+    async fn ask(mut self, to: &Place, kept: &Arc<Mutex<Kept>>, request: Request<Upload>) -> Result<Response<Body>, Unsent> {
+        let before = self.pulse.written();
+        let response = match self.sender.try_send_request(request).await {
+            Ok(response) => response,
+            Err(error) => return Err(Unsent::of(error, self.had_answered, self.pulse.written() == before)),
+        };
+        self.had_answered = true;
+        let lease = Lease { place: to.clone(), one: self, kept: Arc::downgrade(kept) };
+        Ok(response.map(|body| lease.until_the_end_of(body)))
+    }
+}
+
+/// A connection of HTTP/2, for all requests at once.
+#[derive(Clone)]
+struct Two {
+    sender: http2::SendRequest<Upload>,
+    /// Whether it has brought an answer.
+    had_answered: Arc<AtomicBool>,
+}
+
+impl Two {
+    async fn begin(stream: MaybeHttpsStream<Line>) -> Result<Self, hyper::Error> {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).max_header_list_size(LONGEST_HEAD);
+        let (mut sender, connection) = builder.handshake(stream).await?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to a server ended");
+            }
+        });
+        sender.ready().await?;
+        Ok(Self { sender, had_answered: Arc::default() })
+    }
+
+    async fn ask(mut self, request: Request<Upload>) -> Result<Response<Body>, Unsent> {
+        let had_answered = self.had_answered.load(Ordering::Relaxed);
+        match self.sender.try_send_request(request).await {
+            Ok(response) => {
+                self.had_answered.store(true, Ordering::Relaxed);
+                Ok(response.map(Body::from))
+            }
+            Err(error) => Err(Unsent::of(error, had_answered, false)),
+        }
+    }
+}
+
+/// A connection of HTTP/1 that is in use, and is to be given back to its client's others.
+struct Lease {
+    place: Place,
+    one: One,
+    kept: Weak<Mutex<Kept>>,
+}
+
+impl Lease {
+    /// Gives it back when the response is over. One that is given up before takes the connection with it.
+    fn until_the_end_of(self, body: Incoming) -> Body {
+        if body.is_end_stream() {
+            self.give_back();
+            return Body::from(body);
+        }
+        Body::from(BoxBody::new(Leased { body: Body::from(body), lease: Some(self) }))
+    }
+
+    fn give_back(self) {
+        if let Some(kept) = self.kept.upgrade() {
+            lock(&kept).give_back(self.place, self.one);
+        }
+    }
+}
+
+/// A response over a connection that is given back at its end, before the client has the end: what it asks next is to find it.
+struct Leased {
+    body: Body,
+    lease: Option<Lease>,
+}
+
+impl http_body::Body for Leased {
+    type Data = Bytes;
+    type Error = hudsucker::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        match &frame {
+            Some(Err(_)) => self.lease = None,
+            Some(Ok(_)) if !self.body.is_end_stream() => {}
+            Some(Ok(_)) | None => {
+                if let Some(lease) = self.lease.take() {
+                    lease.give_back();
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A server as a `Host` field names it: with its port where that is not the usual one.
+fn host_field(uri: &Uri) -> Option<HeaderValue> {
+    let host = uri.host()?;
+    let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    match uri.port_u16().filter(|port| *port != usual) {
+        Some(port) => HeaderValue::try_from(format!("{host}:{port}")).ok(),
+        None => HeaderValue::from_str(host).ok(),
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// So many connections are kept for a client that it does not use; and of so many servers is known that they speak HTTP/2.
+const MOST_IDLE: usize = 8;
+/// A connection that is not ready for the next request by then is not waited for.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_named_with_their_port_where_that_is_not_the_usual_one() {
+        let check = |uri: &'static str, expected: &str| {
+            assert_eq!(host_field(&Uri::from_static(uri)).expect("a host"), expected, "{uri}");
+        };
+        check("http://api.test/", "api.test");
+        check("http://api.test:80/", "api.test");
+        check("http://api.test:443/", "api.test:443");
+        check("https://api.test:443/", "api.test");
+        check("https://front.test@api.test:8443/", "api.test:8443");
+        check("http://[2001:db8::1]:8080/", "[2001:db8::1]:8080");
+    }
+
+    #[test]
+    fn a_place_is_a_server_and_what_is_spoken_with_it() {
+        let place = |speaks, uri: &'static str| Place::of(speaks, &Uri::from_static(uri));
+        let one = place(Speaks::Http1, "http://api.test/a?b=c");
+        assert_eq!(one, place(Speaks::Http1, "http://API.test/other"));
+        assert_ne!(one, place(Speaks::Http1, "https://api.test/a?b=c"));
+        assert_ne!(one, place(Speaks::Http1, "http://api.test:8080/a?b=c"));
+        assert_ne!(one, place(Speaks::Http1Straight, "http://api.test/a?b=c"));
+        assert_ne!(place(Speaks::Either, "https://api.test/"), place(Speaks::Either, "https://front.test@api.test/"));
+    }
+}
