@@ -2,6 +2,13 @@
 //! driver of phones has to know. `ci/phone` runs these tests; without the lab each says that it was skipped.
 #![cfg(target_os = "linux")]
 
+#[path = "phone_lab/android.rs"]
+mod android;
+#[path = "phone_lab/app.rs"]
+mod app;
+mod bench;
 #[path = "phone_lab/cable.rs"]
 mod cable;
+#[path = "phone_lab/driver.rs"]
+mod driver;
 mod support;

@@ -21,6 +21,7 @@ mod inputs;
 mod plant;
 mod progress;
 mod report;
+mod restore;
 mod review;
 mod run;
 mod schema;
@@ -64,6 +65,8 @@ enum Command {
     Show(show::Arguments),
     /// Look at, accept or reject snapshots that wait for a person
     Review(review::Arguments),
+    /// Put back what a run that crashed, or lost its phone, left changed there
+    Restore(restore::Arguments),
     /// Write what an audit found, to be published
     Report(report::Arguments),
     /// Make a capture of a HAR or mitmproxy flow file that another tool recorded
@@ -110,6 +113,7 @@ pub fn execute(args: Args, surroundings: &mut Surroundings) -> Exit {
         Command::Diff(arguments) => diff::execute(&arguments, surroundings),
         Command::Show(arguments) => show::execute(&arguments, surroundings),
         Command::Review(arguments) => review::execute(&arguments, surroundings),
+        Command::Restore(arguments) => restore::execute(&arguments, surroundings),
         Command::Report(arguments) => report::execute(&arguments, surroundings),
         Command::Import(arguments) => import::execute(&arguments, surroundings),
         Command::Export(arguments) => export::execute(&arguments, surroundings),

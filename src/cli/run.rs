@@ -22,13 +22,16 @@ use crate::{
     band::Access,
     model::{self, App, AppVersion, Platform, RunEnding, Target, text::printable},
     phone::{PhoneError, simulated::VERSIONS},
-    run::{self, Fault, Order, Rig, RunError, RunOutcome, SimulatedBench},
+    run::{self, Bench, Fault, Order, Rig, RunError, RunOutcome, SimulatedBench},
     scenario::{PlacedStep, RigFile, Scenario, rig_file::PhoneKind},
     store::CaptureReader,
     traffic::TrafficError,
 };
 
 mod control;
+mod real;
+
+pub(super) use real::begin_job;
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -38,7 +41,7 @@ pub(super) struct Arguments {
     /// App to audit: a folder of scenarios/
     #[arg(long, default_value = "mifit")]
     app: String,
-    /// App version to install; on the simulated rig sim-1.0 unless told otherwise
+    /// App version to install; without one sim-1.0 on the simulated rig, and what is installed on a real phone
     #[arg(long, value_name = "VERSION")]
     app_version: Option<String>,
     /// Rig description; without one, the simulated rig
@@ -96,14 +99,31 @@ struct Plan {
     /// Where the proxy listens.
     listen: SocketAddr,
     captures: PathBuf,
-    /// A real band; `None` where the band is simulated, too.
+    /// A real band; `None` where the band is simulated, or the rig has none.
     band: Option<band::Mine>,
+    /// A real phone; `None` on the simulated one.
+    real: Option<real::Real>,
 }
 
 impl Plan {
     /// What the runs are of.
     const fn platform(&self) -> Platform {
-        platform(self.band.is_some())
+        match &self.real {
+            Some(real) => real.platform(),
+            None => platform(self.band.is_some()),
+        }
+    }
+
+    /// Where its rigs come from.
+    async fn bench(&self, surroundings: &mut Surroundings) -> Result<Bench, Failure> {
+        if let Some(real) = &self.real {
+            return Ok(Bench::Adb(real.bench(self.listen, self.band.as_ref(), surroundings)?));
+        }
+        let mut bench = SimulatedBench::start(self.listen, surroundings.now).await?;
+        if let Some(band) = &self.band {
+            bench.put_band(band.plan.clone(), band.central());
+        }
+        Ok(Bench::Simulated(bench))
     }
 }
 
@@ -139,10 +159,15 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         return Ok(Exit::Clean);
     }
     tell_plan(&plan, arguments, surroundings);
+    let runtime = runtime()?;
+    // Until everything is said and done: what an earlier job left is put back first, and nobody else comes between.
+    let _ours = match &plan.real {
+        Some(real) => Some(runtime.block_on(real.begin(surroundings))?),
+        None => None,
+    };
     if arguments.control {
         return control::execute(&plan, arguments, surroundings);
     }
-    let runtime = runtime()?;
     // The runtime lives on while the audit works, so that Ctrl-C is still heard.
     let recorded = runtime.block_on(async {
         let presses = Presses::listen(surroundings.end_at_once)?;
@@ -187,7 +212,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, Failure> {
-    let rig = arguments.rig.as_ref().map(|path| simulated_rig(path, surroundings)).transpose()?;
+    let rig = arguments.rig.as_ref().map(|path| described_rig(path, surroundings)).transpose()?;
     let band = rig.as_ref().and_then(|rig| rig.band.as_ref()).map(|described| band::of_rig(described, surroundings)).transpose()?;
     let workspace = surroundings.workspace();
     files::refuse_strays(&workspace, surroundings)?;
@@ -195,9 +220,22 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
         let known: Vec<String> = files::apps(&workspace, surroundings)?.into_iter().map(|app| app.name).collect();
         return Err(Failure::usage(format!("find the app {}", printable(&arguments.app)), format!("there is {}", known.join(", "))));
     };
-    let version = version(arguments.app_version.as_deref())?;
-    let mut scenarios =
-        if arguments.control { Vec::new() } else { scenarios(arguments, &app, &version, &texts, platform(band.is_some()))? };
+    let rig = rig.as_ref();
+    let control = control::Shelf::of(arguments.rig.as_deref().zip(rig), &workspace)?;
+    let real = match arguments.rig.as_deref().zip(rig).filter(|(_, rig)| rig.phone.kind == PhoneKind::Android) {
+        Some((path, rig)) => {
+            real::refuse_simulated_only(arguments)?;
+            Some(real::Real::of(path, rig, &app, control.folder(), surroundings)?)
+        }
+        None => None,
+    };
+    let version = match (&real, arguments.app_version.as_deref()) {
+        (None, named) => version(named)?,
+        (Some(_), Some(named)) => AppVersion::named(named),
+        (Some(real), None) => runtime()?.block_on(real.installed())?,
+    };
+    let on = real.as_ref().map_or_else(|| platform(band.is_some()), real::Real::platform);
+    let mut scenarios = if arguments.control { Vec::new() } else { scenarios(arguments, &app, &version, &texts, on)? };
     for planned in &mut scenarios {
         planned.scenario.runs = arguments.runs.unwrap_or(planned.scenario.runs);
     }
@@ -210,24 +248,22 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
         planned.baseline = auditing::baseline_of(&planned.target, &Plant::default(), &arguments.choices, surroundings)?
             .map(|placed| format!("{} ({})", placed.snapshot.header.target.version, placed.place));
     }
-    let rig = rig.as_ref();
-    let control = control::Shelf::of(arguments.rig.as_deref().zip(rig), &workspace)?;
     let seed = arguments.seed.or_else(|| rig?.seed).unwrap_or_else(|| fastrand::u64(..1_000_000_000));
     let listen = arguments.listen.or_else(|| rig?.listen).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let captures = if arguments.dry_run { workspace.runs() } else { workspace.prepare_runs()? };
-    Ok(Plan { app, control, scenarios, version, seed, listen, captures, band })
+    Ok(Plan { app, control, scenarios, version, seed, listen, captures, band, real })
 }
 
-/// The rig that a file describes. This version drives the simulated phone only; the band may be a real one.
-fn simulated_rig(path: &Path, surroundings: &mut Surroundings) -> Result<RigFile, Failure> {
+/// The rig that a file describes. This version drives the simulated phone and Android phones; the band may be a real one.
+fn described_rig(path: &Path, surroundings: &mut Surroundings) -> Result<RigFile, Failure> {
     let path = surroundings.path(path);
     let rig = files::rig(&path, surroundings)?;
-    if rig.phone.kind == PhoneKind::Simulated {
+    if matches!(rig.phone.kind, PhoneKind::Android | PhoneKind::Simulated) {
         return Ok(rig);
     }
     Err(Failure::usage(
-        format!("use the rig of {}: this version drives the simulated phone only", surroundings.shown(&path)),
-        "leave --rig out for the simulated rig; audit a real phone's traffic with `tattletale audit FILE.har`",
+        format!("use the rig of {}: this version drives Android phones and the simulated one", surroundings.shown(&path)),
+        "leave --rig out for the simulated rig; audit another phone's traffic with `tattletale watch` or `tattletale audit FILE.har`",
     ))
 }
 
@@ -321,13 +357,15 @@ fn step_in_words(placed: &PlacedStep, source: &str) -> String {
 fn head(plan: &Plan, arguments: &Arguments, surroundings: &Surroundings) -> String {
     let Plan { version, seed, .. } = plan;
     let disclaimer = plan.platform().disclaimer().map(|words| format!("{words}\n")).unwrap_or_default();
-    let band = plan.band.as_ref().map(band_in_words).unwrap_or_default();
+    let mut band = plan.band.as_ref().map(band_in_words).unwrap_or_default();
+    let mut seed = format!(", seed {seed} (repeat with --seed {seed})");
+    if let Some(real) = &plan.real {
+        band = real.in_words() + &plan.band.as_ref().map(|band| format!("{}, by radio\n", band.plan.about())).unwrap_or_default();
+        seed.clear();
+    }
     let (captures, snapshots) =
         (surroundings.shown(&plan.captures), surroundings.shown(&surroundings.workspace().snapshots(surroundings.ci).path));
-    format!(
-        "{disclaimer}{band}{} {version}, seed {seed} (repeat with --seed {seed})\ncaptures go to {captures}, snapshots to {snapshots}",
-        arguments.app
-    )
+    format!("{disclaimer}{band}{} {version}{seed}\ncaptures go to {captures}, snapshots to {snapshots}", arguments.app)
 }
 
 /// A real band, and what it means for the runs.
@@ -361,10 +399,7 @@ fn order<'a>(plan: &'a Plan, arguments: &'a Arguments) -> Order<'a> {
 
 /// The control run, then every run of every scenario, one after the other.
 async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundings: &mut Surroundings) -> Result<Recorded, Failure> {
-    let mut bench = SimulatedBench::start(plan.listen, surroundings.now).await?;
-    if let Some(band) = &plan.band {
-        bench.put_band(band.plan.clone(), band.central());
-    }
+    let bench = plan.bench(surroundings).await?;
     let mut order = order(plan, arguments);
     let mut recorded = Recorded { captures: Vec::new(), begun: 0, exit: Exit::Clean };
     let runs = plan.scenarios.iter().map(|planned| u64::from(planned.scenario.runs)).sum::<u64>();
@@ -427,7 +462,7 @@ fn tell_outcome(outcome: &RunOutcome, progress: &RunProgress, surroundings: &mut
         progress.end();
     }
     if let Some(error) = &outcome.not_restored {
-        surroundings.warn(format_args!("warning: failed to put the phone back as it was: {error}"));
+        surroundings.warn(format_args!("warning: failed to put the phone back as it was: {}", printable(&error.with_help())));
     }
     match &outcome.ending {
         RunEnding::Complete => Exit::Clean,
@@ -467,12 +502,12 @@ enum Heard {
 impl Presses {
     /// Begins to listen. To be called inside the runtime.
     fn listen(end_at_once: fn(u8)) -> Result<Self, Failure> {
+        let fail = |problem| Failure::instrument(format!("listen for Ctrl-C: {problem}"), "");
         // One stream for the whole time: what comes between two looks at it waits in it.
         #[cfg(unix)]
-        let stream = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
+        let mut stream = unix_presses().map_err(fail)?;
         #[cfg(windows)]
-        let stream = tokio::signal::windows::ctrl_c();
-        let mut stream = stream.map_err(|problem| Failure::instrument(format!("listen for Ctrl-C: {problem}"), ""))?;
+        let mut stream = tokio::signal::windows::ctrl_c().map_err(fail)?;
         let heard = Arc::new(watch::Sender::new(Heard::Nothing));
         let presses = Self(Arc::clone(&heard));
         tokio::spawn(async move {
@@ -504,6 +539,26 @@ impl Presses {
         progress.end();
         surroundings.warn("stopping, and putting the phone back as it was; Ctrl-C again ends at once");
     }
+}
+
+/// Ctrl-C, and what a service manager or a CI job that is cancelled sends: the phone is put back after either.
+#[cfg(unix)]
+fn unix_presses() -> std::io::Result<tokio::sync::mpsc::UnboundedReceiver<()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupts, mut ends) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (told, presses) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let heard = tokio::select! {
+                heard = interrupts.recv() => heard,
+                heard = ends.recv() => heard,
+            };
+            if heard.is_none() || told.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(presses)
 }
 
 /// Goes on from [`Heard::Nothing`]; false when that was over already.
@@ -540,6 +595,7 @@ impl From<RunError> for Failure {
             RunError::Traffic(TrafficError::File { .. }) => {
                 "`tattletale ca rotate` puts a new authority in its place, and says how to remove the old certificate from the phone"
             }
+            RunError::Phone(error) => error.help(),
             _ => "",
         };
         match error {

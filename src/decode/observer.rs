@@ -153,6 +153,11 @@ impl<'a> Observer<'a> {
                 self.exchange(exchange, bodies, Kind::Exchange);
             }
             RunEvent::Message(message) => self.message(message, bodies),
+            RunEvent::OutsideProxy { sent, received } => {
+                let sentence =
+                    format!("the phone counted {sent} bytes that the app sent past the proxy, and {received} that it received there");
+                self.spots.add(self.spot(BlindSpotKind::OutsideProxy, "", String::new(), Origin::App, sentence));
+            }
             RunEvent::PhaseBegan { name, explains } => self.begin_phase(name, explains),
             RunEvent::PhoneMoved { position, confirmed } => {
                 self.places.moved(*position, *confirmed);

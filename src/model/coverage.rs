@@ -126,6 +126,8 @@ pub enum BlindSpotKind {
     NoCoverage,
     /// Neither TLS nor HTTP.
     NotTls,
+    /// The phone counted traffic of the app that went past the proxy.
+    OutsideProxy,
     /// TLS with a protocol inside that is not HTTP.
     OwnProtocol,
     /// Passed on unread.
@@ -140,7 +142,7 @@ pub enum BlindSpotKind {
 
 impl BlindSpotKind {
     /// Every kind, sorted by word.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BodyMissing,
         Self::BodyOpaque,
         Self::CertificateRefused,
@@ -152,6 +154,7 @@ impl BlindSpotKind {
         Self::Malformed,
         Self::NoCoverage,
         Self::NotTls,
+        Self::OutsideProxy,
         Self::OwnProtocol,
         Self::PassedThrough,
         Self::StillOpen,
@@ -173,6 +176,7 @@ impl BlindSpotKind {
             Self::Malformed => "malformed",
             Self::NoCoverage => "no-coverage",
             Self::NotTls => "not-tls",
+            Self::OutsideProxy => "outside-proxy",
             Self::OwnProtocol => "own-protocol",
             Self::PassedThrough => "passed-through",
             Self::StillOpen => "still-open",

@@ -45,6 +45,13 @@ pub enum RunEvent {
     },
     /// A message of a connection that stays open (WebSocket), as it passed. Its exchange follows when the connection is over.
     Message(Box<Message>),
+    /// The phone counted bytes of the app that went past the proxy. Nobody has seen what they were, nor to whom they went.
+    OutsideProxy {
+        /// Bytes that the app sent.
+        sent: u64,
+        /// Bytes that it received.
+        received: u64,
+    },
     /// A new phase: what happens from here on is explained by its name and categories.
     PhaseBegan {
         /// Name, unique within the scenario.

@@ -27,6 +27,11 @@ pub trait Phone: Send {
     /// Words for a reader: kind, model. Never a serial number.
     fn about(&self) -> String;
 
+    /// Words on the file of the app that is installed, once it is: its digest. `None` when it does not tell (the default).
+    fn app_about(&self) -> Option<String> {
+        None
+    }
+
     /// Its platform.
     fn platform(&self) -> Platform;
 
@@ -251,6 +256,12 @@ impl PhoneError {
             Self::Adb(error) => error.help(),
             _ => "",
         }
+    }
+
+    /// What went wrong, with what a person does about it.
+    pub fn with_help(&self) -> String {
+        let help = self.help();
+        if help.is_empty() { self.to_string() } else { format!("{self} ({help})") }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     model::{self, AppVersion, CaptureSource, ControlRun, Provenance, RunEnding, RunEvent, Target, capture::CAPTURE_FORMAT},
-    phone::PhoneError,
+    phone::{Phone, PhoneError, Route, RouteWatch, adb::LOOK_EACH},
     scenario::{
         Scenario,
         rig::{Stage, StageLog as _},
@@ -20,14 +20,16 @@ use crate::{
 };
 
 pub mod authority;
+pub mod bench;
 pub mod control;
 pub mod recorder;
 pub mod rig;
 pub mod self_check;
 
 pub use authority::{Obtained, RigAuthority};
+pub use bench::{AdbBench, Bench};
 pub use recorder::Watcher;
-pub use rig::{Fault, Rig, SimulatedBench};
+pub use rig::{Fault, Rig, SimulatedBench, Way};
 
 /// Scenario name under which a control run is kept. No scenario file may have it.
 pub const CONTROL: &str = "control";
@@ -129,7 +131,20 @@ async fn perform(
         return Err(RunError::Impossible { line: placed.line, step: placed.name, phone: rig.phone.about() });
     }
     let started = rig.clock.now();
-    let version = rig.phone.install(order.version).await?;
+    let version = match rig.phone.install(order.version).await {
+        Ok(version) => version,
+        Err(error) => {
+            // What was begun is put back; what the phone said first is worth more than what else it says.
+            let _ = rig.phone.restore().await;
+            let _ = rig.source.stop().await;
+            return Err(error.into());
+        }
+    };
+    let mut kind = rig.kind.clone();
+    if let (model::Rig::Real { about }, Some(app)) = (&mut kind, rig.phone.app_about()) {
+        *about = format!("{about}; {app}");
+    }
+    rig.kind = kind;
     // From the first connection on, also while the self-check lasts: what was opened before the run may live on into it.
     let provenance = Provenance { started, ..provenance(&rig, &script, order, version) };
     let (recorder, writing) =
@@ -140,8 +155,9 @@ async fn perform(
         () = &mut interrupted => Err(RunEnding::Interrupted),
         error = rig.source.failed() => Err(RunEnding::InstrumentFailed { why: error.to_string() }),
         why = recorder.failed() => Err(RunEnding::InstrumentFailed { why }),
-        checked = self_check::check(&mut *rig.phone, &rig.probe) => checked,
+        checked = prepare(&mut rig.phone, rig.way.as_ref(), &rig.probe) => checked,
     };
+    let watch = rig.phone.route_watch();
     let capture = writing.folder().to_owned();
 
     let mut stage = Stage {
@@ -162,7 +178,8 @@ async fn perform(
             () = &mut interrupted => RunEnding::Interrupted,
             error = rig.source.failed() => RunEnding::InstrumentFailed { why: error.to_string() },
             why = recorder.failed() => RunEnding::InstrumentFailed { why },
-            ending = script.perform(&mut stage, rig.fault.as_ref(), &rig.source) => ending,
+            why = broken(watch) => RunEnding::InstrumentFailed { why },
+            ending = script.perform(&mut stage, rig.control_time, rig.fault.as_ref(), &rig.source) => ending,
         },
     };
 
@@ -171,6 +188,13 @@ async fn perform(
         // It is gone all the same; and what the scenario came to is worth more.
         let _ = band.release().await;
     }
+    let ending = match ending {
+        RunEnding::Complete => match count_outside(&mut *rig.phone, &recorder).await {
+            Ok(()) => RunEnding::Complete,
+            Err(error) => RunEnding::InstrumentFailed { why: error.with_help() },
+        },
+        other => other,
+    };
     let not_restored = rig.phone.restore().await.err();
     let stopped = rig.source.stop().await;
     // A source that died unseen, at the very end, or could not be emptied, may not have told everything: no complete run.
@@ -182,13 +206,47 @@ async fn perform(
         other => other,
     };
     recorder.write(RunEvent::RunEnded { ending: ending.clone() }).await;
-    let control = ControlRun { hosts: recorder.hosts(), seconds: CONTROL_TIME.as_secs(), made: None };
+    let control = ControlRun { hosts: recorder.hosts(), seconds: rig.control_time.as_secs(), made: None };
     drop((recorder, rig.hold, rig.source));
     let ending = match writing.finish().await {
         Ok(()) => ending,
         Err(error) => RunEnding::InstrumentFailed { why: error.to_string() },
     };
     Ok((RunOutcome { capture, ending, not_restored }, control))
+}
+
+/// Brings the phone to the source, and proves it. An error says how the run ends.
+async fn prepare(phone: &mut Box<dyn Phone>, way: Option<&Way>, probe: &self_check::Probe) -> Result<(), RunEnding> {
+    let failed = |error: PhoneError| RunEnding::InstrumentFailed { why: error.with_help() };
+    if let Some(way) = way {
+        phone.route_through(way.proxy).await.map_err(failed)?;
+        phone.trust(&way.authority).await.map_err(failed)?;
+    }
+    self_check::check(&mut **phone, probe, way.is_none_or(|way| way.reads)).await
+}
+
+/// Looks at the phone's route again and again; resolves when it is broken, and says how. A run with a hole in it is none: what the app
+/// would have sent meanwhile is not known.
+async fn broken(watch: Option<Arc<dyn RouteWatch>>) -> String {
+    let Some(watch) = watch else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(LOOK_EACH).await;
+        match watch.check().await {
+            Ok(Route::Whole) => {}
+            Ok(Route::Broken(why)) => return why,
+            Err(error) => return error.with_help(),
+        }
+    }
+}
+
+/// Asks the phone what went past the proxy, and records it.
+async fn count_outside(phone: &mut dyn Phone, recorder: &recorder::Recorder) -> Result<(), PhoneError> {
+    if let Some(outside) = phone.bytes_outside().await?
+        && (outside.sent, outside.received) != (0, 0)
+    {
+        recorder.write(RunEvent::OutsideProxy { sent: outside.sent, received: outside.received }).await;
+    }
+    Ok(())
 }
 
 /// Why a source that has been stopped may not have told everything; `None` when it has.
@@ -201,10 +259,19 @@ async fn died(source: &dyn RunningSource, stopped: Result<(), TrafficError>) -> 
 }
 
 impl Script<'_> {
-    async fn perform(&self, stage: &mut Stage<'_>, fault: Option<&Fault>, source: &Arc<dyn RunningSource>) -> RunEnding {
+    async fn perform(
+        &self,
+        stage: &mut Stage<'_>,
+        control_time: Duration,
+        fault: Option<&Fault>,
+        source: &Arc<dyn RunningSource>,
+    ) -> RunEnding {
         match self {
             Self::Control => {
-                stage.hold.sleep(CONTROL_TIME).await;
+                if let Err(error) = stage.phone.stop_app().await {
+                    return instrument_failed(&error.to_string());
+                }
+                stage.hold.sleep(control_time).await;
                 RunEnding::Complete
             }
             Self::Scenario(scenario) => perform_steps(scenario, stage, fault, source).await,
@@ -221,6 +288,11 @@ async fn perform_steps(scenario: &Scenario, stage: &mut Stage<'_>, fault: Option
     }
     for placed in &scenario.steps {
         stage.log.write(RunEvent::StepBegan { step: placed.name.to_owned(), line: placed.line }).await;
+        match stage.phone.check_route().await {
+            Ok(Route::Whole) => {}
+            Ok(Route::Broken(why)) => return instrument_failed(&format!("line {}, before {}: {why}", placed.line, placed.name)),
+            Err(error) => return instrument_failed(&format!("line {}, before {}: {}", placed.line, placed.name, error.with_help())),
+        }
         if !placed.step.only_waits() {
             stage.acted_at = stage.hold.clock().now();
         }
@@ -229,7 +301,10 @@ async fn perform_steps(scenario: &Scenario, stage: &mut Stage<'_>, fault: Option
             Err(error @ StepError::TimedOut { .. }) => {
                 return RunEnding::StepFailed { why: format!("line {}, {}: failed to {error}", placed.line, placed.name) };
             }
-            Err(error) => return instrument_failed(&format!("line {}, {}: failed to {error}", placed.line, placed.name)),
+            Err(error) => {
+                let error = if let StepError::Phone(error) = &error { error.with_help() } else { error.to_string() };
+                return instrument_failed(&format!("line {}, {}: failed to {error}", placed.line, placed.name));
+            }
         }
         stage.hold.sleep(BETWEEN_STEPS).await;
         if let Some(Fault::StopProxy { after_step }) = fault

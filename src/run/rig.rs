@@ -4,11 +4,12 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 
-use super::{RunError, authority, self_check::Probe};
+use super::{CONTROL_TIME, RunError, authority, self_check::Probe};
 use crate::{
     band::{
         Access,
@@ -52,6 +53,20 @@ pub struct Rig {
     pub probe: Probe,
     /// What is to break, for rehearsing.
     pub fault: Option<Fault>,
+    /// How the phone is brought to the traffic source; `None` where it was made so.
+    pub way: Option<Way>,
+    /// How long a control run watches this phone, on the rig's clock.
+    pub control_time: Duration,
+}
+
+/// How a phone is brought to the traffic source.
+pub struct Way {
+    /// The source's address on this machine.
+    pub proxy: SocketAddr,
+    /// Whom the phone has to trust.
+    pub authority: Arc<Authority>,
+    /// Whether anything inside connections can be read: not with `ca: none`.
+    pub reads: bool,
 }
 
 /// Something that breaks on purpose, so that people can rehearse how their CI takes it.
@@ -193,7 +208,8 @@ impl SimulatedBench {
             vocabulary: self.vocabulary.clone(),
             profile: profile(planted),
         })?;
-        Ok(Rig { clock, hold, phone: Box::new(phone), probe, central, band: Some(band), source, traffic, kind, fault })
+        let (phone, band, way) = (Box::new(phone), Some(band), None);
+        Ok(Rig { clock, hold, phone, probe, central, band, source, traffic, kind, fault, way, control_time: CONTROL_TIME })
     }
 }
 

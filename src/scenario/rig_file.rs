@@ -1,12 +1,15 @@
 //! What `rig.yaml` says about a rig: whose it is, which band, which phone, where the proxy listens. Building the rig from it is
 //! the caller's.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use jiff::civil::Date;
 
 use super::forms;
-use crate::model::Captured;
+use crate::{
+    model::Captured,
+    phone::adb::{RouteKind, TrustMode},
+};
 
 /// A rig as its file describes it. Made only by [`super::parse::rig`].
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +24,19 @@ pub struct RigFile {
     pub listen: Option<SocketAddr>,
     /// Seed of the simulated rig.
     pub seed: Option<u64>,
+    /// A bench with servers of its own; `None` where requests go to the internet.
+    pub lab: Option<LabDescription>,
+}
+
+/// A bench whose phone talks to servers on this machine, and to nobody else (R17).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabDescription {
+    /// Where every host that ends in `.test` is.
+    pub cloud: SocketAddr,
+    /// File with the certificate that the servers' are signed with, PEM; from the rig file's folder.
+    pub authority: PathBuf,
+    /// How long a control run watches.
+    pub control: Option<Duration>,
 }
 
 /// Who agreed to being recorded, and when (R18).
@@ -61,6 +77,25 @@ pub struct PhoneDescription {
     pub kind: PhoneKind,
     /// Its serial number, where more than one may be connected.
     pub serial: Option<Captured<String>>,
+    /// How it is used over adb; only of an Android phone.
+    pub android: AndroidDescription,
+}
+
+/// How an Android phone is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AndroidDescription {
+    /// How the app is made to trust the proxy.
+    pub trust: TrustMode,
+    /// How the phone gets to the proxy.
+    pub route: RouteKind,
+    /// The app's package, where app.yaml does not name it.
+    pub package: Option<String>,
+    /// Folder with the packages of the app's versions, from the rig file's folder.
+    pub packages: Option<PathBuf>,
+    /// The adb program; looked for in `PATH` when `None`.
+    pub program: Option<PathBuf>,
+    /// Port of the adb server on this machine.
+    pub port: Option<u16>,
 }
 
 /// Kinds of phones.

@@ -11,7 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::{Timestamp, tz};
 use serde_json::{Value, json};
+use tattletale::{
+    band::huami::BandContents,
+    model::text::hex,
+    phone::simulated::{Cloud, Received},
+};
 
 use super::{Ended, finish};
 
@@ -141,6 +148,9 @@ impl Phone {
         }
         let number = |name: &str| told[name].as_u64().expect("a number");
         let (server, server_port) = serve(&folder.path().join("home"));
+        // Invented contents are of a wearer at UTC+1.
+        let today = Timestamp::now().to_zoned(tz::offset(1).to_time_zone()).date();
+        pair(folder.path(), &BandContents::invented(today));
         Some(Self {
             lab,
             orders: stand_in.stdin.take(),
@@ -178,6 +188,11 @@ impl Phone {
         self.folder.path()
     }
 
+    /// Lets the app find another band than the invented one: whatever it reads by radio, it reads these.
+    pub(crate) fn pair(&self, contents: &BandContents) {
+        pair(self.folder.path(), contents);
+    }
+
     /// The process that all of the phone's are below of.
     pub(crate) fn process(&self) -> u32 {
         self.unshare
@@ -213,12 +228,23 @@ impl Phone {
         ended.out.trim_end().to_owned()
     }
 
-    /// Connects adb, and waits until the phone can be used.
+    /// Connects adb, and waits until the phone can be used. Adb 29 tries again by itself what was torn, and when that meets a `connect`
+    /// the result may be offline for good: then it is disconnected and connected once more.
     #[track_caller]
     pub(crate) fn connect(&self) {
-        let ended = self.adb_of_all(&["connect", &self.serial()]);
-        assert!(ended.out.contains("connected to"), "{ended:?}");
-        eventually("the phone is there", || self.adb(&["get-state"]).out.trim() == "device");
+        let serial = self.serial();
+        eventually("the phone is there", || {
+            self.adb_of_all(&["connect", &serial]);
+            let settled = Instant::now() + Duration::from_secs(3);
+            while Instant::now() < settled {
+                if self.adb(&["get-state"]).out.trim() == "device" {
+                    return true;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            self.adb_of_all(&["disconnect", &serial]);
+            false
+        });
     }
 
     /// Makes something go wrong from now on.
@@ -323,6 +349,38 @@ impl Drop for Phone {
     }
 }
 
+/// The servers of every `.test` host, with an authority of their own: what a rig's `lab` names.
+pub(crate) struct LabCloud {
+    cloud: Cloud,
+    _threads: tokio::runtime::Runtime,
+}
+
+impl LabCloud {
+    /// Starts them on a free port of this machine.
+    pub(crate) fn start() -> Self {
+        let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads can be started");
+        let cloud = threads.block_on(Cloud::start(Timestamp::now())).expect("a free port");
+        Self { cloud, _threads: threads }
+    }
+
+    /// Where every `.test` host is: `127.0.0.1:PORT`.
+    pub(crate) fn address(&self) -> String {
+        self.cloud.address().to_string()
+    }
+
+    /// The certificate of their authority, PEM.
+    pub(crate) fn authority_pem(&self) -> String {
+        let text = STANDARD.encode(self.cloud.ca_der());
+        let lines: Vec<_> = text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+    }
+
+    /// What they received.
+    pub(crate) fn journal(&self) -> Vec<Received> {
+        self.cloud.journal()
+    }
+}
+
 /// Waits until something is true.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
@@ -340,6 +398,24 @@ fn skipped() {
     {
         eprintln!("skipped: no lab (ci/phone runs this test)");
     }
+}
+
+/// Writes down what the app reads from the band.
+fn pair(folder: &Path, contents: &BandContents) {
+    let address: Vec<String> = contents.address.iter().map(|byte| format!("{byte:02X}")).collect();
+    let samples: Vec<u8> =
+        contents.samples.iter().flat_map(|sample| [sample.kind, sample.intensity, sample.steps, sample.heart_rate]).collect();
+    let text = format!(
+        "address={}\nserial={}\nfirmware={}\nkey={}\nutc_offset_s={}\nstart={}\nsamples={}\n",
+        address.join(":").replace(':', "\\:"),
+        contents.serial,
+        contents.firmware,
+        hex(&contents.key.bytes()),
+        contents.utc_offset_s,
+        contents.start.as_second(),
+        STANDARD.encode(samples),
+    );
+    std::fs::write(folder.join("run/data/standin/band.properties"), text).expect("ours");
 }
 
 /// The stand-in, built in the same profile as this test.

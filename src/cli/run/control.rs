@@ -7,7 +7,7 @@ use super::{Arguments, Exit, Failure, Plan, Presses, RunProgress, Surroundings, 
 use crate::{
     model::{ControlRun, text::printable},
     run::{
-        self, Order, SimulatedBench,
+        self, Bench, Order,
         control::{self, Stale, USED_FOR},
     },
     scenario::RigFile,
@@ -32,6 +32,11 @@ impl Shelf {
         Ok(Self { folder: RigFolder::of(workspace, &name)?, fingerprint, always: rig.is_some() })
     }
 
+    /// The rig's folder.
+    pub(super) const fn folder(&self) -> &RigFolder {
+        &self.folder
+    }
+
     /// What `--dry-run` says of the control run; `anew` when it is to be made whatever is kept.
     pub(super) fn in_words(&self, app: &str, anew: bool) -> Result<String, Failure> {
         let (rig, made) = (self.folder.name(), "the phone with the app stopped, to know other apps' traffic");
@@ -46,7 +51,7 @@ impl Shelf {
 /// The control run for what is to be run. When it went wrong, which was told: with which exit.
 pub(super) async fn obtain(
     plan: &Plan,
-    bench: &SimulatedBench,
+    bench: &Bench,
     order: &Order<'_>,
     presses: &Presses,
     progress: &RunProgress,
@@ -91,7 +96,7 @@ pub(super) fn execute(plan: &Plan, arguments: &Arguments, surroundings: &mut Sur
     let is_own = |host: &str| plan.app.first_party_pattern(host).is_some();
     let (made, exit, pressed) = runtime()?.block_on(async {
         let presses = Presses::listen(surroundings.end_at_once)?;
-        let bench = SimulatedBench::start(plan.listen, surroundings.now).await?;
+        let bench = plan.bench(surroundings).await?;
         let order = order(plan, arguments);
         let progress = RunProgress::new(1, surroundings);
         progress.begin("control run, app stopped".to_owned(), surroundings);

@@ -71,6 +71,11 @@ fn event() -> Value {
             "A WebSocket message passed; the exchange that opened the connection follows when it is over",
             reference("message"),
         ),
+        tagged(
+            "outside-proxy",
+            "The phone counted traffic of the app that went past the proxy",
+            object(&[("sent", Always, "Bytes that the app sent", count(0)), ("received", Always, "Bytes that it received", count(0))]),
+        ),
         tagged("phase-began", "From here on another phase", phase),
         tagged("phone-moved", "", moved),
         tagged("planted", "A value became known to be on the phone or the band", reference("planted-value")),

@@ -10,6 +10,7 @@ mod band;
 mod capture;
 mod control;
 mod fields;
+mod journal;
 mod report;
 mod shared;
 mod snapshot;
@@ -38,6 +39,8 @@ enum Name {
     Control,
     /// What was uploaded, as data: fields --format json
     Fields,
+    /// What a run has changed on a phone and not put back yet: rigs/NAME/journal.json
+    Journal,
     /// A file of planted values, for imports
     Planted,
     /// policy.yaml: what an organisation decided
@@ -64,6 +67,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         Name::Capture => capture::schema(),
         Name::Control => control::schema(),
         Name::Fields => fields::schema(),
+        Name::Journal => journal::schema(),
         Name::Planted => schema::planted_schema(),
         Name::Policy => schema::policy_schema(),
         Name::Report => report::schema(),

@@ -128,7 +128,7 @@ const ASKED: &str = r#"one() { echo "$(getprop "$1")"; }
 one ro.product.manufacturer; one ro.product.model; one ro.build.version.release; one ro.build.version.sdk; one ro.build.id
 has() { case "$1" in *"$2"*) echo yes;; *) echo no;; esac; }
 has "$(cmd location help 2>&1)" add-test-provider
-has "$(cmd connectivity help 2>&1)" airplane-mode
+has "$(cmd connectivity airplane-mode 2>&1)" abled
 command -v screenrecord >/dev/null 2>&1 && echo yes || echo no"#;
 
 #[cfg(test)]

@@ -89,6 +89,8 @@ pub struct AdbPhone {
     /// The app's counters when the route was made.
     counted: Option<BytesOutside>,
     recording: bool,
+    /// SHA-256 of the app's main file.
+    digest: Option<String>,
 }
 
 impl AdbPhone {
@@ -105,7 +107,26 @@ impl AdbPhone {
             let why = "the rig's journal holds changes of another phone: connect that one and put it back with `tattletale restore`";
             return Err(PhoneError::Failed(why.to_owned()));
         }
-        Ok(Self { setup, about, changes, package: None, told: None, route: None, trusted: None, counted: None, recording: false })
+        Ok(Self {
+            setup,
+            about,
+            changes,
+            package: None,
+            told: None,
+            route: None,
+            trusted: None,
+            counted: None,
+            recording: false,
+            digest: None,
+        })
+    }
+
+    /// The version that is installed; `None` when the app is not there.
+    ///
+    /// # Errors
+    /// When the phone does not answer.
+    pub async fn installed_version(&mut self) -> Result<Option<AppVersion>, PhoneError> {
+        Ok(self.installed().await?.and_then(|(_, package)| package.version))
     }
 
     /// The app's package, and what the phone says of it.
@@ -235,23 +256,31 @@ impl Phone for AdbPhone {
         }
     }
 
+    fn app_about(&self) -> Option<String> {
+        let (package, digest) = self.package.as_ref().zip(self.digest.as_ref())?;
+        Some(format!("{package}, SHA-256 of its file {digest}"))
+    }
+
     /// Without a version, what is installed. A version that is there already is not installed again: the app keeps its state.
     async fn install(&mut self, wanted: Option<&AppVersion>) -> Result<AppVersion, PhoneError> {
         let there = self.installed().await?.and_then(|(_, package)| package.version);
-        match (wanted, there) {
-            (None, Some(there)) => Ok(there),
-            (None, None) => Err(AdbError::AppNotInstalled(self.setup.ids.join(", ")).into()),
-            (Some(wanted), Some(there)) if there.name == wanted.name && wanted.code.is_none_or(|code| there.code == Some(code)) => {
-                Ok(there)
-            }
+        let version = match (wanted, there) {
+            (None, Some(there)) => there,
+            (None, None) => return Err(AdbError::AppNotInstalled(self.setup.ids.join(", ")).into()),
+            (Some(wanted), Some(there)) if there.name == wanted.name && wanted.code.is_none_or(|code| there.code == Some(code)) => there,
             (Some(wanted), _) => {
                 let is = self.install_file(&self.files_of(wanted)?).await?;
-                if is.name == wanted.name {
-                    return Ok(is);
+                if is.name != wanted.name {
+                    let (what, wanted) = ("install the app".to_owned(), printable(&wanted.name));
+                    return Err(AdbError::ReadBack { what, wanted, found: is.name }.into());
                 }
-                Err(AdbError::ReadBack { what: "install the app".into(), wanted: printable(&wanted.name), found: is.name }.into())
+                is
             }
+        };
+        if let Some(name) = &self.package {
+            self.digest = Some(package::sha256(&self.changes.adb, name).await?);
         }
+        Ok(version)
     }
 
     async fn install_file(&mut self, file: &Path) -> Result<AppVersion, PhoneError> {
@@ -460,6 +489,7 @@ impl Phone for AdbPhone {
     async fn trust(&mut self, authority: &Authority) -> Result<(), PhoneError> {
         if self.setup.trust == TrustMode::System {
             let file = authority.android_name();
+            trust::needs_root(&self.changes.adb).await?;
             self.changes.will(PhoneChange::Trust { file: file.clone() })?;
             trust::install(&self.changes.adb, authority).await?;
             self.trusted = Some(file);

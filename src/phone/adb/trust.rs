@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     client::{Adb, quoted},
-    error::AdbError,
+    error::{AdbError, cut},
 };
 use crate::traffic::authority::Authority;
 
@@ -64,7 +64,20 @@ async fn run_as_root(adb: &Adb, script: &str, what: &str) -> Result<String, AdbE
         Root::By(su) => format!("{su} {}", quoted(script)),
     };
     let answer = adb.script(&line, what, WITHIN).await?;
-    if answer.status == 0 { Ok(answer.stdout) } else { Err(AdbError::of_command(what, &answer.stdout, &answer.stderr)) }
+    if answer.status == 0 {
+        return Ok(answer.stdout);
+    }
+    // The script's own statuses say where it gave up.
+    let said = if answer.stderr.trim().is_empty() { "nothing".to_owned() } else { cut(&answer.stderr) };
+    Err(AdbError::Refused { what: what.to_owned(), said: format!("{said} (status {})", answer.status) })
+}
+
+/// Whether this phone gives root at all.
+///
+/// # Errors
+/// [`AdbError::NoRoot`].
+pub(super) async fn needs_root(adb: &Adb) -> Result<(), AdbError> {
+    root(adb, "put the certificate into the phone's store").await.map(drop)
 }
 
 /// Whether root is to be had.

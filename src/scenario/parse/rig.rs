@@ -4,9 +4,10 @@ use super::{Problem, Problems, file};
 use crate::{
     band::MODELS,
     model::Captured,
+    phone::adb::{RouteKind, TrustMode},
     scenario::{
         forms,
-        rig_file::{BandDescription, Consent, PhoneDescription, PhoneKind, RigFile, Secret},
+        rig_file::{AndroidDescription, BandDescription, Consent, LabDescription, PhoneDescription, PhoneKind, RigFile, Secret},
         spec::{Key, Kind, Need, Values},
     },
 };
@@ -23,6 +24,12 @@ pub const KEYS: &[Key] = &[
         name: "band",
         about: "A real band, reached by radio; without one, a simulated phone has the simulated band",
         kind: Kind::Map(BAND),
+        need: Need::Optional,
+    },
+    Key {
+        name: "lab",
+        about: "A bench whose phone talks to servers on this machine and to nobody else; it says nothing about any real app",
+        kind: Kind::Map(LAB),
         need: Need::Optional,
     },
     Key { name: "phone", about: "The phone", kind: Kind::Map(PHONE), need: Need::Required },
@@ -58,12 +65,65 @@ const BAND: &[Key] = &[
     },
 ];
 
+const LAB: &[Key] = &[
+    Key { name: "cloud", about: "Where every host that ends in .test is", kind: Kind::Text(&forms::LISTEN), need: Need::Required },
+    Key {
+        name: "authority",
+        about: "File with the certificate that its servers' are signed with (PEM), from this file's folder",
+        kind: Kind::Text(&forms::TEXT),
+        need: Need::Required,
+    },
+    Key { name: "control", about: "How long a control run watches, instead of half an hour", kind: Kind::Duration, need: Need::Optional },
+];
+
+const ADB: &[Key] = &[
+    Key {
+        name: "program",
+        about: "The adb program, where it is not in PATH; from this file's folder",
+        kind: Kind::Text(&forms::TEXT),
+        need: Need::Optional,
+    },
+    Key {
+        name: "port",
+        about: "Port of the adb server on this machine, where it is not the usual one",
+        kind: Kind::Whole { least: 1, most: 65_535 },
+        need: Need::Optional,
+    },
+];
+
 const PHONE: &[Key] = &[
+    Key { name: "adb", about: "The adb that is used; of an Android phone", kind: Kind::Map(ADB), need: Need::Optional },
+    Key {
+        name: "ca",
+        about: "How the app is made to trust the proxy; of an Android phone: system (the system's store, needs root), user (you have \
+                installed the certificate; the default), none (nothing inside connections is seen)",
+        kind: Kind::Word(&["none", "system", "user"]),
+        need: Need::Optional,
+    },
     Key {
         name: "kind",
         about: "What kind of phone it is",
         kind: Kind::Word(&["android", "ios", "manual", "simulated"]),
         need: Need::Required,
+    },
+    Key {
+        name: "package",
+        about: "The app's package on this phone, where app.yaml does not name it",
+        kind: Kind::Text(&forms::APP_ID),
+        need: Need::Optional,
+    },
+    Key {
+        name: "packages",
+        about: "Folder with the app's versions, from this file's folder: VERSION.apk, or a folder VERSION with the parts of one",
+        kind: Kind::Text(&forms::TEXT),
+        need: Need::Optional,
+    },
+    Key {
+        name: "route",
+        about: "How an Android phone gets to the proxy: reverse (over the cable; the default) or wifi (the proxy listens where the phone \
+                gets to it)",
+        kind: Kind::Word(&["reverse", "wifi"]),
+        need: Need::Optional,
     },
     Key {
         name: "serial",
@@ -109,6 +169,18 @@ pub(super) fn rig_with(label: &str, text: &str, models: &[&str]) -> Result<RigFi
                 let problem = Problem::new(span, "find the consent of the owner", label);
                 problems.push(problem.help("say whose phone, band and account these are: consent: { owner: …, date: 2026-03-14 }"));
             }
+            if phone.kind != PhoneKind::Android {
+                for key in ["adb", "ca", "package", "packages", "route"] {
+                    if let Some(span) = values.map("phone").and_then(|phone| phone.span(key)) {
+                        let problem = Problem::new(span, format!("use {key} on this phone"), "only an Android phone has it");
+                        problems.push(problem.help("leave it out, or write kind: android"));
+                    }
+                }
+                if let Some(span) = values.map("lab").and_then(|lab| lab.span("cloud")) {
+                    let problem = Problem::new(span, "use a lab with this phone", "only an Android phone is sent there");
+                    problems.push(problem.help("leave it out, or write kind: android"));
+                }
+            }
             if !simulated && values.whole("seed").is_some() {
                 let span = values.span("seed").unwrap_or_default();
                 problems.push(Problem::new(span, "use a seed on a real rig", "a real rig has none").help("leave it out"));
@@ -125,6 +197,7 @@ pub(super) fn rig_with(label: &str, text: &str, models: &[&str]) -> Result<RigFi
             phone: phone?,
             listen: values.map("proxy").and_then(|proxy| proxy.text("listen")?.parse().ok()),
             seed: values.whole("seed"),
+            lab: values.map("lab").and_then(lab),
         })
     })
 }
@@ -153,5 +226,25 @@ fn phone(values: &Values) -> Option<PhoneDescription> {
         "manual" => PhoneKind::Manual,
         _ => PhoneKind::Simulated,
     };
-    Some(PhoneDescription { kind, serial: values.text("serial").map(|serial| Captured::new(serial.to_owned())) })
+    let android = AndroidDescription {
+        trust: match values.text("ca") {
+            Some("none") => TrustMode::None,
+            Some("system") => TrustMode::System,
+            _ => TrustMode::User,
+        },
+        route: if values.text("route") == Some("wifi") { RouteKind::Wifi } else { RouteKind::Reverse },
+        package: values.text("package").map(str::to_owned),
+        packages: values.text("packages").map(Into::into),
+        program: values.map("adb").and_then(|adb| adb.text("program")).map(Into::into),
+        port: values.map("adb").and_then(|adb| adb.whole("port")).and_then(|port| port.try_into().ok()),
+    };
+    Some(PhoneDescription { kind, serial: values.text("serial").map(|serial| Captured::new(serial.to_owned())), android })
+}
+
+fn lab(values: &Values) -> Option<LabDescription> {
+    Some(LabDescription {
+        cloud: values.text("cloud")?.parse().ok()?,
+        authority: values.text("authority")?.into(),
+        control: values.duration("control"),
+    })
 }

@@ -19,6 +19,7 @@ pub(crate) const APPLETS: &[(&str, Applet)] = &[
     ("init", init::init),
     ("input", screen::input),
     ("logcat", shell::logcat),
+    ("magiskd", su::daemon),
     ("monkey", activity::monkey),
     ("pidof", processes::pidof),
     ("pm", packages::pm),

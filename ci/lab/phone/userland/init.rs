@@ -39,7 +39,7 @@ pub(crate) fn init(_: &[String]) -> Answer {
 
 /// Starts everything; the number of adbd's process.
 fn boot() -> Result<u32, String> {
-    su::serve()?;
+    Command::new("/system/bin/magiskd").spawn().map_err(|error| format!("start the root daemon: {error}"))?;
     let zygote = Command::new("/usr/bin/unshare")
         .args(["--mount", "--propagation", "slave", "--", "/system/bin/zygote64"])
         .spawn()
@@ -56,6 +56,7 @@ fn boot() -> Result<u32, String> {
     let (adbd, zygote) = (adbd.id(), zygote.id());
     until("adbd listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).is_ok())?;
     until("the zygote listens", || Path::new("/dev/socket/zygote").exists() && Path::new(&format!("/proc/{zygote}")).exists())?;
+    until("the root daemon listens", || Path::new(su::SOCKET).exists())?;
     let cable = Path::new("/run/phone/adb");
     let _ = fs::remove_file(cable);
     let listener = UnixListener::bind(cable).map_err(|error| format!("be the end of the cable: {error}"))?;

@@ -3,7 +3,7 @@
 use crate::{
     activity,
     answer::Answer,
-    state::{Fault, Home, State},
+    state::{Fault, Home, Provider, State},
 };
 
 /// `appops set PACKAGE OPERATION MODE`, `appops get PACKAGE [OPERATION]`, `appops reset PACKAGE`.
@@ -72,10 +72,8 @@ fn providers(arguments: &[&str], state: &State) -> Answer {
         Answer::exception("providers", format!("java.lang.IllegalArgumentException: provider \"{name}\" is not a test provider"), AT)
     };
     match *arguments {
-        ["add-test-provider", name, ..] => {
-            changed(|state| drop(state.providers.insert(name.to_owned(), crate::state::Provider::default())))
-        }
-        ["remove-test-provider", name] => changed(|state| drop(state.providers.remove(name))),
+        ["add-test-provider", name, ..] => changed(|state| _ = state.providers.insert(name.to_owned(), Provider::default())),
+        ["remove-test-provider", name] => changed(|state| _ = state.providers.remove(name)),
         ["set-test-provider-enabled", name, on @ ("true" | "false")] => {
             if !state.providers.contains_key(name) {
                 return unknown(name);

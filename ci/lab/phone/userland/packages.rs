@@ -72,7 +72,7 @@ fn install(arguments: &[&str]) -> Answer {
         None => PathBuf::from(plain(arguments).first().copied().unwrap_or_default()),
     };
     let flags: Vec<String> = arguments.iter().map(|flag| (*flag).to_owned()).collect();
-    let answer = apply(&[file.clone()], &flags);
+    let answer = apply(std::slice::from_ref(&file), &flags);
     if file.starts_with(STAGING) {
         // It was moved when it was installed.
         let _ = fs::remove_file(file);

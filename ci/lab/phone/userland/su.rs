@@ -27,19 +27,21 @@ pub(crate) fn su(arguments: &[String]) -> Answer {
     }
 }
 
-/// Takes commands from now on, in a thread of its own.
-pub(crate) fn serve() -> Result<(), String> {
+/// The process that runs commands as root, until the phone is switched off. Not the first process: that one buries children before
+/// anybody can ask how they ended.
+pub(crate) fn daemon(_: &[String]) -> Answer {
     let _ = fs::remove_file(SOCKET);
-    let listener = UnixListener::bind(SOCKET).map_err(|error| format!("take commands for root: {error}"))?;
-    thread::spawn(move || {
-        for socket in listener.incoming().flatten() {
-            thread::spawn(move || {
-                // Who asked has gone away.
-                let _ = execute(socket);
-            });
-        }
-    });
-    Ok(())
+    let listener = match UnixListener::bind(SOCKET) {
+        Ok(listener) => listener,
+        Err(error) => return Answer::failed(1, format!("magiskd: {error}")),
+    };
+    for socket in listener.incoming().flatten() {
+        thread::spawn(move || {
+            // Who asked has gone away.
+            let _ = execute(socket);
+        });
+    }
+    Answer::silent()
 }
 
 /// What is to be run as root, as arguments; or what `su` says instead.
@@ -154,7 +156,8 @@ fn copy(mut from: impl Read, mut to: impl FnMut(&[u8]) -> io::Result<()>) -> io:
     }
 }
 
-const SOCKET: &str = "/dev/socket/su";
+/// Where it listens.
+pub(crate) const SOCKET: &str = "/dev/socket/su";
 const PIECE: usize = 64 * 1024;
 
 /// Kinds of what comes back.

@@ -1,0 +1,129 @@
+//! `restore`: puts back what a run that crashed, or lost its phone, left changed there. What that was stands in the rig's journal.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::{
+    Exit, Failure, Surroundings,
+    run::{begin_job, runtime},
+};
+use crate::{
+    model::PhoneChange,
+    phone::adb::{Undoing, Undone, is_pending, undo_journal},
+    store::RigFolder,
+};
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The rig: the name of its file without `.yaml`; all rigs when left out
+    #[arg(long, value_name = "NAME")]
+    rig: Option<String>,
+    /// Also put back the app's version: an app that was not there before is removed with its data
+    #[arg(long)]
+    app: bool,
+}
+
+/// Does it.
+pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
+    let workspace = surroundings.workspace();
+    let rigs = match &arguments.rig {
+        Some(typed) => {
+            // Who gives the rig's file, as `run --rig` wants it, means the same rig.
+            let name = Path::new(typed).file_stem().filter(|_| typed.ends_with(".yaml")).and_then(|stem| stem.to_str()).unwrap_or(typed);
+            vec![RigFolder::of(&workspace, name)?]
+        }
+        None => RigFolder::all(&workspace)?,
+    };
+    let (mut exit, mut nothing) = (Exit::Clean, true);
+    for rig in rigs {
+        match one(&rig, arguments.app, surroundings) {
+            Ok(None) => {}
+            Ok(Some(ended)) => (exit, nothing) = (exit.worse(ended), false),
+            // Another rig's phone may be there.
+            Err(failure) => {
+                failure.tell(surroundings);
+                (exit, nothing) = (exit.worse(failure.exit()), false);
+            }
+        }
+    }
+    if nothing {
+        surroundings.note("nothing is left to put back: no rig has changed its phone");
+    }
+    Ok(exit)
+}
+
+/// Puts one rig's phone back; `None` when there was nothing to do.
+fn one(rig: &RigFolder, app: bool, surroundings: &mut Surroundings) -> Result<Option<Exit>, Failure> {
+    if rig.journal()?.is_none() {
+        return Ok(None);
+    }
+    // Only now: a rig that is in use has its journal in use, too.
+    let _job = begin_job(rig, "restore", surroundings)?;
+    let Some(journal) = rig.journal()? else { return Ok(None) };
+    let mut exit = None;
+    if is_pending(&journal) || app {
+        surroundings.note(format_args!("rig {}:", rig.name()));
+        let undone = runtime()?.block_on(undo_journal(rig, app, Vec::new()))?;
+        exit = Some(if tell(&undone, surroundings) { Exit::Failed } else { Exit::Clean });
+    }
+    for entry in rig.journal()?.iter().flat_map(|journal| &journal.entries) {
+        if let PhoneChange::App { package, before } = &entry.change
+            && !app
+        {
+            let before = before.as_ref().map_or_else(|| "was not installed".to_owned(), |before| format!("had version {before}"));
+            let hint = "`tattletale restore --app` puts that back";
+            surroundings.note(format_args!("rig {}: {package} {before} before it was installed for a run; {hint}", rig.name()));
+            exit = exit.or(Some(Exit::Clean));
+        }
+    }
+    Ok(exit)
+}
+
+/// Says what became of each change. Gives whether one could not be put back.
+pub(super) fn tell(undone: &[Undone], surroundings: &mut Surroundings) -> bool {
+    let mut failed = false;
+    for Undone { what, how } in undone {
+        match how {
+            Undoing::AlreadyAsBefore => surroundings.note(format_args!("  as before already: {what}")),
+            Undoing::Back(to) => surroundings.warn(format_args!("  put back: {what}: {to}")),
+            Undoing::Left(why) => surroundings.warn(format_args!("  left as it is: {what}: {why}")),
+            Undoing::Failed { why, help } => {
+                failed = true;
+                surroundings.warn(format_args!("  not put back: {what}: failed to {why}"));
+                if !help.is_empty() {
+                    surroundings.warn(format_args!("    {help}"));
+                }
+            }
+        }
+    }
+    failed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::surroundings::testing::command;
+
+    #[test]
+    fn where_nothing_was_changed_there_is_nothing_to_do() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (exit, out, err) = command(folder.path(), &["restore"], |_| ());
+        assert_eq!((exit, out.as_str(), err.as_str()), (Exit::Clean, "", "nothing is left to put back: no rig has changed its phone\n"));
+        assert!(!folder.path().join("rigs").exists());
+        let (exit, _, err) = command(folder.path(), &["restore", "--rig", "../x"], |_| ());
+        assert_eq!(exit, Exit::Usage, "{err}");
+    }
+
+    #[test]
+    fn a_damaged_journal_is_told_and_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(folder.path().join("rigs/pixel")).expect("ours");
+        let file = folder.path().join("rigs/pixel/journal.json");
+        std::fs::write(&file, "{").expect("ours");
+        let (exit, _, err) = command(folder.path(), &["restore"], |_| ());
+        assert_eq!(exit, Exit::Usage, "{err}");
+        assert!(err.contains("journal.json") && file.exists(), "{err}");
+    }
+}

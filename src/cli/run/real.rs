@@ -1,0 +1,172 @@
+//! A rig with a real phone: which one, whom it is told to trust, where its requests go, and that nobody else uses it meanwhile.
+//! Driving it is `phone`'s, and what is put back after a crash is told by `restore`.
+
+use std::{path::Path, sync::Arc};
+
+use super::{
+    super::{Failure, Surroundings, band, ca, restore},
+    Arguments,
+};
+use crate::{
+    model::{App, AppVersion, Platform, text::printable},
+    phone::{
+        PhoneError,
+        adb::{AdbPhone, AdbProgram, AdbSetup, RouteKind, TrustMode, is_pending, undo_journal},
+    },
+    run::{AdbBench, RunError, authority, bench::lab_upstream},
+    scenario::RigFile,
+    store::{self, BeginJob, Job, RigFolder, RigJob, rig::RigInUse},
+    traffic::proxy::Upstream,
+};
+
+/// A rig with a real phone, as its file describes it. Nothing has been asked of the phone yet.
+pub(super) struct Real {
+    setup: AdbSetup,
+    upstream: Upstream,
+    control_time: Option<std::time::Duration>,
+}
+
+/// A rig that is ours until this is dropped.
+pub(super) struct Ours {
+    _job: RigJob,
+    /// Nobody replaces its authority meanwhile.
+    _authority: RigInUse,
+}
+
+impl Real {
+    /// The rig of a file.
+    pub(super) fn of(path: &Path, rig: &RigFile, app: &App, folder: &RigFolder, surroundings: &Surroundings) -> Result<Self, Failure> {
+        let beside = surroundings.path(path).parent().unwrap_or(Path::new(".")).to_owned();
+        let android = &rig.phone.android;
+        let program = match &android.program {
+            // A bare name is looked for in PATH.
+            Some(program) if program.components().count() > 1 => beside.join(program),
+            Some(program) => program.clone(),
+            None => AdbProgram::default().program,
+        };
+        let upstream = match &rig.lab {
+            None => Upstream::System,
+            Some(lab) => {
+                let file = beside.join(&lab.authority);
+                let text = store::read_text(&file, MOST_AUTHORITY)?;
+                lab_upstream(lab.cloud, &surroundings.shown(&file), &text)?
+            }
+        };
+        let setup = AdbSetup {
+            adb: AdbProgram { program, port: android.port, environment: Vec::new() },
+            serial: rig.phone.serial.clone(),
+            ids: android.package.iter().chain(&app.ids).cloned().collect(),
+            packages: android.packages.as_ref().map(|packages| beside.join(packages)),
+            trust: android.trust,
+            route: android.route,
+            lab: rig.lab.is_some(),
+            folder: folder.clone(),
+        };
+        Ok(Self { setup, upstream, control_time: rig.lab.as_ref().and_then(|lab| lab.control) })
+    }
+
+    /// What its runs are of.
+    pub(super) const fn platform(&self) -> Platform {
+        if self.setup.lab { Platform::Lab } else { Platform::Android }
+    }
+
+    /// The version that is installed on the phone.
+    pub(super) async fn installed(&self) -> Result<AppVersion, Failure> {
+        let asked = async { AdbPhone::connect(self.setup.clone()).await?.installed_version().await };
+        let ids = || self.setup.ids.join(" or ");
+        asked.await.map_err(RunError::from)?.ok_or_else(|| {
+            Failure::usage(
+                format!("tell which version to audit: {} is not installed on the phone", ids()),
+                "install it, or name one with --app-version and say where its package is (phone: { packages: FOLDER } in the rig file)",
+            )
+        })
+    }
+
+    /// Makes the rig ours, and puts back what an earlier job left changed on the phone.
+    pub(super) async fn begin(&self, surroundings: &mut Surroundings) -> Result<Ours, Failure> {
+        let folder = &self.setup.folder;
+        let job = begin_job(folder, "run", surroundings)?;
+        let _authority = folder.begin_use()?;
+        if folder.journal()?.as_ref().is_some_and(is_pending) {
+            surroundings.warn("an earlier job on this rig left something changed on the phone:");
+            let undone = undo_journal(folder, false, Vec::new()).await.map_err(RunError::from)?;
+            if restore::tell(&undone, surroundings) {
+                return Err(Failure::instrument("put the phone back as it was", "see above; nothing was run"));
+            }
+        }
+        Ok(Ours { _job: job, _authority })
+    }
+
+    /// The bench, with the rig's authority.
+    pub(super) fn bench(
+        &self,
+        listen: std::net::SocketAddr,
+        band: Option<&band::Mine>,
+        surroundings: &mut Surroundings,
+    ) -> Result<AdbBench, Failure> {
+        let found = authority::of_rig(&self.setup.folder, surroundings.now)?;
+        if let Some(text) = ca::announcement(&found, surroundings) {
+            surroundings.warn(text);
+        }
+        Ok(AdbBench {
+            setup: self.setup.clone(),
+            authority: Arc::clone(&found.authority),
+            upstream: self.upstream.clone(),
+            listen,
+            band: band.map(|band| (band.plan.clone(), band.central())),
+            control_time: self.control_time,
+        })
+    }
+
+    /// What a person should know before it begins.
+    pub(super) fn in_words(&self) -> String {
+        let trust = match self.setup.trust {
+            TrustMode::None => "nothing inside its connections is read",
+            TrustMode::System => "its system's store is given this rig's certificate",
+            TrustMode::User => "it has to trust this rig's certificate already (`tattletale ca export` tells how)",
+        };
+        let route = match self.setup.route {
+            RouteKind::Reverse => "over the cable",
+            RouteKind::Wifi => "over Wi-Fi",
+        };
+        format!("Android phone over adb, to the proxy {route}; {trust}. Everything takes real time\n")
+    }
+}
+
+/// Refuses what only the simulated rig has.
+pub(super) fn refuse_simulated_only(arguments: &Arguments) -> Result<(), Failure> {
+    for (given, name) in
+        [(arguments.seed.is_some(), "--seed"), (arguments.break_trust, "--break-trust"), (arguments.break_route, "--break-route")]
+    {
+        if given {
+            return Err(Failure::usage(format!("use {name} with a real phone"), "only the simulated rig has it: leave --rig or it out"));
+        }
+    }
+    Ok(())
+}
+
+/// Begins a job on a rig, and says so when the last one crashed.
+pub(in crate::cli) fn begin_job(folder: &RigFolder, command: &str, surroundings: &mut Surroundings) -> Result<RigJob, Failure> {
+    let job = Job { pid: std::process::id(), command: command.to_owned(), since: surroundings.now };
+    match folder.begin_job(&job)? {
+        BeginJob::Begun { job, left_by: None } => Ok(job),
+        BeginJob::Begun { job, left_by: Some(left) } => {
+            let left = printable(&left.to_string());
+            surroundings.note(format_args!("rig {}: {left}, did not end as it should; the rig is taken over", folder.name()));
+            Ok(job)
+        }
+        BeginJob::Busy(who) => {
+            let who = who.map_or_else(|| "another job".to_owned(), |who| printable(&who.to_string()));
+            Err(Failure::instrument(format!("use the rig {}: {who} uses it", folder.name()), "wait until it has ended, or end it"))
+        }
+    }
+}
+
+impl From<PhoneError> for Failure {
+    fn from(error: PhoneError) -> Self {
+        RunError::from(error).into()
+    }
+}
+
+/// Longest file of certificates that is read, bytes.
+const MOST_AUTHORITY: u64 = 64 * 1024;

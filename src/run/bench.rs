@@ -1,0 +1,140 @@
+//! Where the rigs of an audit come from, one for each run: the simulated bench, or a real phone over adb with a proxy of its own.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+
+use super::{CONTROL_TIME, Rig, RunError, SimulatedBench, Way, rig::Fault, self_check::Probe};
+use crate::{
+    clock::Clock,
+    link::{Advertisement, Central, GattLink, LinkError},
+    model::{self, PlantedValue},
+    phone::{
+        Phone as _,
+        adb::{AdbPhone, AdbSetup, TrustMode},
+    },
+    scenario::rig::BandPlan,
+    traffic::{
+        RunningSource, TrafficError, TrafficSource as _,
+        authority::Authority,
+        proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, Upstream},
+        queue::queue,
+    },
+};
+
+/// Where the rigs of an audit come from.
+#[expect(clippy::large_enum_variant, reason = "an audit has one")]
+pub enum Bench {
+    /// A real phone.
+    Adb(AdbBench),
+    /// Everything in software, but a real band at most.
+    Simulated(SimulatedBench),
+}
+
+/// A real phone over adb. Each run gets a proxy of its own, and the phone is put back after each.
+pub struct AdbBench {
+    /// Which phone, and how it is used.
+    pub setup: AdbSetup,
+    /// Whom the phone is told to trust.
+    pub authority: Arc<Authority>,
+    /// Where requests go.
+    pub upstream: Upstream,
+    /// Where the proxy listens.
+    pub listen: SocketAddr,
+    /// A real band, and how it is reached; `None` for a rig without one.
+    pub band: Option<(BandPlan, Arc<dyn Central>)>,
+    /// How long a control run watches; half an hour when `None`.
+    pub control_time: Option<Duration>,
+}
+
+impl Bench {
+    /// A rig for one run. What cannot be had on this bench is left out: a seed on a real one, a rehearsed failure too.
+    ///
+    /// # Errors
+    /// When the proxy cannot be started, or the phone not be reached.
+    pub async fn rig(&self, seed: u64, planted: &[PlantedValue], fault: Option<Fault>) -> Result<Rig, RunError> {
+        match self {
+            Self::Adb(bench) => bench.rig(fault).await,
+            Self::Simulated(bench) => bench.rig(seed, planted, fault).await,
+        }
+    }
+
+    /// A rig for a control run.
+    ///
+    /// # Errors
+    /// As [`Bench::rig`].
+    pub async fn control_rig(&self, seed: u64) -> Result<Rig, RunError> {
+        match self {
+            Self::Adb(bench) => bench.rig(None).await,
+            Self::Simulated(bench) => bench.control_rig(seed).await,
+        }
+    }
+}
+
+/// The servers of a lab: every host that ends in `.test` is dialled at `cloud`, and has to show a certificate that one in `pem` has
+/// signed. `name` is that file's, for errors.
+///
+/// # Errors
+/// [`RunError::Traffic`] when the text holds no certificate.
+pub fn lab_upstream(cloud: SocketAddr, name: &str, pem: &str) -> Result<Upstream, RunError> {
+    let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    let problem = || TrafficError::File { name: name.to_owned(), problem: "it holds no certificate in PEM".to_owned() };
+    let roots = roots.ok().filter(|roots| !roots.is_empty()).ok_or_else(problem)?;
+    Ok(Upstream::Local(LocalUpstream::new(move |_, _| Some(cloud), roots)))
+}
+
+impl AdbBench {
+    async fn rig(&self, fault: Option<Fault>) -> Result<Rig, RunError> {
+        let phone = AdbPhone::connect(self.setup.clone()).await?;
+        let clock = Clock::real();
+        let (events, traffic) = queue();
+        let probe = Probe::new();
+        let proxy = Proxy::new(ProxySetup {
+            listen: self.listen,
+            authority: Arc::clone(&self.authority),
+            upstream: self.upstream.clone(),
+            gate: probe.gate(Arc::new(OpenGate)),
+            clock: clock.clone(),
+        });
+        let source: Arc<dyn RunningSource> = Arc::from(Box::new(proxy).start(events).await?);
+        let proxy = source.address().ok_or_else(|| RunError::Rig("the proxy has no address".to_owned()))?;
+        let about = match &self.band {
+            Some((plan, _)) => format!("{}; {} by radio", phone.about(), plan.model.label()),
+            None => phone.about(),
+        };
+        let (band, central) = match &self.band {
+            Some((plan, central)) => (Some(plan.clone()), Arc::clone(central)),
+            None => (None, Arc::new(NoRadio) as Arc<dyn Central>),
+        };
+        let way = Way { proxy, authority: Arc::clone(&self.authority), reads: self.setup.trust != TrustMode::None };
+        Ok(Rig {
+            hold: clock.hold(),
+            clock,
+            phone: Box::new(phone),
+            central,
+            band,
+            source,
+            traffic,
+            kind: model::Rig::Real { about },
+            probe,
+            fault,
+            way: Some(way),
+            control_time: self.control_time.unwrap_or(CONTROL_TIME),
+        })
+    }
+}
+
+/// The radio of a rig without a band: nobody asks it for anything, because its steps are refused before the run.
+struct NoRadio;
+
+#[async_trait]
+impl Central for NoRadio {
+    async fn scan_each(&self, _: Duration, _: &mut (dyn FnMut(Advertisement) + Send)) -> Result<(), LinkError> {
+        Err(LinkError::NotFound)
+    }
+
+    async fn connect(&self, _: [u8; 6]) -> Result<Box<dyn GattLink>, LinkError> {
+        Err(LinkError::NotFound)
+    }
+}
