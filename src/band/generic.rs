@@ -2,7 +2,10 @@
 //! and no history: what it says, it says to everybody. Driver and simulator side by side.
 //! Source: Device Information Service 1.1, Battery Service 1.0, Heart Rate Service 1.0.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::AtomicBool,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -37,7 +40,7 @@ impl BandModel for Generic {
         Ok(Box::new(Connected { link }))
     }
 
-    async fn pair(&self, mut link: Box<dyn GattLink>, _new_key: Key) -> Result<Box<dyn Band>, BandError> {
+    async fn pair(&self, mut link: Box<dyn GattLink>, _new_key: Key, _is_sent: &AtomicBool) -> Result<Box<dyn Band>, BandError> {
         let _ = link.disconnect().await;
         Err(BandError::Unsupported("take a key"))
     }
@@ -248,10 +251,15 @@ mod tests {
         assert!(matches!(band.activity_today().await, Err(BandError::Unsupported(_))));
         band.release().await.expect("it lets go");
         let link = central.connect(ADDRESS).await.expect("free again");
-        assert!(matches!(Generic.pair(link, Key::new([1; 16])).await.err(), Some(BandError::Unsupported(_))));
+        assert!(matches!(Generic.pair(link, Key::new([1; 16]), &AtomicBool::new(false)).await.err(), Some(BandError::Unsupported(_))));
         let since = "2026-03-14T00:00:00Z".parse().expect("a time");
-        let error = read_history(&central, &Generic, ADDRESS, &Access::Anyone, since).await.expect_err("it keeps nothing");
-        assert!(matches!(error, BandError::Unsupported(_)));
+        let key = Access::Key(Key::new([1; 16]));
+        for access in [Access::Anyone, key] {
+            let within = Duration::from_secs(60);
+            let read = read_history(&central, &Generic, ADDRESS, &access, since, within).await.expect("what it says is told");
+            assert_eq!((read.info.serial.as_deref(), read.clock, read.history), (Some("S-1"), None, None));
+            assert!(!read.is_authenticated && !read.needs_key, "no key was used, and none would bring more");
+        }
     }
 
     #[tokio::test]

@@ -2,8 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::link::discreet;
+
 /// Minute samples, without gaps: where the band has none between two stretches stands [`Sample::NONE`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct History {
     /// Time of the first sample, a whole minute.
     pub start: Timestamp,
@@ -12,6 +14,8 @@ pub struct History {
     /// Sample n is for `start` + n minutes.
     pub samples: Vec<Sample>,
 }
+
+discreet!(History, Sample);
 
 impl History {
     /// The minute after the last sample; `None` while there is no sample, and at the end of time.
@@ -22,7 +26,7 @@ impl History {
 }
 
 /// One minute as the band counted it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
     /// Activity kind, model-specific (`docs/protocols/huami-ble.md`).
     pub kind: u8,

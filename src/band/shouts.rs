@@ -1,14 +1,14 @@
 //! What an advertisement says in clear, to everybody in reach, of a band that we know.
 
 use super::{BandModel, MODELS, huami};
-use crate::link::Advertisement;
+use crate::link::{Advertisement, discreet};
 
 /// What a band shouts. Somebody else's band is none of our business: whoever shows these values first makes sure whose it is.
 #[derive(Clone)]
 pub struct Shouted {
     /// Which model, by its name; `None` for one of the family that is not in [`MODELS`].
     pub model: Option<&'static dyn BandModel>,
-    /// Device address, display order: constant for life in this family.
+    /// Device address, display order, as it came over the air: constant for life in this family.
     pub address: [u8; 6],
     /// Steps of the day.
     pub steps: Option<u32>,
@@ -16,11 +16,7 @@ pub struct Shouted {
     pub heart_rate: Option<u8>,
 }
 
-impl std::fmt::Debug for Shouted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shouted").field("model", &self.model.map(BandModel::name)).finish_non_exhaustive()
-    }
-}
+discreet!(Shouted);
 
 /// What an advertisement says in clear of a band of ours; `None` when it is none.
 pub fn shouts(advertisement: &Advertisement) -> Option<Shouted> {
@@ -30,5 +26,7 @@ pub fn shouts(advertisement: &Advertisement) -> Option<Shouted> {
         return None;
     }
     let told = told.unwrap_or_default();
-    Some(Shouted { model, address: told.address.unwrap_or(advertisement.address), steps: told.steps, heart_rate: told.heart_rate })
+    // Whose it is says the address on the air. The company data repeats it, and anybody can copy those bytes; where the stack hides the
+    // true address, the link has put theirs in its place already.
+    Some(Shouted { model, address: advertisement.address, steps: told.steps, heart_rate: told.heart_rate })
 }

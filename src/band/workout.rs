@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::link::discreet;
+
 /// One workout.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Workout {
     /// What was done.
@@ -26,6 +28,8 @@ pub struct Workout {
     /// Heart rates during the workout, oldest first: when, and beats per minute.
     pub heart_rates: Vec<(Timestamp, u8)>,
 }
+
+discreet!(TrackPoint, Workout);
 
 /// What was done in a workout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +61,7 @@ pub enum WorkoutKind {
 }
 
 /// One position of a track.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrackPoint {
     /// When.

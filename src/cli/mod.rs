@@ -27,6 +27,7 @@ mod run;
 mod schema;
 mod show;
 mod sides;
+mod signals;
 mod snapshots;
 mod surroundings;
 mod table;

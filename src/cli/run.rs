@@ -17,6 +17,7 @@ use super::{
     inputs::AnyRecording,
     plant::Plant,
     progress::RunProgress,
+    signals::Signals,
 };
 use crate::{
     band::Access,
@@ -372,10 +373,10 @@ fn head(plan: &Plan, arguments: &Arguments, surroundings: &Surroundings) -> Stri
 fn band_in_words(band: &band::Mine) -> String {
     let about = band.plan.about();
     match band.plan.access {
-        Access::Key(_) => format!("{about}, by radio, read with its key: everything takes real time\n"),
+        Access::Key(_) => format!("{about}, by radio; its key is given. Everything takes real time\n"),
         Access::Anyone => format!(
-            "{about}, by radio, read without a key: what anyone in reach can read. The stand-in app gets no minutes of it either. Everything \
-             takes real time\n"
+            "{about}, by radio; no key is given: only what anyone in reach can read. The stand-in app gets no minutes of it either. \
+             Everything takes real time\n"
         ),
     }
 }
@@ -484,7 +485,7 @@ fn tell_outcome(outcome: &RunOutcome, progress: &RunProgress, surroundings: &mut
     }
 }
 
-/// What a person's Ctrl-C does: the first one ends what is being recorded in good order; the next one, or one when nothing is
+/// What a person's Ctrl-C does, and any other [signal](Signals) that asks for the end: the first one ends what is being recorded in good order; the next one, or one when nothing is
 /// being recorded, ends at once. They are heard from the beginning of the recording until the end of the program, without a gap.
 struct Presses(Arc<watch::Sender<Heard>>);
 
@@ -502,16 +503,12 @@ enum Heard {
 impl Presses {
     /// Begins to listen. To be called inside the runtime.
     fn listen(end_at_once: fn(u8)) -> Result<Self, Failure> {
-        let fail = |problem| Failure::instrument(format!("listen for Ctrl-C: {problem}"), "");
-        // One stream for the whole time: what comes between two looks at it waits in it.
-        #[cfg(unix)]
-        let mut stream = unix_presses().map_err(fail)?;
-        #[cfg(windows)]
-        let mut stream = tokio::signal::windows::ctrl_c().map_err(fail)?;
+        let mut signals = Signals::listen().map_err(|problem| Failure::instrument(format!("listen for Ctrl-C: {problem}"), ""))?;
         let heard = Arc::new(watch::Sender::new(Heard::Nothing));
         let presses = Self(Arc::clone(&heard));
         tokio::spawn(async move {
-            while stream.recv().await.is_some() {
+            loop {
+                signals.next().await;
                 if !advance(&heard, Heard::Once) {
                     end_at_once(Exit::Interrupted.code());
                 }
@@ -539,26 +536,6 @@ impl Presses {
         progress.end();
         surroundings.warn("stopping, and putting the phone back as it was; Ctrl-C again ends at once");
     }
-}
-
-/// Ctrl-C, and what a service manager or a CI job that is cancelled sends: the phone is put back after either.
-#[cfg(unix)]
-fn unix_presses() -> std::io::Result<tokio::sync::mpsc::UnboundedReceiver<()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupts, mut ends) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let (told, presses) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        loop {
-            let heard = tokio::select! {
-                heard = interrupts.recv() => heard,
-                heard = ends.recv() => heard,
-            };
-            if heard.is_none() || told.send(()).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(presses)
 }
 
 /// Goes on from [`Heard::Nothing`]; false when that was over already.

@@ -520,31 +520,13 @@ impl Signals {
             // After the last look at it nobody needs it any more.
             let _ = ending.send(End::Asked);
         };
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            let (mut interrupt, mut terminate, mut hang_up) =
-                (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-            tokio::spawn(async move {
-                loop {
-                    tokio::select! {
-                        Some(()) = interrupt.recv() => heard(),
-                        Some(()) = terminate.recv() => heard(),
-                        Some(()) = hang_up.recv() => heard(),
-                        else => return,
-                    }
-                }
-            });
-        }
-        #[cfg(windows)]
-        {
-            let mut interrupt = tokio::signal::windows::ctrl_c()?;
-            tokio::spawn(async move {
-                while interrupt.recv().await.is_some() {
-                    heard();
-                }
-            });
-        }
+        let mut signals = super::signals::Signals::listen()?;
+        tokio::spawn(async move {
+            loop {
+                signals.next().await;
+                heard();
+            }
+        });
         Ok(Self(closing))
     }
 

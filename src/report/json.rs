@@ -86,7 +86,7 @@ fn layers(category: Category) -> Layers {
 
 /// Characters that could change how a terminal shows the document. JSON has them only inside strings, where an escape means
 /// the same (R13).
-pub(super) fn escape_invisible(text: &str) -> String {
+pub(crate) fn escape_invisible(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         let mut buffer = [0; 4];
         let as_it_is: &str = c.encode_utf8(&mut buffer);

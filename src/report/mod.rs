@@ -13,6 +13,7 @@ mod table;
 mod tables;
 
 pub use fields::{EndpointOf, FIELDS_FORMAT, FieldOf, LedgerOf, LedgerScope, Place, PlantedRow, PositionOf, ReasonOf, Seen, fields_json};
+pub(crate) use json::escape_invisible;
 pub use tables::{FieldRow, LedgerRow, changes_table, fields_table, ledger_table};
 
 use crate::model::Report;

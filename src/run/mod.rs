@@ -346,3 +346,105 @@ fn provenance(rig: &Rig, script: &Script<'_>, order: &Order<'_>, version: AppVer
         control: order.control.cloned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use async_trait::async_trait;
+    use tokio::sync::Notify;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        band::huami::characteristics::HEART_RATE_CONTROL,
+        link::{Advertisement, Central, GattLink, LinkError, Notification, WriteKind},
+        model::App,
+        scenario::parse,
+    };
+
+    /// A central over whose links no pulse is ever told. It writes down what is written to the sensor.
+    struct Pulseless {
+        inner: Arc<dyn Central>,
+        heard: Arc<Heard>,
+    }
+
+    #[derive(Default)]
+    struct Heard {
+        control: Mutex<Vec<Vec<u8>>>,
+        /// Somebody waits for a pulse.
+        waits: Notify,
+    }
+
+    struct PulselessLink {
+        inner: Box<dyn GattLink>,
+        heard: Arc<Heard>,
+        measures: bool,
+    }
+
+    #[async_trait]
+    impl Central for Pulseless {
+        async fn scan_each(&self, listen_for: Duration, seen: &mut (dyn FnMut(Advertisement) + Send)) -> Result<(), LinkError> {
+            self.inner.scan_each(listen_for, seen).await
+        }
+
+        async fn connect(&self, address: [u8; 6]) -> Result<Box<dyn GattLink>, LinkError> {
+            let inner = self.inner.connect(address).await?;
+            Ok(Box::new(PulselessLink { inner, heard: Arc::clone(&self.heard), measures: false }))
+        }
+    }
+
+    #[async_trait]
+    impl GattLink for PulselessLink {
+        async fn read(&mut self, characteristic: Uuid) -> Result<Vec<u8>, LinkError> {
+            self.inner.read(characteristic).await
+        }
+
+        async fn write(&mut self, characteristic: Uuid, value: &[u8], kind: WriteKind) -> Result<(), LinkError> {
+            if characteristic == HEART_RATE_CONTROL {
+                self.heard.control.lock().unwrap_or_else(PoisonError::into_inner).push(value.to_vec());
+                self.measures = value == [0x15, 0x02, 0x01];
+            }
+            self.inner.write(characteristic, value, kind).await
+        }
+
+        async fn subscribe(&mut self, characteristic: Uuid) -> Result<(), LinkError> {
+            self.inner.subscribe(characteristic).await
+        }
+
+        async fn unsubscribe(&mut self, characteristic: Uuid) -> Result<(), LinkError> {
+            self.inner.unsubscribe(characteristic).await
+        }
+
+        async fn notification(&mut self, within: Duration) -> Result<Notification, LinkError> {
+            if self.measures {
+                self.heard.waits.notify_one();
+                std::future::pending::<()>().await;
+            }
+            self.inner.notification(within).await
+        }
+
+        async fn disconnect(&mut self) -> Result<(), LinkError> {
+            self.inner.disconnect().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_stopped_while_the_band_measures_switches_the_sensor_off() {
+        // Certificates are checked by the wall clock.
+        let now = jiff::Timestamp::now();
+        let bench = SimulatedBench::start(std::net::SocketAddr::from(([127, 0, 0, 1], 0)), now).await.expect("a free port");
+        let mut rig = bench.rig(7, &[], None).await.expect("a free port");
+        let heard = Arc::<Heard>::default();
+        rig.central = Arc::new(Pulseless { inner: Arc::clone(&rig.central), heard: Arc::clone(&heard) });
+        let text = "name: one\napp: demo\nabout: Measures.\nruns: 1\nsteps:\n  - measureHeartRate\nexpect: []\n";
+        let scenario = parse::scenario("one.yaml", "one", text, &App { name: "demo".into(), ..App::default() }).expect("it is valid");
+        let captures = tempfile::tempdir().expect("a folder");
+        let order = Order { app: "demo", version: None, run: 1, runs: 1, control: None, captures: captures.path(), watchers: Vec::new() };
+        let outcome = run(rig, &scenario, &order, heard.waits.notified()).await.expect("it begins");
+        assert_eq!(outcome.ending, RunEnding::Interrupted);
+        let control = heard.control.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        assert!(control.contains(&vec![0x15, 0x02, 0x01]), "it was on: {control:02x?}");
+        assert_eq!(control.last().map(Vec::as_slice), Some(&[0x15, 0x02, 0x00][..]), "it is off: {control:02x?}");
+    }
+}

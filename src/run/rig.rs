@@ -152,8 +152,9 @@ impl SimulatedBench {
     /// When the proxy cannot be started: the port is in use.
     pub async fn rig(&self, seed: u64, planted: &[PlantedValue], fault: Option<Fault>) -> Result<Rig, RunError> {
         let Some((plan, central)) = &self.band else { return self.simulated(seed, planted, fault).await };
-        let read = if plan.access == Access::Anyone { "without a key" } else { "with its key" };
-        let about = format!("stand-in app on a simulated phone; {} by radio, read {read}", plan.model.label());
+        // With which access it is read, its own events tell.
+        let key = if plan.access == Access::Anyone { "no key is given" } else { "its key is given" };
+        let about = format!("stand-in app on a simulated phone; {} by radio, {key}", plan.model.label());
         self.set_up(Clock::real(), (plan.clone(), Arc::clone(central)), seed, planted, fault, model::Rig::Real { about }).await
     }
 

@@ -22,7 +22,8 @@ pub struct Stage<'a> {
     pub central: &'a dyn Central,
     /// Which band, and its key; `None` on a rig without one.
     pub band: Option<BandPlan>,
-    /// The band, while a step keeps it from the phone. Whoever made the stage lets go of it at the end.
+    /// The band, while a step works with it or keeps it from the phone. It stays here meanwhile, so that whoever made the stage can let go
+    /// of it at the end, with all that is still on, also when a step is broken off in the middle.
     pub kept: Option<Box<dyn Band>>,
     /// When the band was last known to be in reach: it advertised, or it answered us. `None` as long as it was not.
     pub band_heard: Option<Timestamp>,
@@ -54,33 +55,37 @@ impl Stage<'_> {
         self.band.clone().ok_or(StepError::NoBand)
     }
 
-    /// The band, to do something with it: the one that an earlier step keeps, else over a new connection.
+    /// The band, to do something with it: the one that an earlier step keeps, else over a new connection. It stays on the stage;
+    /// [`Stage::give_back`] ends the work with it.
     ///
     /// # Errors
     /// [`StepError::NoBand`], [`StepError::Band`].
-    pub async fn take_band(&mut self) -> Result<Box<dyn Band>, StepError> {
+    pub async fn use_band(&mut self) -> Result<&mut (dyn Band + 'static), StepError> {
         let plan = self.plan()?;
-        let band = match self.kept.take() {
-            Some(band) => band,
-            None => band::connect(self.central, plan.model, plan.address, &plan.access).await.map_err(|error| plan.failed(error))?,
-        };
+        if self.kept.is_none() {
+            let opened = band::connect(self.central, plan.model, plan.address, &plan.access).await;
+            self.kept = Some(opened.map_err(|error| plan.failed(error))?);
+        }
         self.heard_band();
-        Ok(band)
+        self.kept.as_deref_mut().ok_or(StepError::NoBand)
     }
 
-    /// Keeps a band from the phone, or lets go of it. What was done with it before is worth more than a failure to do so, which is
+    /// Keeps the band from the phone, or lets go of it. What was done with it before is worth more than a failure to do so, which is
     /// told only when that went well.
     ///
     /// # Errors
     /// Those of `done`, then [`StepError::Band`].
-    pub async fn give_back<T>(&mut self, mut band: Box<dyn Band>, keep: bool, done: Result<T, BandError>) -> Result<T, StepError> {
+    pub async fn give_back<T>(&mut self, keep: bool, done: Result<T, BandError>) -> Result<T, StepError> {
         let plan = self.plan()?;
         self.heard_band();
         if keep && done.is_ok() {
-            self.kept = Some(band);
             return done.map_err(|error| plan.failed(error));
         }
-        let released = band.release().await;
+        let released = match &mut self.kept {
+            Some(band) => band.release().await,
+            None => Ok(()),
+        };
+        self.kept = None;
         done.and_then(|done| released.map(|()| done)).map_err(|error| plan.failed(error))
     }
 

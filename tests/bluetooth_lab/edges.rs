@@ -85,7 +85,8 @@ async fn lab_edge_1_a_panic_in_the_library_ends_nothing() {
         })
     });
     caught_up.await.expect("the panic stays in its task");
-    assert_eq!(hushed_panics(), before + 1, "without a panic, hush_known_panics and this test may go");
+    // The library's own connect drops such streams, too.
+    assert!(hushed_panics() > before, "without a panic, hush_known_panics and this test may go");
     flood(&mut *link, 100).await;
     link.disconnect().await.expect("a good link");
 }

@@ -7,13 +7,16 @@ use serde_json::json;
 use tattletale::{
     band::{
         self, Access, BandError, BandModel, History, Key,
-        huami::{BandContents, characteristics::FETCH_CONTROL, time::BandTime},
+        huami::{BandContents, PROFILES, characteristics::FETCH_CONTROL, time::BandTime},
         read_history, shouts,
     },
     link::{Central, LinkError},
 };
 
 use crate::lab::Lab;
+
+/// Far more than any reading here takes.
+const WITHIN: Duration = Duration::from_secs(600);
 
 /// Long enough to hear a free band, which says all it says within 4 s.
 const LISTEN: Duration = Duration::from_secs(6);
@@ -57,12 +60,14 @@ async fn a_scan_finds_the_band_and_hears_what_it_shouts() {
 async fn without_the_key_it_tells_who_it_is_and_nothing_else() {
     let Some(lab) = Lab::with("mi-band-3") else { return };
     let contents = lab.contents();
-    let reading = read_history(&lab.radio(), mi_band_3(), contents.address, &Access::Anyone, a_day_ago()).await.expect("anyone may");
+    let reading =
+        read_history(&lab.radio(), mi_band_3(), contents.address, &Access::Anyone, a_day_ago(), WITHIN).await.expect("anyone may");
     assert_eq!(reading.info.address, Some(contents.address));
     assert_eq!((reading.info.serial, reading.info.firmware), (Some(contents.serial), Some(contents.firmware)));
     assert_eq!(reading.info.battery.map(|battery| battery.level), Some(87));
-    assert_eq!(reading.clock.utc_offset_s, contents.utc_offset_s);
-    assert!(reading.clock.now.duration_since(Timestamp::now()).abs() < SignedDuration::from_mins(2), "its clock is right");
+    let clock = reading.clock.expect("it has one");
+    assert_eq!(clock.utc_offset_s, contents.utc_offset_s);
+    assert!(clock.now.duration_since(Timestamp::now()).abs() < SignedDuration::from_mins(2), "its clock is right");
     assert_eq!((reading.history, reading.connections), (None, 1));
 
     let mut band = band::connect(&lab.radio(), mi_band_3(), contents.address, &Access::Anyone).await.expect("anyone may");
@@ -95,7 +100,7 @@ async fn a_day_is_read_twice_the_same() {
     let (contents, since) = (lab.contents(), a_day_ago());
     let mut histories = Vec::new();
     for _ in 0..2 {
-        let reading = read_history(&lab.radio(), mi_band_3(), contents.address, &key(&contents), since).await.expect("a good link");
+        let reading = read_history(&lab.radio(), mi_band_3(), contents.address, &key(&contents), since, WITHIN).await.expect("a good link");
         assert_eq!(reading.connections, 1);
         let history = reading.history.expect("it was read with the key");
         check(&history, since, &contents);
@@ -122,7 +127,7 @@ async fn a_link_that_breaks_in_a_fetch_loses_no_minute_and_doubles_none() {
     let (contents, since) = (lab.contents(), a_day_ago());
     // Two answers to authenticate; then each batch of 240 minutes is an announcement, 60 packets and an end. So this breaks in the third.
     lab.order(json!({ "do": "drop", "after": 2 + 2 * 62 + 30 }));
-    let reading = read_history(&lab.radio(), mi_band_3(), contents.address, &key(&contents), since).await.expect("it goes on");
+    let reading = read_history(&lab.radio(), mi_band_3(), contents.address, &key(&contents), since, WITHIN).await.expect("it goes on");
     assert_eq!(reading.connections, 2);
     check(&reading.history.expect("it was read with the key"), since, &contents);
 
@@ -192,8 +197,26 @@ async fn a_band_that_falls_silent_is_told_so_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_band_of_the_standard_services_is_read_as_anyone_can() {
+    let Some(lab) = Lab::with("generic") else { return };
+    let (model, address, radio) = (band::named("generic").expect("it is in the list"), lab.address(), lab.radio());
+    // A key is of no use here, and is not sent.
+    let access = Access::Key(Key::new([0x5a; 16]));
+    let reading = read_history(&radio, model, address, &access, a_day_ago(), WITHIN).await.expect("a good link");
+    let info = reading.info;
+    assert_eq!((info.serial.as_deref(), info.firmware.as_deref()), (Some("ST-0000001"), Some("1.2.3")));
+    assert_eq!(info.battery.map(|battery| battery.level), Some(64));
+    assert!(!reading.is_authenticated && !reading.needs_key && reading.clock.is_none() && reading.history.is_none());
+    let mut band = band::connect(&radio, model, address, &access).await.expect("a good link");
+    assert_eq!(band.measure_heart_rate(Duration::from_secs(30)).await, Ok(72));
+    band.release().await.expect("a good link");
+    assert!(lab.order(json!({ "do": "journal" })).as_array().is_some_and(Vec::is_empty), "nothing was written to it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_models_are_read_each_in_its_own_dialect() {
-    for name in ["mi-band-2", "mi-band-4", "mi-band-6"] {
+    for profile in PROFILES {
+        let name = profile.name;
         let Some(lab) = Lab::with(name) else { return };
         let (contents, since) = (lab.contents(), a_day_ago());
         let model = band::named(name).expect("it is in the list");
@@ -202,7 +225,7 @@ async fn the_models_are_read_each_in_its_own_dialect() {
         assert_eq!(heard, [name], "known by what it shouts");
         let refused = band::connect(&lab.radio(), model, contents.address, &Access::Key(Key::new([0x5a; 16]))).await.err();
         assert_eq!(refused, Some(BandError::WrongKey), "{name}");
-        let reading = read_history(&lab.radio(), model, contents.address, &key(&contents), since).await.expect("a good link");
+        let reading = read_history(&lab.radio(), model, contents.address, &key(&contents), since, WITHIN).await.expect("a good link");
         assert_eq!((reading.info.serial.as_ref(), reading.connections), (Some(&contents.serial), 1), "{name}");
         check(&reading.history.expect("it was read with the key"), since, &contents);
         let mut band = band::connect(&lab.radio(), model, contents.address, &key(&contents)).await.expect("a good link");

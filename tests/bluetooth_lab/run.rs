@@ -73,7 +73,7 @@ fn run(place: &Place, contents: &BandContents, version: &str) -> CaptureReader {
     place.write("scenarios/mifit/sync.yaml", SYNC);
     let ended = place.run(&["run", "--rig", "rig.yaml", "--app-version", version, "sync"]);
     assert_eq!(ended.code, Some(4), "one run without a baseline: {ended:?}");
-    assert!(ended.out.contains("Xiaomi Mi Band 3 by radio, read with its key") && ended.out.contains("lab"), "{ended:?}");
+    assert!(ended.out.contains("Xiaomi Mi Band 3 by radio, its key is given") && ended.out.contains("lab"), "{ended:?}");
     let of_the_run = format!("mifit-{version}-sync-1");
     let mut captures = fs::read_dir(place.path().join("runs")).expect("captures").flatten().map(|folder| folder.path());
     let capture = captures.find(|folder| folder.to_string_lossy().ends_with(&of_the_run)).expect("the run's own");

@@ -4,6 +4,7 @@
 use std::{
     io,
     sync::{Arc, LazyLock, Mutex},
+    time::Duration,
 };
 
 use jiff::{
@@ -13,14 +14,14 @@ use jiff::{
 };
 use tattletale::{
     band::{
-        Access, Reading,
+        self, Access, Reading,
         huami::{BandContents, Fault, MI_BAND_3, PROFILES, Profile, SimulatedBand},
         read_history,
     },
     clock::Clock,
     link::{
         Central,
-        recorded::{Recording, Replaying, Transcript},
+        recorded::{Discretion, Recording, Replaying, Transcript},
     },
 };
 
@@ -29,6 +30,9 @@ use crate::{
     harness::{Machine, alone},
     radio,
 };
+
+/// Far more than any reading here takes.
+const WITHIN: Duration = Duration::from_secs(600);
 
 const DAY: i64 = 24 * 60;
 
@@ -71,7 +75,7 @@ fn band(contents: BandContents, change: impl FnOnce(&mut SimulatedBand)) -> Devi
 async fn read(central: &dyn Central, contents: &BandContents, since: Timestamp) -> Reading {
     let access = Access::Key(contents.key.clone());
     let name = contents.model.name;
-    let reading = match read_history(central, contents.model, contents.address, &access, since).await {
+    let reading = match read_history(central, contents.model, contents.address, &access, since, WITHIN).await {
         Ok(reading) => reading,
         Err(error) => panic!("{name}: failed to {error}"),
     };
@@ -135,7 +139,8 @@ fn a_conversation_over_the_radio_is_recorded_and_played_back() {
         || Machine::Whole(World::with_devices(vec![band(contents(&MI_BAND_3, 1), |_| {})])),
         async |_fake| {
             let (written, contents, since) = (Written::default(), contents(&MI_BAND_3, 1), yesterday());
-            let recording = Recording::new(Arc::new(radio()), Box::new(written.clone()), Clock::real()).expect("memory");
+            let discretion = Discretion { named: vec![contents.address], secret_in: band::secret_in };
+            let recording = Recording::new(Arc::new(radio()), Box::new(written.clone()), Clock::real(), discretion).expect("memory");
             let reading = read(&recording, &contents, since).await;
             recording.finish().expect("memory");
             let transcript = Transcript::read(&written.0.lock().expect("no panic while locked")[..]).expect("ours");

@@ -18,7 +18,7 @@ use tattletale::{
 use uuid::Uuid;
 
 use crate::{
-    fake::{Device, Service, World, service},
+    fake::{Device, Fake, Service, World, service},
     harness::{Machine, alone},
 };
 
@@ -133,6 +133,91 @@ fn a_band_is_found_asked_and_read_with_its_key_and_without() {
 }
 
 #[test]
+fn a_band_of_no_family_is_heard_and_read_as_anyone_can() {
+    alone(with_a_band, async |fake| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let strap = ["--model", "generic", "--address", "02:00:00:00:00:01", "--key-env", "BAND_KEY"];
+        for command in ["info", "read"] {
+            let (code, out, err) = run(folder.path(), Some(&"a".repeat(32)), &[&["band", command], &strap[..]].concat());
+            assert_eq!(code, Some(0), "{err}");
+            assert!(out.contains("read without a key") && out.contains("87 %"), "{out}");
+            assert!(out.contains("its address, 02:00:00:00:00:01") && !out.contains("not heard"), "{out}");
+        }
+        let (code, out, err) = run(folder.path(), None, &["band", "scan", "--for", "2s", "--mine", "02:00:00:00:00:01"]);
+        assert!(code == Some(0) && out.contains("2 bands, 1 yours; 0 other devices"), "{out}{err}");
+        fake.until("the band is let go", |world| world.devices.iter().all(|device| !device.connected)).await;
+    });
+}
+
+#[test]
+fn a_conversation_is_recorded_and_played_back_without_a_radio() {
+    alone(with_a_band, async |fake| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = hex(&contents().key.bytes());
+        let read = |more: &[&str]| run(folder.path(), Some(&key), &[&["band", "read", "--format", "json"], &BAND[..], more].concat());
+        let (code, out, err) = read(&["--record", "talk.jsonl"]);
+        assert_eq!(code, Some(0), "{err}");
+        let mut then: Value = serde_json::from_str(&out).expect("JSON");
+        let talk = folder.path().join("talk.jsonl");
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&talk).expect("written").permissions()) & 0o777, 0o600);
+        let text = fs::read_to_string(&talk).expect("written");
+        for private in [key.as_str(), "02:00:00:00:00:01"] {
+            assert!(!text.contains(private), "{private}");
+        }
+        let scans = fake.calls("StartDiscovery");
+        let (code, out, err) = read(&["--replay", "talk.jsonl"]);
+        assert_eq!(code, Some(0), "{err}");
+        let now: Value = serde_json::from_str(&out).expect("JSON");
+        let disclaimer = now["disclaimer"].as_str().expect("it is no band of now");
+        assert!(
+            disclaimer.starts_with("replay of a conversation recorded at") && disclaimer.contains("no band was asked now"),
+            "{disclaimer}"
+        );
+        then["disclaimer"] = now["disclaimer"].clone();
+        assert_eq!(now, then, "the same to the last minute");
+        assert_eq!(fake.calls("StartDiscovery"), scans, "no radio was used");
+
+        let (code, _, err) = read(&["--replay", "talk.jsonl", "--since", "3h"]);
+        assert!(code == Some(3) && err.contains("--since of the recording"), "{err}");
+        let (code, _, err) = read(&["--record", "talk.jsonl"]);
+        assert!(code == Some(2) && err.contains("name a file that is not there yet"), "{err}");
+    });
+}
+
+/// What came of a command that is sent a signal as soon as it holds the band.
+async fn interrupted(fake: &Fake, folder: &Path, signal: &str, line: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tattletale"));
+    command.args(line).current_dir(folder).env_remove("CI").env("NO_COLOR", "1").env("BAND_KEY", hex(&contents().key.bytes()));
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program can be started");
+    fake.until("the band is held", |world| world.devices.iter().any(|device| device.connected)).await;
+    assert!(Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().expect("kill is there").success());
+    let began = Instant::now();
+    let ended = tokio::task::spawn_blocking(move || child.wait_with_output()).await.expect("no panic").expect("it ends");
+    assert!(began.elapsed() < LIMIT, "{signal} took {:?}", began.elapsed());
+    fake.until("the band is let go", |world| world.devices.iter().all(|device| !device.connected)).await;
+    (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
+}
+
+#[test]
+fn whatever_ends_a_command_lets_go_of_the_band() {
+    let machine = || {
+        let mut band = SimulatedBand::new(contents());
+        band.fault = Some(Fault::Silence);
+        with(band)
+    };
+    alone(machine, async |fake| {
+        let folder = tempfile::tempdir().expect("a folder");
+        write_rig(folder.path(), "  - measureHeartRate\n  - readBand: { since: 24h }\n");
+        for signal in ["INT", "TERM", "HUP"] {
+            let (code, err) = interrupted(&fake, folder.path(), signal, &[&["band", "read"], &BAND[..]].concat()).await;
+            assert_eq!(code, Some(130), "{signal}: {err}");
+            let (code, err) = interrupted(&fake, folder.path(), signal, &["run", "--rig", "rig.yaml"]).await;
+            assert!(code == Some(130) && err.contains("interrupted; what was recorded is kept"), "{signal}: {code:?} {err}");
+        }
+    });
+}
+
+#[test]
 fn a_band_out_of_reach_is_told_with_what_to_do() {
     alone(with_a_band, async |fake| {
         fake.with(|world| world.devices.retain(|device| device.address[0] != 0xc0));
@@ -184,13 +269,7 @@ fn a_user_who_may_not_is_told() {
 }
 
 /// A sync of the band, with everything that the rig does to the band itself before.
-const QUICK: &str = "\
-name: quick
-app: mifit
-about: Read the band, then let the app read it.
-runs: 1
-steps:
-  - readBand: { since: 24h }
+const QUICK: &str = "  - readBand: { since: 24h }
   - waitForBand: { is: advertising, within: 60s }
   - launchApp: { clearState: true }
   - pullToRefresh
@@ -198,32 +277,38 @@ steps:
   - waitForQuiet: { idle: 2s, max: 60s }
 ";
 
+/// Writes a workspace with the band in its rig file, and a scenario of these steps.
+fn write_rig(folder: &Path, steps: &str) {
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("ours");
+        fs::write(&path, text).expect("ours");
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
+    };
+    let app = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/mifit/app.yaml")).expect("it is shipped");
+    write("scenarios/mifit/app.yaml", &app);
+    let head = "name: quick\napp: mifit\nabout: Do something with the band.\nruns: 1\nsteps:\n";
+    write("scenarios/mifit/quick.yaml", &format!("{head}{steps}"));
+    write(
+        "rig.yaml",
+        &format!(
+            "consent: {{ owner: Nobody, date: 2026-03-14 }}\nphone: {{ kind: simulated }}\n\
+             band: {{ model: mi-band-3, address: \"{ADDRESS}\", key: \"${{env:BAND_KEY}}\", adapter: hci0 }}\n"
+        ),
+    );
+}
+
 #[test]
 fn a_scenario_runs_with_a_real_band_and_the_simulated_phone() {
     alone(with_a_band, async |fake| {
         let folder = tempfile::tempdir().expect("a folder");
-        let write = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().expect("a folder")).expect("ours");
-            fs::write(&path, text).expect("ours");
-            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
-        };
-        let app = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/mifit/app.yaml")).expect("it is shipped");
-        write("scenarios/mifit/app.yaml", &app);
-        write("scenarios/mifit/quick.yaml", QUICK);
-        write(
-            "rig.yaml",
-            &format!(
-                "consent: {{ owner: Nobody, date: 2026-03-14 }}\nphone: {{ kind: simulated }}\n\
-                 band: {{ model: mi-band-3, address: \"{ADDRESS}\", key: \"${{env:BAND_KEY}}\", adapter: hci0 }}\n"
-            ),
-        );
+        write_rig(folder.path(), QUICK);
         let key = hex(&contents().key.bytes());
         let (code, out, err) = run(folder.path(), Some(&key), &["run", "--rig", "rig.yaml", "--seed", "7"]);
         assert_eq!(code, Some(4), "one run and no baseline: {out}{err}");
-        assert!(err.contains("Xiaomi Mi Band 3 …:34:56, by radio, read with its key"), "{err}");
+        assert!(err.contains("Xiaomi Mi Band 3 …:34:56, by radio; its key is given"), "{err}");
         assert!(out.contains("test bench: says nothing about any real app"), "{out}");
-        assert!(out.contains("Xiaomi Mi Band 3 by radio, read with its key"), "{out}");
+        assert!(out.contains("Xiaomi Mi Band 3 by radio, its key is given"), "{out}");
         assert!(out.contains("band.serial") && out.contains("band.heart_rate"), "{out}");
         for secret in [key.as_str(), "5b0c44d17e2a", ADDRESS] {
             assert!(!out.contains(secret) && !err.contains(secret), "{secret}: {out}{err}");
@@ -232,7 +317,9 @@ fn a_scenario_runs_with_a_real_band_and_the_simulated_phone() {
         let logs: Vec<String> = runs.filter_map(|run| fs::read_to_string(run.path().join("events.jsonl")).ok()).collect();
         let log = logs.iter().find(|log| log.contains("\"quick\"")).expect("the run's capture");
         assert!(log.contains("\"platform\":\"lab\"") && log.contains("with the band's key"), "the capture says what it is of");
-        assert!(!log.contains(&key) || log.contains("auth_key"), "only what the app itself sent");
+        for line in log.lines().filter(|line| line.contains(&key)) {
+            assert!(line.contains("\"event\":{\"exchange\":{") && line.contains("auth_key"), "only what the app itself sent: {line}");
+        }
         fake.until("the band is let go", |world| world.devices.iter().all(|device| !device.connected)).await;
     });
 }

@@ -56,6 +56,8 @@ pub(crate) struct Adapter {
     pub(crate) address: String,
     pub(crate) powered: bool,
     pub(crate) discovering: bool,
+    /// Another program listens as well, so that what was heard keeps its strength when our scan stops.
+    pub(crate) others_scan: bool,
 }
 
 /// A device in reach of an adapter.
@@ -209,7 +211,7 @@ impl World {
     }
 
     pub(crate) fn add_adapter(&mut self, name: &str, address: &str, powered: bool) {
-        self.adapters.insert(name.to_owned(), Adapter { address: address.to_owned(), powered, discovering: false });
+        self.adapters.insert(name.to_owned(), Adapter { address: address.to_owned(), powered, discovering: false, others_scan: false });
     }
 
     pub(crate) fn device(&mut self, address: [u8; 6]) -> &mut Device {
@@ -397,8 +399,11 @@ impl World {
             "StopDiscovery" if !adapter.discovering => now(error(call, "Failed", "No discovery started")),
             "StopDiscovery" => {
                 adapter.discovering = false;
-                for device in self.devices.iter_mut().filter(|device| device.adapter == name) {
-                    device.heard = false;
+                // BlueZ takes the strengths back when the last program that scans stops.
+                if !adapter.others_scan {
+                    for device in self.devices.iter_mut().filter(|device| device.adapter == name) {
+                        device.heard = false;
+                    }
                 }
                 now(call.method_return())
             }

@@ -46,6 +46,7 @@ fn edge_1_a_stream_that_is_dropped_while_a_signal_arrives_is_no_noise() {
         fake.with(|world| world.advertise(ADDRESS));
         // The bus keeps the order: the answer comes after the signal, on each connection.
         adapter.adapter_info().await.expect("it is there");
+        let before = hushed_panics();
         let cleaning = std::thread::spawn(move || {
             late.block_on(async {
                 for _ in 0..10 {
@@ -54,7 +55,8 @@ fn edge_1_a_stream_that_is_dropped_while_a_signal_arrives_is_no_noise() {
             });
         });
         cleaning.join().expect("the panic stays in its task");
-        assert_eq!(hushed_panics(), 1, "without a panic, hush_known_panics and this test may go");
+        // The library's own connect drops such streams, too.
+        assert!(hushed_panics() > before, "without a panic, hush_known_panics and this test may go");
         assert_eq!(link.read(BATTERY).await, Ok(vec![87]), "everything goes on");
     });
     assert!(!stderr.contains("panicked"), "{stderr}");

@@ -279,6 +279,7 @@ fn the_list_of_bands_is_live_and_gives_the_terminal_back() {
     let line = ["band", "scan", "--simulated", "--mine", "C0:FF:EE:12:34:56"];
     let Some(mut terminal) = Terminal::of_command(&place, (24, 80), &line) else { return skip("python3 is not installed") };
     terminal.wait_for("q ends");
+    terminal.wait_for("simulated band: its values are invented");
     terminal.wait_for("C0:FF:EE:12:34:56");
     terminal.press("q");
     let (told, written) = terminal.end();

@@ -2,13 +2,13 @@
 //! its clear form, the last heart rate; service data with the steps of the day. Layouts: `docs/protocols/huami-ble.md`, section 2.
 
 use super::characteristics::MAIN_SERVICE;
-use crate::link::Advertisement;
+use crate::link::{Advertisement, discreet};
 
 /// Company identifier of Anhui Huami in manufacturer data.
 pub const COMPANY: u16 = 0x0157;
 
 /// What an advertisement says in clear.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Told {
     /// Device address, display order: the last six bytes of the company data.
     pub address: Option<[u8; 6]>,
@@ -17,6 +17,8 @@ pub struct Told {
     /// Steps of the day.
     pub steps: Option<u32>,
 }
+
+discreet!(Told);
 
 /// Reads what an advertisement says in clear; `None` when it is of no band of this family.
 pub fn read(advertisement: &Advertisement) -> Option<Told> {

@@ -1,12 +1,16 @@
 //! Authentication in its first two versions, as pure functions between bytes and types: a key that both sides know, a challenge,
 //! and its answer. The handshake of 2021 is `handshake`'s. Layouts: `docs/protocols/huami-ble.md`, section 3.
 
+use std::ops::Range;
+
 use aes::{
     Aes128,
     cipher::{BlockCipherEncrypt, KeyInit},
 };
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
+use super::characteristics::AUTHENTICATION;
 use crate::band::Key;
 
 /// Which of the two spellings.
@@ -24,6 +28,12 @@ pub enum Spelling {
 /// A new key for the band (`01 FL` and the key), which it takes when the wearer taps. Version 1 only.
 pub fn new_key(flag: u8, key: &Key) -> [u8; 18] {
     with_block(0x01, flag, key.bytes())
+}
+
+/// Where a value that is written holds a band's key as it is: in the message that gives it a new one. No other message has it.
+pub fn secret_in(characteristic: Uuid, value: &[u8]) -> Option<Range<usize>> {
+    let is_new_key = characteristic == AUTHENTICATION && matches!(value, [0x01, _, _, ..]);
+    is_new_key.then_some(2..value.len())
 }
 
 /// "Give me a challenge": `02 FL`, or `82 00 02 01 00`.

@@ -6,7 +6,7 @@ use super::{
     authentication::encrypted,
     curve::{POINT_BYTES, PRIVATE_BYTES, public_key, shared_point},
 };
-use crate::band::Key;
+use crate::{band::Key, link::discreet};
 
 /// Endpoint of the handshake's messages.
 pub const ENDPOINT: u16 = 0x0082;
@@ -42,13 +42,15 @@ impl KeyPair {
 }
 
 /// What both sides know after the handshake: what encrypted messages are made with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Session {
     /// Bytes 8 to 23 of the shared point, XOR the key. x has 21 bytes, so the last three are the key's own.
     pub key: Key,
     /// Number of the next encrypted message; it begins with bytes 0 to 3 of the shared point.
     pub sequence: u32,
 }
+
+discreet!(KeyPair, Session);
 
 /// The phone's first message (52 bytes): `04 02 00 02` and its public key.
 pub fn hello(public: [u8; POINT_BYTES]) -> Vec<u8> {

@@ -4,6 +4,8 @@
 //! `advertisement`); `driver` holds a conversation as the central, `simulator` is
 //! the band itself, and these two share nothing else. Where each byte was learned: `docs/protocols/huami-ble.md`.
 
+use std::sync::atomic::AtomicBool;
+
 use async_trait::async_trait;
 
 use super::{Access, Band, BandError, BandModel, Key};
@@ -49,7 +51,11 @@ impl BandModel for Profile {
         driver::open(self, link, access).await
     }
 
-    async fn pair(&self, link: Box<dyn GattLink>, new_key: Key) -> Result<Box<dyn Band>, BandError> {
-        driver::pair(self, link, &new_key).await
+    async fn pair(&self, link: Box<dyn GattLink>, new_key: Key, is_sent: &AtomicBool) -> Result<Box<dyn Band>, BandError> {
+        driver::pair(self, link, &new_key, is_sent).await
+    }
+
+    fn takes_new_key(&self) -> bool {
+        self.authentication == profile::Authentication::ChosenKey
     }
 }

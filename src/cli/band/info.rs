@@ -1,19 +1,19 @@
 //! `band info`: what a band is, how full it is, and what it tells to anyone in reach.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use clap::Args;
-use tokio::sync::Notify;
 
 use super::{
     super::{Exit, Failure, Surroundings},
     Format,
     pair::Pairing,
-    told::Told,
+    told::{Heard, Told},
     which::{Mine, Which, failed},
+    words::document,
 };
 use crate::{
-    band::{self, ActivityToday, Band, BandClock, BandError, DeviceInfo, Shouted},
+    band::{self, ActivityToday, Band, BandClock, BandError, DeviceInfo},
     link::{Advertisement, Central},
 };
 
@@ -29,56 +29,58 @@ pub(super) struct Arguments {
     format: Format,
 }
 
-/// What was asked of the band.
-type Answers = (DeviceInfo, Option<BandClock>, Option<ActivityToday>);
+/// What was asked of the band, and whether it took our key.
+type Answers = (DeviceInfo, Option<BandClock>, Option<ActivityToday>, bool);
 
 /// Does it.
 pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
     let mine = arguments.which.mine(surroundings)?;
     let Some(mine) = arguments.pairing.before(mine, surroundings)? else { return Ok(Exit::Interrupted) };
-    surroundings.note(format_args!("listening for {}, then asking it", mine.plan.about()));
+    surroundings.note(mine.begins("asking it"));
+    let central = mine.central();
     let done = mine.reach().run(WITHIN, async {
-        let shouted = listen(mine.reach().central(), mine.plan.address).await?;
-        Ok((shouted, ask(&mine).await?))
-    })?;
-    let Some(done) = done else { return Ok(Exit::Interrupted) };
-    let (shouted, (info, clock, today)) = done.map_err(|error| failed(&mine.plan, &error))?;
-    let told = Told { plan: &mine.plan, disclaimer: mine.disclaimer(), shouted, info: &info, clock, today };
+        let heard = listen(&*central, mine.plan.address).await?;
+        Ok((heard, ask(&mine, &*central).await?))
+    });
+    mine.finish(surroundings)?;
+    let Some(done) = done? else { return Ok(Exit::Interrupted) };
+    let (heard, (info, clock, today, is_authenticated)) = done.map_err(|error| failed(&mine.plan, &error))?;
+    let disclaimer = mine.disclaimer();
+    let told = Told { plan: &mine.plan, disclaimer: disclaimer.as_deref(), heard, is_authenticated, info: &info, clock, today };
     match arguments.format {
         Format::Text => surroundings.print(&format!("{}\n{}", told.card(), told.in_clear()))?,
-        Format::Json => surroundings.print(&format!("{:#}\n", told.data()))?,
+        Format::Json => surroundings.print(&document(&told.data()))?,
     }
     Ok(Exit::Clean)
 }
 
 /// What the band at this address shouts: the first that is heard of it, and what follows in a moment, because a band says now this, now
-/// that. `None` when it is silent.
-pub(super) async fn listen(central: &dyn Central, address: [u8; 6]) -> Result<Option<Shouted>, BandError> {
-    let (mut heard, all) = (None::<Shouted>, Notify::new());
-    let mut seen = |advertisement: Advertisement| {
-        let Some(shouted) = band::shouts(&advertisement).filter(|shouted| shouted.address == address) else { return };
-        let before = heard.take();
-        let shouted = Shouted {
-            steps: shouted.steps.or(before.as_ref().and_then(|before| before.steps)),
-            heart_rate: shouted.heart_rate.or(before.as_ref().and_then(|before| before.heart_rate)),
-            ..shouted
+/// that.
+pub(super) async fn listen(central: &dyn Central, address: [u8; 6]) -> Result<Heard, BandError> {
+    let mut heard = Heard::Nothing;
+    let mut hear = |advertisement: Advertisement| {
+        let Some(mut shouted) = band::shouts(&advertisement) else {
+            if matches!(heard, Heard::Nothing) {
+                heard = Heard::Address(address);
+            }
+            return ControlFlow::Continue(());
         };
-        if shouted.steps.is_some() && shouted.heart_rate.is_some() {
-            all.notify_one();
+        if let Heard::Shouted(before) = &heard {
+            shouted.steps = shouted.steps.or(before.steps);
+            shouted.heart_rate = shouted.heart_rate.or(before.heart_rate);
         }
-        heard = Some(shouted);
+        let is_all = shouted.steps.is_some() && shouted.heart_rate.is_some();
+        heard = Heard::Shouted(shouted);
+        if is_all { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    tokio::select! {
-        scanned = central.scan_each(LISTEN, &mut seen) => scanned?,
-        () = all.notified() => {}
-    }
+    central.listen_to(address, LISTEN, &mut hear).await?;
     Ok(heard)
 }
 
 /// Asks everything that our access allows.
-async fn ask(mine: &Mine) -> Result<Answers, BandError> {
+async fn ask(mine: &Mine, central: &dyn Central) -> Result<Answers, BandError> {
     let plan = &mine.plan;
-    let mut band = band::connect(mine.reach().central(), plan.model, plan.address, &plan.access).await?;
+    let mut band = band::connect(central, plan.model, plan.address, &plan.access).await?;
     let asked = questions(band.as_mut()).await;
     // What was told is worth more than what letting go may add to it.
     let _ = band.release().await;
@@ -89,7 +91,7 @@ async fn questions(band: &mut dyn Band) -> Result<Answers, BandError> {
     let info = band.device_info().await?;
     let clock = known(band.clock().await)?;
     let today = if band.is_authenticated() { known(band.activity_today().await)? } else { None };
-    Ok((info, clock, today))
+    Ok((info, clock, today, band.is_authenticated()))
 }
 
 /// An answer, where the model has one for us.
@@ -118,6 +120,37 @@ mod tests {
         let (exit, out, err) = command(folder.path(), &["band", "info", "--simulated"], |_| {});
         assert_eq!(exit, Exit::Clean, "{err}");
         insta::assert_snapshot!("the_card_of_the_simulated_band", out);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_said_again_is_still_what_was_said_and_a_copy_of_the_bytes_is_nobody() {
+        const MINE: [u8; 6] = [0xc0, 0xff, 0xee, 0x12, 0x34, 0x56];
+        /// Says these, one after the other.
+        struct Says(Vec<Advertisement>);
+        #[async_trait::async_trait]
+        impl Central for Says {
+            async fn scan_each(&self, _: Duration, seen: &mut (dyn FnMut(Advertisement) + Send)) -> Result<(), crate::link::LinkError> {
+                self.0.iter().cloned().for_each(seen);
+                Ok(())
+            }
+            async fn connect(&self, _: [u8; 6]) -> Result<Box<dyn crate::link::GattLink>, crate::link::LinkError> {
+                Err(crate::link::LinkError::NotFound)
+            }
+        }
+        let says = |address, rate, steps: Option<u32>| Advertisement {
+            address,
+            name: None,
+            manufacturer_data: vec![(0x0157, band::huami::advertisement::clear_form(rate, MINE))],
+            service_data: steps.map(|steps| (crate::link::sig_uuid(0xfee0), steps.to_le_bytes().to_vec())).into_iter().collect(),
+            rssi: None,
+        };
+        let copy = says([2, 0, 0, 0, 0, 1], 199, Some(1));
+        let heard = listen(&Says(vec![copy.clone(), says(MINE, 72, None), says(MINE, 0xff, Some(900))]), MINE).await.expect("it listens");
+        let Heard::Shouted(shouted) = heard else { panic!("it was heard") };
+        assert_eq!((shouted.heart_rate, shouted.steps), (Some(72), Some(900)));
+        assert!(matches!(listen(&Says(vec![copy]), MINE).await, Ok(Heard::Nothing)), "whoever copies the bytes is not the band");
+        let other = Advertisement { manufacturer_data: Vec::new(), ..says(MINE, 0, None) };
+        assert!(matches!(listen(&Says(vec![other]), MINE).await, Ok(Heard::Address(MINE))), "heard is heard");
     }
 
     #[test]

@@ -78,10 +78,12 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     let recordings = inputs::recordings(&arguments.from, &Claims::default(), surroundings)?;
     let (found, looked) = search(&recordings, surroundings)?;
     let all = newest(found);
-    let mine: Vec<&Found> =
-        all.iter().filter(|found| arguments.mine.is_none() || found.address.is_none() || found.address == arguments.mine).collect();
+    let mine = of_band(&all, arguments.mine);
     if mine.is_empty() {
         return Err(nothing(&all, &looked));
+    }
+    if arguments.mine.is_some() && mine.iter().all(|found| found.address.is_none()) {
+        surroundings.warn("no key stands beside that address; what was found stands beside none, and may be another band's");
     }
     if !arguments.show && arguments.to.is_none() {
         let row = |found: &&Found| {
@@ -104,10 +106,12 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     }
     let [one] = mine[..] else {
         let known: Vec<_> = mine.iter().map(|found| band_in_words(found.address)).collect();
-        return Err(Failure::usage(
-            format!("choose among the keys of {} bands: {}", mine.len(), known.join(", ")),
-            "name yours with --mine ADDRESS",
-        ));
+        let hint = match arguments.mine {
+            None => "name yours with --mine ADDRESS",
+            // They stand beside no address, so an address cannot choose.
+            Some(_) => "give only the recording of your own band's login: nothing says which of these keys is whose",
+        };
+        return Err(Failure::usage(format!("choose among the keys of {} bands: {}", mine.len(), known.join(", ")), hint));
     };
     // Exposed because its owner asked for it.
     let text = hex(&one.key) + "\n";
@@ -126,6 +130,14 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         }
     }
     Ok(Exit::Clean)
+}
+
+/// The keys that may be those of the band with this address: those that stand beside it, else those that stand beside none; all when none
+/// is named.
+fn of_band(all: &[Found], address: Option<[u8; 6]>) -> Vec<&Found> {
+    let Some(address) = address else { return all.iter().collect() };
+    let beside: Vec<&Found> = all.iter().filter(|found| found.address == Some(address)).collect();
+    if beside.is_empty() { all.iter().filter(|found| found.address.is_none()).collect() } else { beside }
 }
 
 fn band_in_words(address: Option<[u8; 6]>) -> String {
@@ -366,6 +378,25 @@ mod tests {
         assert_eq!(run(&["--show", "--mine", "C0:FF:EE:00:00:01"]).1, format!("{OTHER}\n"));
         let (exit, _, err) = run(&["--show", "--mine", "C0:FF:EE:00:00:09"]);
         assert!(exit == Exit::Usage && err.contains("there is a key of"), "{err}");
+    }
+
+    #[test]
+    fn a_key_without_an_address_stands_back_behind_one_that_has_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let nobodys = |key: &str| serde_json::json!({ "auth_key": key }).to_string();
+        let show = |answers: &[&str]| {
+            let file = har(folder.path(), answers);
+            command(folder.path(), &["band", "key", "--from", &file, "--mine", "C0:FF:EE:12:34:56", "--show"], |_| {})
+        };
+        let (exit, out, err) = show(&[&devices(&[("C0:FF:EE:12:34:56", KEY)]), &nobodys(OTHER)]);
+        assert_eq!((exit, out), (Exit::Clean, format!("{KEY}\n")), "{err}");
+        assert!(!err.contains("may be another band's"), "{err}");
+        let (exit, out, err) = show(&[&nobodys(OTHER)]);
+        assert_eq!((exit, out), (Exit::Clean, format!("{OTHER}\n")), "{err}");
+        assert!(err.contains("may be another band's"), "{err}");
+        let (exit, out, err) = show(&[&nobodys(OTHER), &nobodys(KEY)]);
+        assert!(exit == Exit::Usage && out.is_empty() && err.contains("nothing says which of these keys is whose"), "{err}");
+        assert!(!err.contains("name yours with --mine"), "that was done: {err}");
     }
 
     #[test]

@@ -1,7 +1,12 @@
 //! Pairing anew: a key of our own for the band, which throws the phone app out. Only for a person who typed yes, and never before the
 //! new key lies in a file.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use clap::Args;
 use rustls::crypto::aws_lc_rs;
@@ -20,7 +25,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct Pairing {
     /// Give the band a new key first. This throws the phone app out, which has to be paired again; asks for a typed yes
-    #[arg(long, requires = "key_to", conflicts_with = "simulated")]
+    #[arg(long, requires = "key_to", conflicts_with_all = ["simulated", "record", "replay"])]
     pair: bool,
     /// New file for the new key, which only you can read
     #[arg(long, value_name = "FILE", requires = "pair")]
@@ -31,10 +36,17 @@ impl Pairing {
     /// Pairs anew if that was asked for; afterwards the band is read with the new key. `None` when a person pressed Ctrl-C.
     ///
     /// # Errors
-    /// When nobody can be asked or the answer is not yes; when the file is there already; when the band does not take the key.
+    /// When the model takes no key; when nobody can be asked or the answer is not yes; when the file is there already; when the band does
+    /// not take the key.
     pub(super) fn before(&self, mine: Mine, surroundings: &mut Surroundings) -> Result<Option<Mine>, Failure> {
         let Some(file) = self.key_to.as_ref().filter(|_| self.pair) else { return Ok(Some(mine)) };
         let about = mine.plan.about();
+        if !mine.plan.model.takes_new_key() {
+            return Err(Failure::usage(
+                format!("pair anew with {about}: this model takes no key of one's own"),
+                "`tattletale band key --from CAPTURE` finds the key that the maker's server gave, where the model has one; nothing was changed",
+            ));
+        }
         if !surroundings.interactive {
             return Err(Failure::usage(
                 format!("pair anew with {about}: nobody can be asked here"),
@@ -57,11 +69,15 @@ impl Pairing {
             Failure::usage(format!("write the key to {}: {problem}", surroundings.shown(&path)), "name a file that is not there yet")
         })?;
         surroundings.note("tap on the band when it vibrates");
+        let (central, is_sent) = (mine.central(), AtomicBool::new(false));
         let paired = mine.reach().run(WITHIN, async {
-            let link = mine.reach().central().connect(mine.plan.address).await?;
-            let mut band = mine.plan.model.pair(link, key.clone()).await?;
+            let link = central.connect(mine.plan.address).await?;
+            let mut band = mine.plan.model.pair(link, key.clone(), &is_sent).await?;
             band.release().await
         });
+        if !matches!(paired, Ok(Some(Ok(())))) {
+            tell_of_the_key(&path, is_sent.load(Ordering::SeqCst), surroundings);
+        }
         match paired {
             Ok(Some(Ok(()))) => {
                 let shown = surroundings.shown(&path);
@@ -71,26 +87,83 @@ impl Pairing {
                 mine.plan.access = Access::Key(key);
                 Ok(Some(mine))
             }
-            Ok(Some(Err(error))) => {
-                // The band may have taken the key all the same, so the file stays.
-                let shown = surroundings.shown(&path);
-                surroundings.warn(format_args!("the key that was tried is in {shown}: the band may have taken it all the same"));
-                Err(failed(&mine.plan, &error))
-            }
+            Ok(Some(Err(error))) => Err(failed(&mine.plan, &error)),
             Ok(None) => Ok(None),
             Err(failure) => Err(failure),
         }
     }
 }
 
+/// What became of a key with which nobody is paired for sure. One that was sent is kept, because the band may know no other by now; one
+/// that never left this machine is of no use to anybody.
+fn tell_of_the_key(path: &Path, is_sent: bool, surroundings: &mut Surroundings) {
+    let shown = surroundings.shown(path);
+    if is_sent {
+        surroundings.warn(format_args!(
+            "the key that was tried is in {shown}: the band may have taken it all the same, and thrown the phone app out"
+        ));
+    } else if fs::remove_file(path).is_ok() {
+        surroundings.warn("the new key was not sent to the band, and is thrown away: nothing was changed");
+    } else {
+        surroundings.warn(format_args!("the new key was not sent to the band: nothing was changed, and {shown} is of no use"));
+    }
+}
+
 /// Finding the band, connecting, and a person's tap.
-const WITHIN: Duration = Duration::from_secs(120);
+const WITHIN: Duration = Duration::from_secs(160);
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::{Exit, surroundings::testing::command};
+    use crate::cli::{
+        Exit,
+        surroundings::testing::{Kept, command, surroundings},
+    };
 
     const LINE: [&str; 9] = ["band", "info", "--model", "mi-band-3", "--address", "C0:FF:EE:12:34:56", "--pair", "--key-to", "new.key"];
+
+    #[test]
+    fn a_model_that_takes_no_key_is_told_before_anybody_is_asked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for model in ["amazfit-bip", "generic", "mi-band-3", "mi-band-4", "mi-band-7"] {
+            let takes = crate::band::named(model).is_some_and(|model| model.takes_new_key());
+            let mut line = LINE;
+            line[3] = model;
+            let (exit, _, err) = command(folder.path(), &line, |world| {
+                world.interactive = true;
+                world.stdin = Box::new(&b"no\n"[..]);
+            });
+            assert_eq!(exit, Exit::Usage, "{err}");
+            assert_eq!(err.contains("Type yes"), takes, "{model}: {err}");
+            assert_eq!(err.contains("takes no key of one's own"), !takes, "{model}: {err}");
+        }
+        assert!(!folder.path().join("new.key").exists());
+    }
+
+    #[test]
+    fn a_key_that_never_left_this_machine_is_thrown_away() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // An adapter of this name exists nowhere.
+        let line = [&LINE[..], &["--adapter", "hci4095"]].concat();
+        let (exit, _, err) = command(folder.path(), &line, |world| {
+            world.interactive = true;
+            world.stdin = Box::new(&b"yes\n"[..]);
+        });
+        assert_eq!(exit, Exit::Failed, "{err}");
+        assert!(err.contains("was not sent to the band") && err.contains("nothing was changed"), "{err}");
+        assert!(!err.contains("may have taken it") && !folder.path().join("new.key").exists(), "{err}");
+    }
+
+    #[test]
+    fn a_key_that_was_sent_is_kept_whatever_came_of_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("new.key");
+        std::fs::write(&path, "0").expect("ours");
+        let (mut world, told) = (surroundings(folder.path()), Kept::default());
+        world.stderr = Box::new(told.clone());
+        super::tell_of_the_key(&path, true, &mut world);
+        let err = told.text();
+        assert!(path.exists() && err.contains("may have taken it all the same, and thrown the phone app out"), "{err}");
+    }
 
     #[test]
     fn nobody_is_paired_without_a_typed_yes() {

@@ -14,10 +14,10 @@ use super::{
     plot::{self, Sum},
     told::Told,
     which::{Which, failed},
-    words::{count, local},
+    words::{count, document, local},
 };
 use crate::{
-    band::{self, Access, BandError, History, Reading, Workout, WorkoutKind},
+    band::{self, BandError, History, Reading, Workout, WorkoutKind},
     model::text::thousands,
     scenario::forms,
 };
@@ -44,15 +44,25 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     let plan = &mine.plan;
     let since = SignedDuration::try_from(arguments.since).unwrap_or(SignedDuration::MAX);
     let since = mine.now(surroundings).saturating_sub(since).unwrap_or(jiff::Timestamp::MIN);
-    surroundings.note(format_args!("listening for {}, then reading it; this may take some minutes", plan.about()));
-    let done = mine.reach().run(WITHIN, async {
-        let central = mine.reach().central();
-        let shouted = listen(central, plan.address).await?;
-        Ok((shouted, band::read_history(central, plan.model, plan.address, &plan.access, since).await?))
-    })?;
-    let Some(done) = done else { return Ok(Exit::Interrupted) };
-    let (shouted, reading) = done.map_err(|error| failed(plan, &error))?;
-    let told = Told { plan, disclaimer: mine.disclaimer(), shouted, info: &reading.info, clock: Some(reading.clock), today: None };
+    surroundings.note(mine.begins("reading it; this may take some minutes"));
+    let central = mine.central();
+    let done = mine.reach().run(WITHIN + LISTENING, async {
+        let heard = listen(&*central, plan.address).await?;
+        Ok((heard, band::read_history(&*central, plan.model, plan.address, &plan.access, since, WITHIN).await?))
+    });
+    mine.finish(surroundings)?;
+    let Some(done) = done? else { return Ok(Exit::Interrupted) };
+    let (heard, reading) = done.map_err(|error| failed(plan, &error))?;
+    let disclaimer = mine.disclaimer();
+    let told = Told {
+        plan,
+        disclaimer: disclaimer.as_deref(),
+        heard,
+        is_authenticated: reading.is_authenticated,
+        info: &reading.info,
+        clock: reading.clock,
+        today: None,
+    };
     match arguments.format {
         Format::Text => {
             let words = in_words(&told, &reading, surroundings.terminal, surroundings.width);
@@ -68,7 +78,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
             data["connections"] = json!(reading.connections);
             data["minutes"] = json!(reading.history.as_ref().map(minutes));
             data["workouts"] = json!(reading.workouts.as_ref().ok().map(|workouts| workouts.iter().map(workout).collect::<Vec<_>>()));
-            surroundings.print(&format!("{data:#}\n"))?;
+            surroundings.print(&document(&data))?;
         }
     }
     Ok(Exit::Clean)
@@ -80,14 +90,14 @@ fn in_words(told: &Told<'_>, reading: &Reading, terminal: bool, width: usize) ->
     match &reading.history {
         Some(history) if !history.samples.is_empty() => text += &of_minutes(history, reading.connections, terminal, width),
         Some(_) => text += "The band holds no minute of that time.\n",
-        None if told.plan.access == Access::Anyone => {
+        None if reading.needs_key => {
             text += "Minutes, steps and heart rates were not read: that needs the key that band and app agreed on. Give it in rig.yaml or with \
                      --key-env; `tattletale band key --from CAPTURE` finds it.\n\n";
             text += &told.in_clear();
         }
-        None => text += "This model keeps no minutes.\n",
+        None => text += &format!("This model keeps no minutes.\n\n{}", told.in_clear()),
     }
-    text + &of_workouts(&reading.workouts, reading.clock.utc_offset_s)
+    text + &of_workouts(&reading.workouts, reading.clock.map_or(0, |clock| clock.utc_offset_s))
 }
 
 fn of_minutes(history: &History, connections: u32, terminal: bool, width: usize) -> String {
@@ -202,8 +212,11 @@ fn kind(kind: WorkoutKind) -> String {
 const NARROWEST: u16 = 40;
 const WIDEST: u16 = 120;
 
-/// Listening, and reading some weeks of minutes over several connections.
+/// Reading some weeks of minutes over several connections.
 const WITHIN: Duration = Duration::from_secs(15 * 60);
+
+/// Listening before, with what the radio needs for it, and letting go afterwards.
+const LISTENING: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,7 @@ use super::{
     },
     Format,
     which::{DISCLAIMER, Reach, deaf, rig_file},
-    words::{address_of, count, tail, whole},
+    words::{address_of, count, document, tail, whole},
 };
 use crate::{
     band::{self, BandModel, Shouted},
@@ -71,6 +71,8 @@ struct Heard {
 
 /// A band.
 struct Row {
+    /// Whether what it says is of a family that is known; else it is in the list because it is the person's own.
+    is_known: bool,
     model: Option<&'static dyn BandModel>,
     rssi: Option<i16>,
     steps: Option<u32>,
@@ -84,6 +86,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     mine.extend(described.as_ref().map(|band| *band.address.expose()));
     let adapter = arguments.adapter.clone().or_else(|| described.and_then(|band| band.adapter));
     let reach = if arguments.simulated { Reach::simulated() } else { Reach::radio(adapter) };
+    let disclaimer = arguments.simulated.then_some(DISCLAIMER);
     let heard = Mutex::new(Heard { mine, bands: BTreeMap::new(), others: BTreeSet::new() });
 
     let is_dumb = (surroundings.environment)("TERM").is_none_or(|term| matches!(term.as_str(), "" | "dumb"));
@@ -118,7 +121,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     let scanned = if live {
         std::thread::scope(|scope| {
             let listening = scope.spawn(listen);
-            let drawn = draw(&heard, &over, surroundings);
+            let drawn = draw(&heard, &over, disclaimer, surroundings);
             over.store(true, Ordering::SeqCst);
             let scanned = listening.join().unwrap_or_else(|panicked| std::panic::resume_unwind(panicked));
             drawn.and(scanned)
@@ -129,28 +132,33 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     let heard = lock(&heard);
     let Some(done) = scanned? else { return Ok(Exit::Interrupted) };
     done.map_err(|error| deaf(&error))?;
-    let disclaimer = arguments.simulated.then_some(DISCLAIMER);
     match arguments.format {
         Format::Text => surroundings.print(&heard.in_words(disclaimer, surroundings.width))?,
-        Format::Json => surroundings.print(&format!("{:#}\n", heard.as_data(disclaimer)))?,
+        Format::Json => surroundings.print(&document(&heard.as_data(disclaimer)))?,
     }
     Ok(Exit::Clean)
 }
 
 impl Heard {
     fn absorb(&mut self, advertisement: &Advertisement) {
-        let Some(Shouted { model, address, steps, heart_rate }) = band::shouts(advertisement) else {
-            if self.others.len() < DEVICES_MAX && !self.bands.contains_key(&advertisement.address) {
-                self.others.insert(advertisement.address);
+        // Whose it is says the address that it came from. What it says of an address, anybody can copy.
+        let address = advertisement.address;
+        let (said, is_mine) = (band::shouts(advertisement), self.mine.contains(&address));
+        if said.is_none() && !is_mine {
+            if self.others.len() < DEVICES_MAX && !self.bands.contains_key(&address) {
+                self.others.insert(address);
             }
             return;
-        };
-        self.others.remove(&advertisement.address);
-        if self.bands.len() >= DEVICES_MAX && !self.bands.contains_key(&address) {
+        }
+        self.others.remove(&address);
+        if self.bands.len() >= DEVICES_MAX && !self.bands.contains_key(&address) && !is_mine {
             return;
         }
-        let row = self.bands.entry(address).or_insert(Row { model: None, rssi: None, steps: None, heart_rate: None });
+        let row = self.bands.entry(address).or_insert(Row { is_known: false, model: None, rssi: None, steps: None, heart_rate: None });
+        let (model, steps, heart_rate) =
+            said.as_ref().map_or((None, None, None), |said: &Shouted| (said.model, said.steps, said.heart_rate));
         // A device says now this, now that: what is not repeated is still what it said last.
+        row.is_known |= said.is_some();
         row.model = model.or(row.model);
         row.rssi = advertisement.rssi.or(row.rssi);
         row.steps = steps.or(row.steps);
@@ -207,7 +215,8 @@ impl Heard {
 
 impl Row {
     fn cells(&self, address: [u8; 6], mine: bool) -> Vec<String> {
-        let model = self.model.map_or("of the Mi Band family, model not known", BandModel::label);
+        let unknown = if self.is_known { "of the Mi Band family, model not known" } else { "of no family that is known by what it says" };
+        let model = self.model.map_or(unknown, BandModel::label);
         let signal = self.rssi.map_or_else(|| "not told".to_owned(), |rssi| format!("{rssi} dBm"));
         let (shown, clear) = if mine { (whole(address), self.in_clear()) } else { (tail(address), "not yours, not shown".to_owned()) };
         vec![model.to_owned(), shown, signal, clear]
@@ -222,12 +231,12 @@ impl Row {
 }
 
 /// Draws the list until it is over; q, Escape and Ctrl-C end it.
-fn draw(heard: &Mutex<Heard>, over: &AtomicBool, surroundings: &mut Surroundings) -> Result<(), Failure> {
+fn draw(heard: &Mutex<Heard>, over: &AtomicBool, disclaimer: Option<&str>, surroundings: &mut Surroundings) -> Result<(), Failure> {
     let gone = |problem: std::io::Error| Failure::instrument(format!("draw on this terminal: {problem}"), "--lines prints lines instead");
     let mut taken = Taken::take(&mut surroundings.stdout, &mut surroundings.stderr).map_err(gone)?;
     while !over.load(Ordering::SeqCst) {
         let drawn = taken.draw(|frame| {
-            let list = lock(heard).in_words(None, frame.area().width.into());
+            let list = lock(heard).in_words(disclaimer, frame.area().width.into());
             frame.render_widget(Paragraph::new(format!("Listening for bands. q ends.\n\n{list}")), frame.area());
         });
         drawn.map_err(gone)?;
@@ -320,6 +329,20 @@ mod tests {
         assert_eq!(data["bands"][0]["address"], "C0:FF:EE:12:34:56");
         assert_eq!(data["bands"][1], json!({ "model": "mi-band-3", "address_end": "76:54", "rssi_dbm": -61, "mine": false }));
         assert_eq!(data["other_devices"], 2);
+    }
+
+    #[test]
+    fn ones_own_is_listed_whatever_it_says_and_a_copy_of_its_bytes_is_not_it() {
+        let strap = Advertisement { manufacturer_data: Vec::new(), service_data: Vec::new(), name: Some("Strap".into()), ..band(MINE) };
+        let text = heard(&[strap, phone(1)]).in_words(None, 120);
+        assert!(text.contains("C0:FF:EE:12:34:56") && text.contains("1 band, 1 yours; 1 other device"), "{text}");
+        assert!(!text.contains("Mi Band family"), "{text}");
+        let copy = Advertisement { rssi: Some(-20), ..band(OTHER) };
+        let copy = Advertisement { manufacturer_data: band(MINE).manufacturer_data, ..copy };
+        let text = heard(&[copy]).in_words(None, 120);
+        assert!(text.contains("…:76:54") && !text.contains("yours;") && !text.contains("heart rate 72"), "{text}");
+        let full: Vec<_> = (0..DEVICES_MAX).map(|n| band([2, 0, 0, 0, (n >> 8) as u8, n as u8])).chain([band(MINE)]).collect();
+        assert!(heard(&full).in_words(None, 120).contains("C0:FF:EE:12:34:56"), "no crowd keeps one's own out");
     }
 
     #[test]

@@ -1,14 +1,20 @@
 //! Which band a command is for, how it is reached, and what we may read of it. A band is somebody's: it is named, never chosen because
 //! it is near.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Args;
 use jiff::{Timestamp, civil::Date, tz::Offset};
 
 use super::{
-    super::{Failure, Surroundings, files, run::runtime},
-    words::{address_of, model_of},
+    super::{Failure, Surroundings, files, run::runtime, signals::Signals},
+    words::{address_of, count, model_of},
 };
 use crate::{
     band::{
@@ -16,7 +22,12 @@ use crate::{
         huami::{BandContents, MI_BAND_3, SimulatedBand},
     },
     clock::Clock,
-    link::{Central, LinkError, radio, simulated::SimulatedCentral},
+    link::{
+        Central, LinkError, radio,
+        recorded::{Discretion, Recording, Replaying, Transcript},
+        simulated::SimulatedCentral,
+    },
+    model::text::printable,
     scenario::{
         BandPlan, RigFile, forms,
         rig_file::{BandDescription, Secret},
@@ -44,6 +55,12 @@ pub(super) struct Which {
     /// A simulated band with invented values: no radio is used
     #[arg(long, conflicts_with_all = ["rig", "model", "address", "key_env", "adapter"])]
     pub(super) simulated: bool,
+    /// Write the conversation with the band to a new file that only you can read: it holds your health data, and no key
+    #[arg(long, value_name = "FILE", conflicts_with = "simulated")]
+    record: Option<PathBuf>,
+    /// Play a recorded conversation back, with the same command, model, address and key: no radio is used
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["simulated", "record", "adapter"])]
+    replay: Option<PathBuf>,
 }
 
 /// A band that its owner has named, and how it is reached.
@@ -52,13 +69,24 @@ pub(in super::super) struct Mine {
     /// Which, and what we may read.
     pub(in super::super) plan: BandPlan,
     reach: Reach,
+    /// Where the conversation is written to.
+    recording: Option<(Recording, String)>,
 }
 
 /// How bands are reached.
 #[derive(Clone)]
 pub(super) enum Reach {
     Radio(radio::Radio),
+    Replay(Replayed),
     Simulated(SimulatedCentral<SimulatedBand>, Clock),
+}
+
+/// A conversation that is played back.
+#[derive(Clone)]
+pub(super) struct Replayed {
+    central: Replaying,
+    started: Timestamp,
+    torn: Option<String>,
 }
 
 impl Which {
@@ -69,7 +97,7 @@ impl Which {
     pub(super) fn mine(&self, surroundings: &Surroundings) -> Result<Mine, Failure> {
         if self.simulated {
             let (plan, reach) = simulated();
-            return Ok(Mine { plan, reach });
+            return Ok(Mine { plan, reach, recording: None });
         }
         let mut mine = match self.model.zip(self.address) {
             Some((model, address)) => {
@@ -91,8 +119,31 @@ impl Which {
         if self.adapter.is_some() {
             mine.reach = Reach::radio(self.adapter.clone());
         }
+        if let Some(typed) = &self.replay {
+            mine.reach = Reach::Replay(replayed(typed, surroundings)?);
+        }
+        if let Some(typed) = &self.record {
+            let path = surroundings.path(typed);
+            let shown = surroundings.shown(&path);
+            let discretion = Discretion { named: vec![mine.plan.address], secret_in: band::secret_in };
+            let recording = Recording::create(mine.central(), &path, Clock::real(), discretion).map_err(|problem| {
+                Failure::usage(format!("write the conversation to {shown}: {problem}"), "name a file that is not there yet")
+            })?;
+            mine.recording = Some((recording, shown));
+        }
         Ok(mine)
     }
+}
+
+/// The conversation in a file.
+fn replayed(typed: &Path, surroundings: &Surroundings) -> Result<Replayed, Failure> {
+    let path = surroundings.path(typed);
+    let shown = surroundings.shown(&path);
+    let file = File::open(&path).map_err(|problem| Failure::usage(format!("read {shown}: {problem}"), ""))?;
+    let transcript = Transcript::read(BufReader::new(file))
+        .map_err(|problem| Failure::usage(format!("{problem} ({shown})"), "`tattletale band read --record FILE` writes one"))?;
+    let (started, torn) = (transcript.started, transcript.torn().map(str::to_owned));
+    Ok(Replayed { central: Replaying::new(transcript), started, torn })
 }
 
 /// The rig file that is named, else the workspace's.
@@ -129,7 +180,7 @@ fn resolve(secret: &Secret, surroundings: &Surroundings) -> Result<Key, Failure>
 fn mine(model: &str, address: [u8; 6], key: Option<Key>, adapter: Option<String>) -> Result<Mine, Failure> {
     let model = band::named(model).ok_or_else(|| Failure::usage(format!("find the band model {model}"), ""))?;
     let access = key.map_or(Access::Anyone, Access::Key);
-    Ok(Mine { plan: BandPlan { model, address, access }, reach: Reach::radio(adapter) })
+    Ok(Mine { plan: BandPlan { model, address, access }, reach: Reach::radio(adapter), recording: None })
 }
 
 /// A simulated band on an invented day.
@@ -155,11 +206,12 @@ impl Reach {
     pub(super) fn central(&self) -> &dyn Central {
         match self {
             Self::Radio(radio) => radio,
+            Self::Replay(replayed) => &replayed.central,
             Self::Simulated(central, _) => central,
         }
     }
 
-    /// Does something that needs the radio, within a time limit. On every way out, Ctrl-C included, connections are ended before it
+    /// Does something that needs the radio, within a time limit. On every way out, Ctrl-C and other signals included, connections are ended before it
     /// returns: they would outlive this program, and the phone could not have its band. `None` when it was interrupted.
     ///
     /// # Errors
@@ -170,12 +222,10 @@ impl Reach {
         work: impl Future<Output = Result<T, BandError>>,
     ) -> Result<Option<Result<T, BandError>>, Failure> {
         runtime()?.block_on(async {
+            let mut signals = Signals::listen().map_err(|problem| Failure::instrument(format!("listen for Ctrl-C: {problem}"), ""))?;
             let done = tokio::select! {
                 biased;
-                pressed = tokio::signal::ctrl_c() => {
-                    pressed.map_err(|problem| Failure::instrument(format!("listen for Ctrl-C: {problem}"), ""))?;
-                    None
-                }
+                () = signals.next() => None,
                 done = tokio::time::timeout(limit, work) => Some(done.unwrap_or(Err(BandError::Link(LinkError::Silent(limit))))),
             };
             self.settle().await;
@@ -198,8 +248,12 @@ impl Mine {
 
     /// Who connects to it.
     pub(in super::super) fn central(&self) -> Arc<dyn Central> {
+        if let Some((recording, _)) = &self.recording {
+            return Arc::new(recording.clone());
+        }
         match &self.reach {
             Reach::Radio(radio) => Arc::new(radio.clone()),
+            Reach::Replay(replayed) => Arc::new(replayed.central.clone()),
             Reach::Simulated(central, _) => Arc::new(central.clone()),
         }
     }
@@ -209,17 +263,55 @@ impl Mine {
         self.reach.settle().await;
     }
 
-    /// The time where the band is.
+    /// The time where the band is. A conversation that is recorded, or played back, takes place when the recording began.
     pub(super) fn now(&self, surroundings: &Surroundings) -> Timestamp {
-        match &self.reach {
-            Reach::Radio(_) => surroundings.now,
-            Reach::Simulated(_, clock) => clock.now(),
+        match (&self.recording, &self.reach) {
+            (Some((recording, _)), _) => recording.started(),
+            (None, Reach::Radio(_)) => surroundings.now,
+            (None, Reach::Replay(replayed)) => replayed.started,
+            (None, Reach::Simulated(_, clock)) => clock.now(),
         }
     }
 
+    /// What is begun now, for a person who waits.
+    pub(super) fn begins(&self, then: &str) -> String {
+        let about = self.plan.about();
+        match &self.reach {
+            Reach::Replay(_) => format!("playing back what was said with {about}"),
+            Reach::Radio(_) | Reach::Simulated(..) => format!("listening for {about}, then {then}"),
+        }
+    }
+
+    /// Ends the record, whatever the conversation came to, and tells what is left of one that was played back.
+    ///
+    /// # Errors
+    /// When anything of it could not be written.
+    pub(super) fn finish(&self, surroundings: &mut Surroundings) -> Result<(), Failure> {
+        if let Some((recording, shown)) = &self.recording {
+            recording.finish().map_err(|problem| Failure::instrument(format!("write the conversation to {shown}: {problem}"), ""))?;
+            surroundings.note(format_args!("the conversation is in {shown}, for you alone: it holds your health data"));
+        }
+        if let Reach::Replay(replayed) = &self.reach {
+            let unused = replayed.central.unused();
+            if let [first, ..] = unused.as_slice() {
+                let (left, first) = (count(unused.len(), "answer", "answers"), printable(first));
+                surroundings.warn(format_args!("of the recorded conversation {left} stay unused, from {first} on"));
+            }
+        }
+        Ok(())
+    }
+
     /// What every output must say of it, if anything.
-    pub(super) fn disclaimer(&self) -> Option<&'static str> {
-        matches!(self.reach, Reach::Simulated(..)).then_some(DISCLAIMER)
+    pub(super) fn disclaimer(&self) -> Option<String> {
+        match &self.reach {
+            Reach::Radio(_) => None,
+            Reach::Replay(Replayed { started, torn, .. }) => {
+                let torn = torn.as_ref().map(|torn| format!("; its record is torn: {torn}")).unwrap_or_default();
+                let began = started.strftime("%Y-%m-%d %H:%M UTC");
+                Some(format!("replay of a conversation recorded at {began}: no band was asked now{torn}"))
+            }
+            Reach::Simulated(..) => Some(DISCLAIMER.to_owned()),
+        }
     }
 }
 
@@ -229,7 +321,10 @@ pub(super) fn failed(plan: &BandPlan, error: &BandError) -> Failure {
         BandError::WrongKey => "`tattletale band key --from CAPTURE` finds the key that your app and your band agreed on",
         BandError::NeedsKey => "give its key: in rig.yaml, or with --key-env NAME",
         BandError::NotTapped => "try again, and tap on the band when it vibrates",
-        BandError::Flat(_) => "try again when it is charged",
+        BandError::Flat { .. } => "try again when it is charged",
+        BandError::Link(LinkError::Departed(_)) => {
+            "a replay takes the command, the model, the address, the key and --since of the recording"
+        }
         BandError::Link(LinkError::NotFound) => {
             "bring it near and charge it; a band has one connection at a time: end the phone app, or switch the phone's Bluetooth off"
         }

@@ -2,7 +2,9 @@
 
 use jiff::{Timestamp, tz::Offset};
 
-use crate::{band::MODELS, model::text::thousands, scenario::forms};
+use serde_json::Value;
+
+use crate::{band::MODELS, model::text::thousands, report::escape_invisible, scenario::forms};
 
 /// The last two bytes of an address, which tell a person's own bands apart and name nobody else's.
 pub(super) fn tail(address: [u8; 6]) -> String {
@@ -13,6 +15,11 @@ pub(super) fn tail(address: [u8; 6]) -> String {
 pub(super) fn whole(address: [u8; 6]) -> String {
     let [a, b, c, d, e, f] = address;
     format!("{a:02X}:{b:02X}:{c:02X}:{d:02X}:{e:02X}:{f:02X}")
+}
+
+/// Data as it is printed. What a band or a stranger's device says may hold characters that a terminal obeys (R13).
+pub(super) fn document(data: &Value) -> String {
+    escape_invisible(&format!("{data:#}\n"))
 }
 
 /// Reads an address on the command line.
@@ -53,6 +60,15 @@ mod tests {
             [count(1, "band", "bands"), count(0, "band", "bands"), count(1440, "minute", "minutes")],
             ["1 band", "0 bands", "1,440 minutes"]
         );
+    }
+
+    #[test]
+    fn no_character_that_a_terminal_obeys_is_printed() {
+        let said = "5b\u{202e}0c\u{9b}31m\u{7f}\u{1b}[2J";
+        let printed = document(&serde_json::json!({ "serial": said }));
+        assert!(printed.chars().all(|c| c == '\n' || !c.is_control()) && !printed.contains('\u{202e}'), "{printed:?}");
+        let read: Value = serde_json::from_str(&printed).expect("still JSON");
+        assert_eq!(read["serial"], said, "and nothing is lost");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::shared::{
 /// Schema of `band scan --format json`.
 pub(super) fn scan() -> Value {
     let band = object(&[
-        ("model", Always, "As in a rig file; null for one of the family that is not known", nullable(text())),
+        ("model", Always, "As in a rig file; null when what it says does not tell", nullable(text())),
         ("address_end", Always, "The last two bytes of its address", text()),
         ("rssi_dbm", Always, "Signal; null when it was not told", nullable(integer())),
         ("mine", Always, "Whether its address is in rig.yaml or was named with --mine", flag()),
@@ -78,7 +78,12 @@ pub(super) fn read() -> Value {
     keys.extend([
         ("since", Always, "From when on it was asked", time()),
         ("connections", Always, "How many connections it took", count(1)),
-        ("minutes", Always, "Its minutes as columns; null without a key, or when the model keeps none", nullable(minutes)),
+        (
+            "minutes",
+            Always,
+            "Its minutes as columns; null when they need a key that was not given, or the model keeps none",
+            nullable(minutes),
+        ),
         ("workouts", Always, "Oldest first; null when they are not known", nullable(list(workout))),
     ]);
     document("tattletale band read", "What a band holds, as data: band read --format json", object(&keys), &[])
@@ -97,7 +102,7 @@ fn told() -> Vec<(&'static str, Need, &'static str, Value)> {
         ("format", Always, FORMAT_ABOUT, format_number(FORMAT)),
         ("model", Always, "As in a rig file", text()),
         ("address", Always, "", text()),
-        ("access", Always, "With the band's key, or what anyone in reach can read", words(["anyone", "key"])),
+        ("access", Always, "Whether the band took its key, or told what anyone in reach can read", words(["anyone", "key"])),
         ("serial", Always, "Null when it does not tell", nullable(text())),
         ("firmware", Always, "Null when it does not tell", nullable(text())),
         ("hardware", Always, "Null when it does not tell", nullable(text())),
@@ -116,4 +121,4 @@ const FORMAT: u32 = 1;
 
 const FORMAT_ABOUT: &str = "Raised when a reader of the old one would be wrong";
 
-const DISCLAIMER_ABOUT: &str = "What must be said of a band that is simulated";
+const DISCLAIMER_ABOUT: &str = "What must be said of a band that is simulated, or of a conversation that is played back";

@@ -36,6 +36,12 @@ fn asked() -> Value {
         ("characteristic", Always, UUID, text()),
         ("value", Always, HEX, text()),
         ("with_response", Always, "Whether the band had to acknowledge it", flag()),
+        (
+            "secret",
+            Maybe,
+            "Which bytes of the value are a key that the band was given: they are left out, and stand as noughts",
+            object(&[("from", Always, "Offset of the first", count(0)), ("bytes", Always, "How many", count(0))]),
+        ),
     ]);
     one_of([
         tagged("scan", "", object(&[("for_ms", Always, "How long to listen", count(0))])),
@@ -47,6 +53,7 @@ fn asked() -> Value {
         tagged("notification", "", object(&[("within_ms", Always, "How long to wait", count(0))])),
         word("disconnect"),
         word("drop"),
+        tagged("random", "Random numbers of this machine, for a handshake", object(&[("bytes", Always, "How many", count(0))])),
     ])
 }
 
@@ -99,7 +106,8 @@ fn error() -> Value {
 
 const ABOUT: &str = "\
 A conversation with a band as it went over the link: JSON objects, one a line. The first line says what it is, the last how many answers \
-there were. It holds health data and what a key can be computed from: the file is for its owner only.";
+there were. It holds health data, and what a guess at a key can be tried against: the file is for its owner only. Of advertisements it has \
+those of the owner's own band alone, and no key.";
 
 const ADDRESS: &str = "Device address: C0:FF:EE:12:34:56";
 const HEX: &str = "Bytes, as lower-case hexadecimal digits";

@@ -12,9 +12,10 @@ use tokio::time::{Instant, sleep};
 
 use self::{
     connection::RadioLink,
+    scan::Only,
     session::{Chosen, STACK_WITHIN, Session, stack},
 };
-use super::{Advertisement, Central, GattLink, LinkError};
+use super::{Advertisement, Central, GattLink, LinkError, Presence};
 
 mod connection;
 mod notifications;
@@ -132,11 +133,33 @@ impl Central for Radio {
         Ok(())
     }
 
+    async fn listen_to(
+        &self,
+        address: [u8; 6],
+        listen_for: Duration,
+        heard: &mut (dyn FnMut(Advertisement) -> ControlFlow<()> + Send),
+    ) -> Result<Presence, LinkError> {
+        let chosen = self.session.adapter(self.adapter.as_deref()).await?;
+        let only = Some(Only { address, heard_now: true });
+        let mut presence = Presence::Silent;
+        let listened = scan::listen(&self.session, &chosen, listen_for, only, &mut |_, advertisement| {
+            if advertisement.address != address {
+                return ControlFlow::Continue(());
+            }
+            presence = Presence::Heard;
+            heard(advertisement.clone())
+        })
+        .await?;
+        Ok(if presence == Presence::Silent && listened.remembered { Presence::Remembered } else { presence })
+    }
+
     async fn connect(&self, address: [u8; 6]) -> Result<Box<dyn GattLink>, LinkError> {
         let chosen = self.session.adapter(self.adapter.as_deref()).await?;
         self.expect_free(&chosen, address).await?;
         let mut found = None;
-        scan::listen(&self.session, &chosen, self.limits.find, Some(address), &mut |peripheral, advertisement| {
+        // What the stack only remembers may be there all the same: a try will tell.
+        let only = Some(Only { address, heard_now: false });
+        scan::listen(&self.session, &chosen, self.limits.find, only, &mut |peripheral, advertisement| {
             if advertisement.address != address {
                 return ControlFlow::Continue(());
             }

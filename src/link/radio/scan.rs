@@ -47,6 +47,20 @@ struct Device {
     looked: Instant,
 }
 
+/// The one device that is listened for.
+#[derive(Clone, Copy)]
+pub(super) struct Only {
+    pub(super) address: [u8; 6],
+    /// Only what is heard now counts, not what the stack remembers because another program listens as well.
+    pub(super) heard_now: bool,
+}
+
+/// How listening ended.
+pub(super) struct Listened {
+    /// The stack said that the device is there before this scan began, as it does while another program listens.
+    pub(super) remembered: bool,
+}
+
 /// What an event says of a device.
 enum Said {
     /// It is there, or was when the stack last looked.
@@ -56,15 +70,15 @@ enum Said {
     Service(HashMap<Uuid, Vec<u8>>),
 }
 
-/// Listens until `heard` breaks or time is up. Whether it broke. With `only`, devices that are known to have another address are not
-/// looked at, so that no crowd, true or made up, keeps one device from being found.
+/// Listens until `heard` breaks or time is up. With `only`, devices that are known to have another address are not looked at, so that no
+/// crowd, true or made up, keeps one device from being found.
 pub(super) async fn listen(
     session: &Session,
     chosen: &Chosen,
     listen_for: Duration,
-    only: Option<[u8; 6]>,
+    only: Option<Only>,
     heard: Heard<'_>,
-) -> Result<bool, LinkError> {
+) -> Result<Listened, LinkError> {
     let _alone = session.scanning.lock().await;
     let until = super::after(listen_for);
     // The stream begins before the scan, so that nothing is missed in between.
@@ -72,6 +86,10 @@ pub(super) async fn listen(
         Ok(Ok(events)) => events,
         Ok(Err(error)) => return Err(words::of_setting_up(&error)),
         Err(_) => return Err(words::late(STACK_WITHIN)),
+    };
+    let remembered = match only {
+        Some(only) if only.heard_now => remembered(&chosen.adapter, only.address).await,
+        _ => None,
     };
     let mut scan = Scan::start(chosen).await?;
     let mut devices: BTreeMap<PeripheralId, Device> = BTreeMap::new();
@@ -86,18 +104,22 @@ pub(super) async fn listen(
                 None => continue,
             },
         };
-        if only.is_some_and(|only| address_in(&id.to_string()).is_some_and(|address| address != only)) {
+        if only.is_some_and(|only| address_in(&id.to_string()).is_some_and(|address| address != only.address)) {
+            continue;
+        }
+        // Of a device with a strength from before this scan, only what changes from now on was heard now.
+        if matches!(said, Said::There) && remembered.as_ref() == Some(&id) {
             continue;
         }
         let Some((peripheral, advertisement)) = look(&chosen.adapter, &mut devices, id, said).await else { continue };
         if heard(&peripheral, &advertisement).is_break() {
             scan.stop().await;
-            return Ok(true);
+            return Ok(Listened { remembered: remembered.is_some() });
         }
     }
     // A scan that something else ended was no scan until now.
     match scan.stop().await {
-        None => Ok(false),
+        None => Ok(Listened { remembered: remembered.is_some() }),
         Some(words) => Err(match chosen.trouble().await {
             Some(trouble) => trouble,
             None => LinkError::Stack(format!("the scan ended before its time: {words}")),
@@ -157,6 +179,15 @@ async fn look(
         devices.insert(id, device);
     }
     changed.then_some((peripheral, advertisement))
+}
+
+/// The device with this address, if the stack says that it is in reach before anybody here listens: so it does while another program
+/// listens, because it takes a strength back only when the last one stops.
+async fn remembered(adapter: &Adapter, address: [u8; 6]) -> Option<PeripheralId> {
+    let known = stack(adapter.peripherals()).await.ok()?.ok()?;
+    let device = known.into_iter().find(|device| device.address().into_inner() == address)?;
+    let properties = stack(device.properties()).await.ok()?.ok()??;
+    properties.rssi.map(|_| device.id())
 }
 
 /// The address in BlueZ's name for a device (`hci0/dev_C0_FF_EE_12_34_56`). Other systems have other names.

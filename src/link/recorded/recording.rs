@@ -4,6 +4,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
+    ops::{ControlFlow, Range},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    super::{Advertisement, Central, GattLink, LinkError, Notification, WriteKind},
+    super::{Advertisement, Central, GattLink, LinkError, Notification, Presence, WriteKind},
     transcript::{self, Address, Answered, Asked, Entry, Heard, Id, millis},
 };
 use crate::clock::Clock;
@@ -26,6 +27,17 @@ use crate::clock::Clock;
 pub struct Recording {
     inner: Arc<dyn Central>,
     log: Arc<Mutex<Log>>,
+    discretion: Discretion,
+}
+
+/// What a transcript keeps of what it hears.
+#[derive(Clone)]
+pub struct Discretion {
+    /// Addresses of the devices whose advertisements are kept. Those of others are strangers', and are left out: a replay does not hear
+    /// them.
+    pub named: Vec<[u8; 6]>,
+    /// Which bytes of a value that is written to a characteristic are a secret. They are left out, and a replay takes any in their place.
+    pub secret_in: fn(Uuid, &[u8]) -> Option<Range<usize>>,
 }
 
 /// The transcript in the making.
@@ -44,6 +56,7 @@ struct Log {
 struct RecordedLink {
     inner: Box<dyn GattLink>,
     log: Arc<Mutex<Log>>,
+    secret_in: fn(Uuid, &[u8]) -> Option<Range<usize>>,
     number: u64,
     disconnected: bool,
 }
@@ -53,19 +66,24 @@ impl Recording {
     ///
     /// # Errors
     /// When the file cannot be made, or is there already.
-    pub fn create(inner: Arc<dyn Central>, path: &Path, clock: Clock) -> io::Result<Self> {
-        Self::new(inner, Box::new(private(path)?), clock)
+    pub fn create(inner: Arc<dyn Central>, path: &Path, clock: Clock, discretion: Discretion) -> io::Result<Self> {
+        Self::new(inner, Box::new(private(path)?), clock, discretion)
     }
 
     /// A central that writes to `writer`, a line at a time.
     ///
     /// # Errors
     /// When the first line cannot be written.
-    pub fn new(inner: Arc<dyn Central>, mut writer: Box<dyn Write + Send>, clock: Clock) -> io::Result<Self> {
+    pub fn new(inner: Arc<dyn Central>, mut writer: Box<dyn Write + Send>, clock: Clock, discretion: Discretion) -> io::Result<Self> {
         let started = clock.now();
         writer.write_all(transcript::header(started).as_bytes())?;
         let log = Log { writer, clock, started, entries: 0, links: 0, failed: None, ended: false };
-        Ok(Self { inner, log: Arc::new(Mutex::new(log)) })
+        Ok(Self { inner, log: Arc::new(Mutex::new(log)), discretion })
+    }
+
+    /// When it began: a replay takes place at this time.
+    pub fn started(&self) -> Timestamp {
+        lock(&self.log).started
     }
 
     /// Writes the last line. Without it a transcript is torn, and so is one of which anything could not be written.
@@ -112,21 +130,33 @@ impl Log {
 #[async_trait]
 impl Central for Recording {
     async fn scan_each(&self, listen_for: Duration, seen: &mut (dyn FnMut(Advertisement) + Send)) -> Result<(), LinkError> {
-        let clock = lock(&self.log).clock.clone();
-        let asked_at = clock.now();
-        let mut heard = Vec::new();
+        let mut scan = self.scan_noted(listen_for);
         let answer = self
             .inner
             .scan_each(listen_for, &mut |advertisement| {
-                heard.push(Heard::new(since(asked_at, clock.now()), &advertisement));
+                scan.hear(&advertisement);
                 seen(advertisement);
             })
             .await;
-        let answered = match &answer {
-            Ok(()) => Answered::Heard(heard),
-            Err(error) => Answered::Error(error.clone().into()),
-        };
-        lock(&self.log).note(asked_at, None, Asked::Scan { for_ms: millis(listen_for) }, answered);
+        scan.answered = Some(answer.clone());
+        answer
+    }
+
+    async fn listen_to(
+        &self,
+        address: [u8; 6],
+        listen_for: Duration,
+        heard: &mut (dyn FnMut(Advertisement) -> ControlFlow<()> + Send),
+    ) -> Result<Presence, LinkError> {
+        let mut scan = self.scan_noted(listen_for);
+        let answer = self
+            .inner
+            .listen_to(address, listen_for, &mut |advertisement| {
+                scan.hear(&advertisement);
+                heard(advertisement)
+            })
+            .await;
+        scan.answered = Some(answer.clone().map(|_| ()));
         answer
     }
 
@@ -140,13 +170,50 @@ impl Central for Recording {
                 log.links += 1;
                 let number = log.links;
                 log.note(asked_at, None, asked, Answered::Link(number));
-                Ok(Box::new(RecordedLink { inner, log: Arc::clone(&self.log), number, disconnected: false }))
+                let (log, secret_in) = (Arc::clone(&self.log), self.discretion.secret_in);
+                Ok(Box::new(RecordedLink { inner, log, secret_in, number, disconnected: false }))
             }
             Err(error) => {
                 log.note(asked_at, None, asked, Answered::Error(error.clone().into()));
                 Err(error)
             }
         }
+    }
+}
+
+/// A scan that is written down when it is over, or when nobody waits for it any more: what was heard until then was heard.
+struct Scanning<'a> {
+    recording: &'a Recording,
+    clock: Clock,
+    asked_at: Timestamp,
+    listen_for: Duration,
+    heard: Vec<Heard>,
+    answered: Option<Result<(), LinkError>>,
+}
+
+impl Recording {
+    fn scan_noted(&self, listen_for: Duration) -> Scanning<'_> {
+        let clock = lock(&self.log).clock.clone();
+        let asked_at = clock.now();
+        Scanning { recording: self, clock, asked_at, listen_for, heard: Vec::new(), answered: None }
+    }
+}
+
+impl Scanning<'_> {
+    fn hear(&mut self, advertisement: &Advertisement) {
+        if self.recording.discretion.named.contains(&advertisement.address) {
+            self.heard.push(Heard::new(since(self.asked_at, self.clock.now()), advertisement));
+        }
+    }
+}
+
+impl Drop for Scanning<'_> {
+    fn drop(&mut self) {
+        let answered = match self.answered.take() {
+            Some(Err(error)) => Answered::Error(error.into()),
+            Some(Ok(())) | None => Answered::Heard(std::mem::take(&mut self.heard)),
+        };
+        lock(&self.recording.log).note(self.asked_at, None, Asked::Scan { for_ms: millis(self.listen_for) }, answered);
     }
 }
 
@@ -168,7 +235,8 @@ impl GattLink for RecordedLink {
     async fn write(&mut self, characteristic: Uuid, value: &[u8], kind: WriteKind) -> Result<(), LinkError> {
         let asked_at = now(&self.log);
         let answer = self.inner.write(characteristic, value, kind).await;
-        self.note(asked_at, Asked::write(characteristic, value, kind), Answered::from(answer.clone()));
+        let secret = (self.secret_in)(characteristic, value);
+        self.note(asked_at, Asked::write(characteristic, value, kind, secret), Answered::from(answer.clone()));
         answer
     }
 
@@ -199,6 +267,13 @@ impl GattLink for RecordedLink {
         let answer = self.inner.disconnect().await;
         self.note(asked_at, Asked::Disconnect, Answered::from(answer.clone()));
         answer
+    }
+
+    fn random(&mut self, into: &mut [u8]) -> Result<(), LinkError> {
+        let asked_at = now(&self.log);
+        let answer = self.inner.random(into).map(|()| into.to_vec());
+        self.note(asked_at, Asked::Random { bytes: into.len() }, Answered::from(&answer));
+        answer.map(|_| ())
     }
 }
 

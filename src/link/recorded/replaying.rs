@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -111,10 +112,12 @@ fn difference(written: &Asked, asked: &Asked, answered: &Answered) -> Option<Str
             (silent && asked > written).then(|| " (what came later was not heard)".to_owned())
         }
         (
-            Asked::Write { characteristic: there, value: written, with_response: so },
-            Asked::Write { characteristic: here, value: asked, with_response: thus },
+            Asked::Write { characteristic: there, value: written, with_response: so, secret },
+            Asked::Write { characteristic: here, value: asked, with_response: thus, .. },
         ) if (there, so, written.0.len()) == (here, thus, asked.0.len()) => {
-            let first = written.0.iter().zip(&asked.0).position(|(written, asked)| written != asked)?;
+            let left_out = secret.clone().map(Range::from).unwrap_or_default();
+            let differs = |(at, (written, asked)): (usize, (&u8, &u8))| !left_out.contains(&at) && written != asked;
+            let first = written.0.iter().zip(&asked.0).enumerate().position(differs)?;
             Some(format!(" (the bytes differ from offset {first} on)"))
         }
         // Dropping a link lets the band go as well.
@@ -172,7 +175,7 @@ impl GattLink for ReplayedLink {
     }
 
     async fn write(&mut self, characteristic: Uuid, value: &[u8], kind: WriteKind) -> Result<(), LinkError> {
-        self.ask_done(&Asked::write(characteristic, value, kind))
+        self.ask_done(&Asked::write(characteristic, value, kind, None))
     }
 
     async fn subscribe(&mut self, characteristic: Uuid) -> Result<(), LinkError> {
@@ -197,6 +200,16 @@ impl GattLink for ReplayedLink {
     async fn disconnect(&mut self) -> Result<(), LinkError> {
         self.disconnected = true;
         self.ask_done(&Asked::Disconnect)
+    }
+
+    fn random(&mut self, into: &mut [u8]) -> Result<(), LinkError> {
+        let length = into.len();
+        let bytes = self.ask(&Asked::Random { bytes: length }, |answered| match answered {
+            Answered::Value(value) if value.0.len() == length => Some(value.0),
+            _ => None,
+        })?;
+        into.copy_from_slice(&bytes);
+        Ok(())
     }
 }
 

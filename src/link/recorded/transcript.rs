@@ -1,7 +1,7 @@
 //! The transcript as text: one JSON object a line. First what it is, then each question with its answer, at last how many there were,
 //! without which it is torn. Writing and asking are left to the files beside.
 
-use std::{fmt, io::BufRead, time::Duration};
+use std::{fmt, io::BufRead, ops::Range, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -178,6 +178,9 @@ pub(super) enum Asked {
         characteristic: Id,
         value: Bytes,
         with_response: bool,
+        /// Which bytes are a secret, and stand here as noughts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<Secret>,
     },
     Subscribe {
         characteristic: Id,
@@ -191,6 +194,24 @@ pub(super) enum Asked {
     Disconnect,
     /// Nothing was asked: the link was dropped.
     Drop,
+    /// Random bytes, which are the machine's own and not the band's.
+    Random {
+        bytes: usize,
+    },
+}
+
+/// Bytes that are left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Secret {
+    from: usize,
+    bytes: usize,
+}
+
+impl From<Secret> for Range<usize> {
+    fn from(secret: Secret) -> Self {
+        secret.from..secret.from.saturating_add(secret.bytes)
+    }
 }
 
 /// What the answer was.
@@ -284,8 +305,16 @@ impl Heard {
 }
 
 impl Asked {
-    pub(super) fn write(characteristic: Uuid, value: &[u8], kind: WriteKind) -> Self {
-        Self::Write { characteristic: Id(characteristic), value: Bytes(value.to_vec()), with_response: kind == WriteKind::WithResponse }
+    /// A write; what is secret of its value is left out.
+    pub(super) fn write(characteristic: Uuid, value: &[u8], kind: WriteKind, secret: Option<Range<usize>>) -> Self {
+        let mut value = value.to_vec();
+        let secret = secret.map(|secret| {
+            let hidden = value.get_mut(secret.clone()).unwrap_or_default();
+            hidden.fill(0);
+            Secret { from: secret.start, bytes: hidden.len() }
+        });
+        let with_response = kind == WriteKind::WithResponse;
+        Self::Write { characteristic: Id(characteristic), value: Bytes(value), with_response, secret }
     }
 }
 
@@ -296,7 +325,7 @@ impl fmt::Display for Asked {
             Self::Scan { for_ms } => write!(f, "a scan of {for_ms} ms"),
             Self::Connect { .. } => write!(f, "a connection"),
             Self::Read { characteristic } => write!(f, "a read of {}", characteristic.0),
-            Self::Write { characteristic, value, with_response } => {
+            Self::Write { characteristic, value, with_response, .. } => {
                 let kind = if *with_response { "with" } else { "without" };
                 write!(f, "a write of {} bytes to {} {kind} response", value.0.len(), characteristic.0)
             }
@@ -305,6 +334,7 @@ impl fmt::Display for Asked {
             Self::Notification { within_ms } => write!(f, "a notification within {within_ms} ms"),
             Self::Disconnect => write!(f, "the end of the connection"),
             Self::Drop => write!(f, "the link dropped"),
+            Self::Random { bytes } => write!(f, "{bytes} random bytes"),
         }
     }
 }
@@ -550,12 +580,14 @@ mod tests {
             Asked::Scan { for_ms: 5000 },
             Asked::Connect { address: Address([1, 2, 3, 4, 5, 6]) },
             Asked::Read { characteristic: id },
-            Asked::write(id.0, &[1], WriteKind::WithoutResponse),
+            Asked::write(id.0, &[1], WriteKind::WithoutResponse, None),
+            Asked::write(id.0, &[1, 2, 3], WriteKind::WithResponse, Some(1..3)),
             Asked::Subscribe { characteristic: id },
             Asked::Unsubscribe { characteristic: id },
             Asked::Notification { within_ms: 1 },
             Asked::Disconnect,
             Asked::Drop,
+            Asked::Random { bytes: 24 },
         ];
         for asked in &questions {
             for answered in &answers {

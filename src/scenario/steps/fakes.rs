@@ -1,8 +1,11 @@
 //! Stand-ins for phone, band and record, so that each step can be tested alone on a simulated clock that starts at 1970-01-01.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -12,7 +15,7 @@ use super::{Step, StepError};
 use crate::{
     band::{Access, ActivityToday, Band, BandClock, BandError, BandModel, DeviceInfo, History, Key as BandKey, Workout},
     clock::{Clock, Hold},
-    link::{Advertisement, Central, GattLink, LinkError, Notification, WriteKind},
+    link::{Advertisement, Central, GattLink, LinkError, Notification, Presence, WriteKind},
     model::{App, AppVersion, ExchangeId, Platform, Position, RunEvent},
     phone::{Action, Key, Launch, Phone, PhoneError, Target},
     scenario::rig::{BandPlan, SeenRequest, Stage, StageLog},
@@ -53,6 +56,10 @@ impl Fakes {
     }
 
     pub(crate) async fn run(&mut self, step: Box<dyn Step>) -> Result<String, StepError> {
+        self.run_until(step, std::future::pending()).await.expect("nobody breaks it off")
+    }
+
+    async fn run_until(&mut self, step: Box<dyn Step>, broken_off: impl Future<Output = ()>) -> Option<Result<String, StepError>> {
         // The plan wants a model that lives for ever; a test leaks one.
         let model: &'static dyn BandModel = Box::leak(Box::new(self.band.clone()));
         let mut stage = Stage {
@@ -65,9 +72,24 @@ impl Fakes {
             hold: &mut self.hold,
             log: &self.log,
         };
-        let done = step.run(&mut stage).await;
+        let done = tokio::select! {
+            biased;
+            done = step.run(&mut stage) => Some(done),
+            () = broken_off => None,
+        };
         (self.kept, self.heard) = (stage.kept.take(), stage.band_heard);
         done
+    }
+
+    /// Runs a step, and drops it where the band takes for ever. Whether it was so.
+    pub(crate) async fn break_off(&mut self, step: Box<dyn Step>) -> bool {
+        // It is polled as far as it comes; then this is ready.
+        self.run_until(step, std::future::ready(())).await.is_none()
+    }
+
+    /// The band that is on the stage.
+    pub(crate) fn kept(&mut self) -> Option<&mut Box<dyn Band>> {
+        self.kept.as_mut()
     }
 }
 
@@ -166,8 +188,16 @@ pub(crate) struct FakeBand {
     pub(crate) contents: Option<(DeviceInfo, History)>,
     /// From which second to which it advertises.
     pub(crate) advertises: std::ops::Range<i64>,
+    /// From which second to which the system only remembers it.
+    pub(crate) remembered: std::ops::Range<i64>,
+    /// How many strangers advertise.
+    pub(crate) crowd: usize,
     /// Whether the next reading of minutes breaks after the first minute.
     pub(crate) breaks: Arc<AtomicBool>,
+    /// What it is asked to do takes for ever.
+    pub(crate) never_ends: bool,
+    /// It has no key, no clock and no minutes.
+    pub(crate) is_generic: bool,
     authenticated: bool,
     clock: Option<Clock>,
     journal: Arc<Mutex<Vec<String>>>,
@@ -176,6 +206,16 @@ pub(crate) struct FakeBand {
 impl FakeBand {
     pub(crate) fn journal(&self) -> Vec<String> {
         self.journal.lock().expect("no panic while locked").clone()
+    }
+
+    fn is_now_in(&self, seconds: &std::ops::Range<i64>) -> bool {
+        self.clock.as_ref().is_some_and(|clock| seconds.contains(&clock.now().as_second()))
+    }
+
+    async fn take_time(&self) {
+        if self.never_ends {
+            std::future::pending::<()>().await;
+        }
     }
 
     fn note(&self, what: impl Into<String>) {
@@ -199,10 +239,10 @@ impl BandModel for FakeBand {
 
     async fn open(&self, _: Box<dyn GattLink>, access: &Access) -> Result<Box<dyn Band>, BandError> {
         self.note("open");
-        Ok(Box::new(Self { authenticated: matches!(access, Access::Key(_)), ..self.clone() }))
+        Ok(Box::new(Self { authenticated: matches!(access, Access::Key(_)) && !self.is_generic, ..self.clone() }))
     }
 
-    async fn pair(&self, _: Box<dyn GattLink>, _: BandKey) -> Result<Box<dyn Band>, BandError> {
+    async fn pair(&self, _: Box<dyn GattLink>, _: BandKey, _: &AtomicBool) -> Result<Box<dyn Band>, BandError> {
         self.note("pair");
         Ok(Box::new(self.clone()))
     }
@@ -220,6 +260,9 @@ impl Band for FakeBand {
     }
 
     async fn clock(&mut self) -> Result<BandClock, BandError> {
+        if self.is_generic {
+            return Err(BandError::Unsupported("say what time it is"));
+        }
         let history = self.contents.clone().ok_or(LinkError::Lost)?.1;
         Ok(BandClock { now: history.start, utc_offset_s: history.utc_offset_s })
     }
@@ -230,14 +273,19 @@ impl Band for FakeBand {
 
     async fn measure_heart_rate(&mut self, within: std::time::Duration) -> Result<u8, BandError> {
         self.note("measure heart rate");
+        self.take_time().await;
         let history = self.contents.clone().ok_or(LinkError::Lost)?.1;
         Ok(history.samples.last().and_then(|sample| sample.beats()).ok_or(LinkError::Silent(within))?)
     }
 
     async fn history(&mut self, since: Timestamp, into: &mut History) -> Result<(), BandError> {
+        if self.is_generic {
+            return Err(BandError::Unsupported("keep minutes"));
+        }
         if !self.authenticated {
             return Err(BandError::NeedsKey);
         }
+        self.take_time().await;
         self.note(format!("history since {}", into.end().unwrap_or(since)));
         *into = self.contents.clone().ok_or(LinkError::Lost)?.1;
         if self.breaks.swap(false, Ordering::SeqCst) {
@@ -253,6 +301,7 @@ impl Band for FakeBand {
 
     async fn vibrate(&mut self) -> Result<(), BandError> {
         self.note("vibrate");
+        self.take_time().await;
         Ok(())
     }
 
@@ -264,13 +313,38 @@ impl Band for FakeBand {
 
 #[async_trait]
 impl Central for FakeBand {
-    /// Takes no time, as on the simulated link.
+    /// Takes no time, as on the simulated link. The crowd is heard first.
     async fn scan_each(&self, _: std::time::Duration, seen: &mut (dyn FnMut(Advertisement) + Send)) -> Result<(), LinkError> {
-        if self.clock.as_ref().is_some_and(|clock| self.advertises.contains(&clock.now().as_second())) {
+        let said = |address| {
             let (manufacturer_data, service_data) = (Vec::new(), Vec::new());
-            seen(Advertisement { address: [0; 6], name: None, manufacturer_data, service_data, rssi: None });
+            Advertisement { address, name: None, manufacturer_data, service_data, rssi: None }
+        };
+        for stranger in 0..self.crowd {
+            let [.., a, b, c, d] = stranger.to_be_bytes();
+            seen(said([2, 0, a, b, c, d]));
+        }
+        if self.is_now_in(&self.advertises) {
+            seen(said([0; 6]));
         }
         Ok(())
+    }
+
+    async fn listen_to(
+        &self,
+        address: [u8; 6],
+        listen_for: std::time::Duration,
+        heard: &mut (dyn FnMut(Advertisement) -> ControlFlow<()> + Send),
+    ) -> Result<Presence, LinkError> {
+        let mut presence = Presence::Silent;
+        self.scan_each(listen_for, &mut |advertisement| {
+            if advertisement.address == address {
+                presence = Presence::Heard;
+                let _ = heard(advertisement);
+            }
+        })
+        .await?;
+        let is_remembered = presence == Presence::Silent && self.is_now_in(&self.remembered);
+        Ok(if is_remembered { Presence::Remembered } else { presence })
     }
 
     async fn connect(&self, _: [u8; 6]) -> Result<Box<dyn GattLink>, LinkError> {

@@ -43,9 +43,8 @@ fn build(build: &mut Build<'_>) -> Option<Box<dyn Step>> {
 #[async_trait]
 impl Step for MeasureHeartRate {
     async fn run(&self, stage: &mut Stage<'_>) -> Result<String, StepError> {
-        let mut band = stage.take_band().await?;
-        let measured = band.measure_heart_rate(self.within).await;
-        let beats = stage.give_back(band, self.keep, measured).await?;
+        let measured = stage.use_band().await?.measure_heart_rate(self.within).await;
+        let beats = stage.give_back(self.keep, measured).await?;
         let planted = PlantedValue {
             name: "band.heart_rate_measured".to_owned(),
             category: Category::HeartRate,
@@ -80,6 +79,18 @@ mod tests {
         assert_eq!(fakes.band.journal(), ["open", "measure heart rate", "release"]);
         let [RunEvent::Planted(value)] = &fakes.log.written()[..] else { panic!("one planted value") };
         assert_eq!((value.name.as_str(), &value.value), ("band.heart_rate_measured", &Planted::Integer(72)));
+    }
+
+    #[tokio::test]
+    async fn a_measurement_that_is_broken_off_leaves_the_band_where_it_can_be_let_go() {
+        let mut fakes = Fakes::new();
+        fakes.band.contents = Some((DeviceInfo::default(), History::default()));
+        fakes.band.never_ends = true;
+        let broken_off = fakes.break_off(step("measureHeartRate")).await;
+        assert!(broken_off, "it measures for ever");
+        assert_eq!(fakes.band.journal(), ["open", "measure heart rate"]);
+        fakes.kept().expect("whoever made the stage has it").release().await.expect("it is let go");
+        assert_eq!(fakes.band.journal(), ["open", "measure heart rate", "release"]);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, civil::Date};
 
 use super::{Build, KEEP, Step, StepError, StepKind, Takes};
 use crate::{
-    band::{self, Access, History, Reading, Sample},
+    band::{self, History, Reading, Sample},
     model::{Category, Minutes, Planted, PlantedSource, PlantedValue, Quantity, RunEvent},
     scenario::{
         rig::Stage,
@@ -20,13 +20,18 @@ const DAY_MINUTES: i64 = 24 * 60;
 pub(super) const KIND: StepKind = StepKind {
     name: "readBand",
     about: "Read what the band holds, before the phone gets it",
-    takes: Takes::Map(&[Key { name: "since", about: "How far back", kind: Kind::Duration, need: Need::Default("24h") }, KEEP]),
+    takes: Takes::Map(&[
+        Key { name: "since", about: "How far back", kind: Kind::Duration, need: Need::Default("24h") },
+        Key { name: "within", about: "How long the band may take", kind: Kind::Duration, need: Need::Default("15m") },
+        KEEP,
+    ]),
     does: "Connects to the band over Bluetooth, reads its serial number, its address, its firmware and its minutes, and lets go of it. A \
            connection that breaks is made again, and reading goes on where it was. What the band holds becomes planted values: the harness \
            then knows byte for byte what an honest upload must contain. Nothing is written to the band and nothing on it is deleted. \
            Without a key in the rig file only what anyone in reach can read is read, which has no minutes; the step's note says which it \
            was. Put this step before launchApp: the phone app holds the band while it runs.",
-    fails: "When the rig has no band, the band is out of reach or held by a phone, or it knows another key.",
+    fails: "When the rig has no band, the band is out of reach or held by a phone, it knows another key, or it has not told all within the \
+            time.",
     example: "- readBand: { since: 24h }",
     build,
 };
@@ -34,11 +39,13 @@ pub(super) const KIND: StepKind = StepKind {
 #[derive(Debug)]
 struct ReadBand {
     since: Duration,
+    within: Duration,
     keep: bool,
 }
 
 fn build(build: &mut Build<'_>) -> Option<Box<dyn Step>> {
-    Some(Box::new(ReadBand { since: build.arguments.duration("since")?, keep: build.arguments.flag("keep").unwrap_or_default() }))
+    let (since, within) = (build.arguments.duration("since")?, build.arguments.duration("within")?);
+    Some(Box::new(ReadBand { since, within, keep: build.arguments.flag("keep").unwrap_or_default() }))
 }
 
 #[async_trait]
@@ -48,17 +55,17 @@ impl Step for ReadBand {
         let since = SignedDuration::try_from(self.since).unwrap_or_default();
         let since = stage.hold.clock().now().saturating_sub(since).unwrap_or(jiff::Timestamp::MIN);
         // Reading makes its own connections, so that it can go on over a new one.
-        if let Some(band) = stage.kept.take() {
-            stage.give_back(band, false, Ok(())).await?;
+        if stage.kept.is_some() {
+            stage.give_back(false, Ok(())).await?;
         }
-        let reading = band::read_history(stage.central, plan.model, plan.address, &plan.access, since).await;
+        let reading = band::read_history(stage.central, plan.model, plan.address, &plan.access, since, self.within).await;
         let reading = reading.map_err(|error| plan.failed(error))?;
         stage.heard_band();
         if self.keep {
-            stage.kept = Some(stage.take_band().await?);
+            stage.use_band().await?;
         }
         let planted = planted(&reading);
-        let note = note(&reading, &plan.access, planted.len());
+        let note = note(&reading, planted.len());
         for value in planted {
             stage.log.write(RunEvent::Planted(value)).await;
         }
@@ -70,13 +77,13 @@ impl Step for ReadBand {
     }
 }
 
-/// What was read, and with which access, without a value of it.
-fn note(reading: &Reading, access: &Access, planted: usize) -> String {
-    let minutes = reading.history.as_ref().map_or(0, |history| history.samples.len());
-    let what = match (access, &reading.history) {
-        (Access::Key(_), Some(_)) => format!("read {minutes} minutes, with the band's key"),
-        (Access::Key(_), None) => "read, with the band's key; this model keeps no minutes".to_owned(),
-        (Access::Anyone, _) => "read without a key: only what anyone in reach can read, which has no minutes".to_owned(),
+/// What was read, and with which access that was in truth, without a value of it.
+fn note(reading: &Reading, planted: usize) -> String {
+    let access = if reading.is_authenticated { "with the band's key" } else { "without a key" };
+    let what = match &reading.history {
+        Some(history) => format!("read {} minutes, {access}", history.samples.len()),
+        None if reading.needs_key => "read without a key: only what anyone in reach can read, which has no minutes".to_owned(),
+        None => format!("read {access}; this model keeps no minutes"),
     };
     let connections = if reading.connections > 1 { format!(", over {} connections", reading.connections) } else { String::new() };
     format!("{what}{connections}; {planted} planted values")
@@ -176,7 +183,15 @@ mod tests {
 
     fn reading(info: DeviceInfo, history: History) -> Reading {
         let clock = BandClock { now: history.start, utc_offset_s: history.utc_offset_s };
-        Reading { info, clock, history: Some(history), workouts: Err(BandError::Unsupported("record workouts")), connections: 1 }
+        Reading {
+            info,
+            is_authenticated: true,
+            clock: Some(clock),
+            history: Some(history),
+            needs_key: false,
+            workouts: Err(BandError::Unsupported("record workouts")),
+            connections: 1,
+        }
     }
 
     fn sample(steps: u8, heart_rate: u8) -> Sample {
@@ -281,11 +296,30 @@ mod tests {
     #[tokio::test]
     async fn without_a_key_what_anyone_can_read_is_read_and_the_note_says_so() {
         let mut fakes = Fakes::new();
-        fakes.access = Access::Anyone;
+        fakes.access = crate::band::Access::Anyone;
         fakes.band.contents = Some((info(), history("2026-03-14T08:00:00Z", 3600, vec![sample(90, 72); 5])));
         let note = fakes.run(step("readBand")).await.expect("the band is there");
         assert_eq!(note, "read without a key: only what anyone in reach can read, which has no minutes; 3 planted values");
         assert_eq!(fakes.band.journal(), ["open", "info", "release"]);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_the_band_has_no_use_for_was_not_used() {
+        let mut fakes = Fakes::new();
+        fakes.band.contents = Some((info(), History::default()));
+        fakes.band.is_generic = true;
+        let note = fakes.run(step("readBand")).await.expect("the band is there");
+        assert_eq!(note, "read without a key; this model keeps no minutes; 3 planted values");
+    }
+
+    #[tokio::test]
+    async fn a_band_that_talks_for_ever_is_let_go_at_the_limit() {
+        let mut fakes = Fakes::new();
+        fakes.band.contents = Some((info(), History::default()));
+        fakes.band.never_ends = true;
+        let error = fakes.run(step("readBand: { within: 1s }")).await.expect_err("it never ends");
+        assert!(error.to_string().starts_with("read the band to the end within 1s: it had told 0 minutes by then"), "{error}");
+        assert_eq!(fakes.band.journal().last().map(String::as_str), Some("release"));
     }
 
     #[tokio::test]

@@ -28,8 +28,10 @@ fn build(_: &mut Build<'_>) -> Option<Box<dyn Step>> {
 impl Step for ReleaseBand {
     async fn run(&self, stage: &mut Stage<'_>) -> Result<String, StepError> {
         stage.plan()?;
-        let Some(band) = stage.kept.take() else { return Ok("no step keeps the band; the phone can have it".to_owned()) };
-        stage.give_back(band, false, Ok(())).await?;
+        if stage.kept.is_none() {
+            return Ok("no step keeps the band; this rig is not connected to it".to_owned());
+        }
+        stage.give_back(false, Ok(())).await?;
         Ok("the phone can have the band".to_owned())
     }
 
@@ -50,7 +52,7 @@ mod tests {
         fakes.run(step("vibrateBand: { keep: true }")).await.expect("it is still there");
         assert_eq!(fakes.run(step("releaseBand")).await.expect("it is kept"), "the phone can have the band");
         assert_eq!(fakes.band.journal(), ["open", "vibrate", "vibrate", "release"]);
-        assert_eq!(fakes.run(step("releaseBand")).await.expect("no harm"), "no step keeps the band; the phone can have it");
+        assert_eq!(fakes.run(step("releaseBand")).await.expect("no harm"), "no step keeps the band; this rig is not connected to it");
         fakes.no_band = true;
         let error = fakes.run(step("releaseBand")).await.expect_err("no band");
         assert_eq!(error.to_string(), "find the band: this rig has none");

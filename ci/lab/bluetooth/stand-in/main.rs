@@ -14,6 +14,7 @@ mod played;
 mod server;
 #[cfg(target_os = "linux")]
 mod stage;
+mod strap;
 
 use std::{
     io::{BufRead, BufReader, Write},

@@ -135,7 +135,7 @@ impl Peripheral for Oddity {
 }
 
 /// A service; `r` read, `w` write, `c` write without response, `n` notify.
-fn service(uuid: u16, characteristics: &[(Uuid, &str)]) -> GattService {
+pub(crate) fn service(uuid: u16, characteristics: &[(Uuid, &str)]) -> GattService {
     let characteristics = characteristics.iter().map(|&(uuid, properties)| {
         let has = |letter: char| properties.contains(letter);
         GattCharacteristic { uuid, read: has('r'), write: has('w'), write_without_response: has('c'), notify: has('n') }

@@ -1,4 +1,4 @@
-//! What can be played: a simulated band, or an odd device, with its GATT services and what can be changed behind the central's back.
+//! What can be played: a simulated band, a strap of the standard services, or an odd device, with its GATT services and what can be changed behind the central's back.
 
 use jiff::{Timestamp, tz};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use tattletale::{
     link::simulated::Peripheral,
 };
 
-use crate::oddity::Oddity;
+use crate::{oddity::Oddity, strap::Strap};
 
 /// A device on the stage.
 pub(crate) trait Played: Peripheral {
@@ -56,6 +56,9 @@ pub(crate) enum Switch {
 pub(crate) fn device(name: &str, address: [u8; 6], contents: Option<Value>, now: Timestamp) -> Result<Box<dyn Played>, String> {
     if name == Oddity::NAME {
         return Ok(Box::new(Oddity::new(address)));
+    }
+    if name == Strap::NAME {
+        return Ok(Box::new(Strap::new(address)));
     }
     let profile = PROFILES.iter().copied().find(|profile| profile.name == name).ok_or_else(|| format!("there is no band named {name}"))?;
     let contents = match contents {

@@ -1,6 +1,8 @@
 //! Noise against the drivers: values that mean nothing, real conversations with bytes changed, notifications without end. Nothing
 //! from outside may make a driver panic, hang or grow.
 
+use std::sync::atomic::AtomicBool;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -169,7 +171,7 @@ async fn noise_ends_in_an_error_and_never_in_a_panic() {
             }
             let central = SimulatedCentral::new(babbler(1), Clock::simulated(noon()));
             let link = central.connect(ADDRESS).await.expect("it advertises");
-            let _ = profile.pair(link, Key::new([7; 16])).await;
+            let _ = profile.pair(link, Key::new([7; 16]), &AtomicBool::new(false)).await;
             // Past the door at once: nobody opens it by chance.
             let central = SimulatedCentral::new(babbler(2), Clock::simulated(noon()));
             let link = central.connect(ADDRESS).await.expect("it advertises");

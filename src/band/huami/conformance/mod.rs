@@ -1,7 +1,10 @@
 //! What must hold for every model of the table, over the simulated link: the tests run over the rows, so that a new row is tested
 //! by being there. Conversations known to the byte are in `vectors`, noise in `fuzz`.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,11 +21,15 @@ use crate::{
 };
 
 mod fuzz;
+mod odd;
 mod vectors;
 
 const ADDRESS: [u8; 6] = [0xC0, 0xFF, 0xEE, 0x12, 0x34, 0x56];
 const KEY: Key = Key::new([0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf]);
 const WAIT: Duration = Duration::from_secs(20);
+
+/// Far more than any reading here takes.
+const WITHIN: Duration = Duration::from_secs(600);
 
 type Rig = SimulatedCentral<SimulatedBand>;
 
@@ -159,7 +166,7 @@ async fn a_link_that_breaks_is_gone_on_with_at_the_minute_after_the_last() {
                 band.fault = Some(Fault::DropMidBatch { after_packets });
                 band.faults_left = Some(1);
             });
-            let read = read_history(&central, *profile, ADDRESS, &Access::Key(KEY), since()).await.expect(profile.name);
+            let read = read_history(&central, *profile, ADDRESS, &Access::Key(KEY), since(), WITHIN).await.expect(profile.name);
             assert_eq!(read.connections, 2);
             let samples = read.history.expect("it has the key").samples;
             assert_eq!(samples, contents(profile).samples[1440 + 310..1440 + 800], "{}: none lost or doubled", profile.name);
@@ -176,17 +183,17 @@ async fn a_link_that_breaks_is_gone_on_with_at_the_minute_after_the_last() {
 async fn a_link_that_breaks_again_and_again_still_gets_there_or_gives_up() {
     let model = &super::MI_BAND_2;
     let central = rig(model, |band| band.fault = Some(Fault::DropMidBatch { after_packets: 40 }));
-    let read = read_history(&central, model, ADDRESS, &Access::Key(KEY), since()).await.expect("490 minutes by 160");
+    let read = read_history(&central, model, ADDRESS, &Access::Key(KEY), since(), WITHIN).await.expect("490 minutes by 160");
     assert_eq!((read.connections, read.history.map(|history| history.samples.len())), (4, Some(490)));
 
     let central = rig(model, |band| band.fault = Some(Fault::DropMidBatch { after_packets: 0 }));
-    let error = read_history(&central, model, ADDRESS, &Access::Key(KEY), since()).await.expect_err("it never gets on");
+    let error = read_history(&central, model, ADDRESS, &Access::Key(KEY), since(), WITHIN).await.expect_err("it never gets on");
     assert_eq!(error, BandError::Link(LinkError::Lost));
     assert_eq!(asked(&central).len(), 4, "one connection learned what it is, three more brought nothing");
 
     let central = rig(model, |band| band.fault = Some(Fault::DropMidBatch { after_packets: 1 }));
     let long_ago = "2026-02-01T00:00:00Z".parse().expect("a time");
-    assert!(read_history(&central, model, ADDRESS, &Access::Key(KEY), long_ago).await.is_err());
+    assert!(read_history(&central, model, ADDRESS, &Access::Key(KEY), long_ago, WITHIN).await.is_err());
     assert_eq!(asked(&central).len(), 20, "in the end it is enough");
     assert_eq!(central.scan(WAIT).await.map(|seen| seen.len()), Ok(1), "and it is let go");
 }
@@ -247,8 +254,9 @@ async fn without_a_key_there_is_what_anybody_in_reach_can_read() {
         assert_eq!(band.workouts(since()).await, Err(BandError::NeedsKey));
         assert_eq!(band.vibrate().await, Err(BandError::NeedsKey));
         band.release().await.expect(profile.name);
-        let read = read_history(&central, *profile, ADDRESS, &Access::Anyone, since()).await.expect(profile.name);
+        let read = read_history(&central, *profile, ADDRESS, &Access::Anyone, since(), WITHIN).await.expect(profile.name);
         assert_eq!((read.history, read.workouts, read.connections), (None, Err(BandError::NeedsKey), 1));
+        assert!(!read.is_authenticated && read.needs_key && read.clock.is_some(), "{}", profile.name);
         central.with_peripheral(|band| {
             assert!(!band.journal.iter().any(|entry| matches!(entry, JournalEntry::Written { .. })), "nothing at all was written");
         });
@@ -269,10 +277,10 @@ async fn nothing_but_reading_is_ever_written() {
         band.vibrate().await.expect(profile.name);
         band.release().await.expect(profile.name);
         let link = central.connect(ADDRESS).await.expect("free again");
-        let paired = profile.pair(link, Key::new([7; 16])).await;
+        let paired = profile.pair(link, Key::new([7; 16]), &AtomicBool::new(false)).await;
         assert_eq!(paired.is_ok(), profile.authentication == Authentication::ChosenKey, "{}", profile.name);
         drop(paired);
-        let _ = read_history(&central, *profile, ADDRESS, &Access::Key(KEY), since()).await;
+        let _ = read_history(&central, *profile, ADDRESS, &Access::Key(KEY), since(), WITHIN).await;
 
         central.with_peripheral(|band| {
             for entry in &band.journal {
@@ -321,14 +329,16 @@ async fn a_new_key_needs_a_tap() {
     for (tap, expected) in [(Tap::Never, Some(BandError::NotTapped)), (Tap::AtOnce, None)] {
         let central = rig(model, |band| band.tap = tap);
         let link = central.connect(ADDRESS).await.expect("free");
-        let paired = model.pair(link, Key::new([7; 16])).await;
+        let is_sent = AtomicBool::new(false);
+        let paired = model.pair(link, Key::new([7; 16]), &is_sent).await;
         assert_eq!(paired.as_ref().err(), expected.as_ref());
+        assert!(is_sent.load(Ordering::SeqCst), "from then on it may have taken it");
         assert_eq!(paired.is_ok_and(|band| band.is_authenticated()), expected.is_none());
         let knows = if expected.is_none() { Key::new([7; 16]) } else { KEY };
         assert_eq!(central.with_peripheral(|band| band.contents.key.clone()), knows);
     }
     let central = rig(model, |band| band.tap = Tap::After(Duration::from_secs(3600)));
-    let paired = model.pair(central.connect(ADDRESS).await.expect("free"), Key::new([7; 16])).await;
+    let paired = model.pair(central.connect(ADDRESS).await.expect("free"), Key::new([7; 16]), &AtomicBool::new(false)).await;
     assert_eq!(paired.err(), Some(BandError::NotTapped), "too late");
     assert_eq!(central.with_peripheral(|band| band.contents.key.clone()), KEY, "and the old key stays");
 }
@@ -349,8 +359,9 @@ async fn firmware_decides_between_the_ways_in() {
 async fn a_flat_band_is_told_by_its_battery() {
     for profile in PROFILES {
         let central = rig(profile, |band| band.fault = Some(Fault::FlatBattery));
-        let error = read_history(&central, *profile, ADDRESS, &Access::Key(KEY), since()).await.expect_err("it goes off");
-        assert_eq!(error, BandError::Flat(2), "{}", profile.name);
+        let error = read_history(&central, *profile, ADDRESS, &Access::Key(KEY), since(), WITHIN).await.expect_err("it goes off");
+        assert_eq!(error, BandError::Flat { level: 2, error: LinkError::Lost }, "{}", profile.name);
+        assert!(error.to_string().contains("may have gone off"), "{error}: nobody saw it go off");
         let info = connect(&central, *profile, ADDRESS, &Access::Anyone).await.expect("no need to write").device_info().await;
         assert_eq!(info.expect("it says").battery, Some(Battery { level: 2, charging: Some(false) }));
     }
@@ -360,7 +371,7 @@ async fn a_flat_band_is_told_by_its_battery() {
 async fn a_band_that_nobody_finds_is_looked_for_once() {
     let central = rig(&super::MI_BAND_3, |_| {});
     let held = central.connect(ADDRESS).await.expect("free");
-    let error = read_history(&central, &super::MI_BAND_3, ADDRESS, &Access::Key(KEY), since()).await.expect_err("a phone holds it");
+    let error = read_history(&central, &super::MI_BAND_3, ADDRESS, &Access::Key(KEY), since(), WITHIN).await.expect_err("a phone holds it");
     assert_eq!(error, BandError::Link(LinkError::NotFound));
     drop(held);
 }

@@ -1,6 +1,9 @@
 //! How the driver shows the band that it knows the key: which of the three ways, and the messages there and back.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use super::{ANSWER_WITHIN, Conversation, PATIENCE, garbled};
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
             authentication::{self, Reply, Spelling},
             characteristics::{AUTHENTICATION, CHUNKS_FROM_BAND, CHUNKS_TO_BAND},
             chunks::{self, Assembly, DEFAULT_VALUE_BYTES, FrameError, Message},
-            curve::PRIVATE_BYTES,
+            curve::{POINT_BYTES, PRIVATE_BYTES},
             handshake::{self, KeyPair},
             profile::Authentication,
         },
@@ -27,20 +30,26 @@ impl Conversation {
         match self.profile.authentication {
             Authentication::ChosenKey => self.answer_challenge(Spelling::One { flag: self.profile.flag }, key).await,
             Authentication::ServerKey => self.answer_challenge(Spelling::Two, key).await,
-            Authentication::ServerKeyOrHandshake => match self.shake_hands(key).await {
-                // Older firmware: it does not have the characteristic, or says nothing there.
+            Authentication::ServerKeyOrHandshake => match self.greet().await {
+                Ok(greeted) => self.prove(key, greeted).await,
+                // Older firmware: it does not have the characteristic, or says nothing there. Whoever answers a greeting has the newer.
                 Err(BandError::Link(LinkError::NoCharacteristic(_) | LinkError::Silent(_))) => {
                     self.answer_challenge(Spelling::Two, key).await
                 }
-                other => other,
+                Err(error) => Err(error),
             },
-            Authentication::Handshake => self.shake_hands(key).await,
+            Authentication::Handshake => {
+                let greeted = self.greet().await?;
+                self.prove(key, greeted).await
+            }
         }
     }
 
     /// Gives the band a new key, which it takes when the wearer taps, and authenticates with it.
-    pub(super) async fn pair(&mut self, key: &Key) -> Result<(), BandError> {
+    pub(super) async fn pair(&mut self, key: &Key, is_sent: &AtomicBool) -> Result<(), BandError> {
         self.link.subscribe(AUTHENTICATION).await?;
+        // Set before, because nobody can tell how far a write came that was given up.
+        is_sent.store(true, Ordering::SeqCst);
         self.send(AUTHENTICATION, &authentication::new_key(self.profile.flag, key)).await?;
         match self.reply(TAP_WITHIN).await {
             Ok(Reply::KeyTaken) => {}
@@ -75,16 +84,21 @@ impl Conversation {
         authentication::reply(&value).ok_or_else(|| garbled("an authentication message is cut short".to_owned()))
     }
 
-    /// The handshake of 2021.
-    async fn shake_hands(&mut self, key: &Key) -> Result<(), BandError> {
+    /// The first half of the handshake of 2021, up to the band's challenge.
+    async fn greet(&mut self) -> Result<Greeted, BandError> {
         self.link.subscribe(CHUNKS_FROM_BAND).await?;
-        let pair = key_pair(self.private_key)?;
+        let pair = self.key_pair()?;
         let mut assembly = Assembly::default();
         self.say(1, handshake::hello(pair.public())).await?;
-        let (nonce, theirs) = match self.hear(&mut assembly).await? {
-            Some(handshake::Reply::Challenge(nonce, theirs)) => (nonce, theirs),
-            other => return Err(garbled(format!("greeted, it says {}", told(other)))),
-        };
+        match self.hear(&mut assembly).await? {
+            Some(handshake::Reply::Challenge(nonce, theirs)) => Ok(Greeted { pair, assembly, nonce, theirs }),
+            other => Err(garbled(format!("greeted, it says {}", told(other)))),
+        }
+    }
+
+    /// The second half: the answer to the challenge.
+    async fn prove(&mut self, key: &Key, greeted: Greeted) -> Result<(), BandError> {
+        let Greeted { pair, mut assembly, nonce, theirs } = greeted;
         let session = pair.session(theirs, key).ok_or_else(|| garbled("its public key is no point of the curve".to_owned()))?;
         self.say(2, handshake::answer(key, &session, nonce)).await?;
         match self.hear(&mut assembly).await? {
@@ -105,10 +119,29 @@ impl Conversation {
         Ok(())
     }
 
-    /// The next message of the handshake; messages of other endpoints are passed over. `None` when it is not understood.
+    /// A pair for one handshake.
+    fn key_pair(&mut self) -> Result<KeyPair, BandError> {
+        let private = match self.private_key {
+            Some(chosen) => chosen,
+            None => {
+                let mut private = [0; PRIVATE_BYTES];
+                self.link.random(&mut private)?;
+                private
+            }
+        };
+        Ok(KeyPair::new(private).ok_or_else(|| LinkError::Stack("this machine has no randomness for a key".to_owned()))?)
+    }
+
+    /// The next message of the handshake; messages of other endpoints are passed over. `None` when it is not understood. A band that
+    /// falls silent after a first frame is no silent one: it speaks this language.
     async fn hear(&mut self, assembly: &mut Assembly) -> Result<Option<handshake::Reply>, BandError> {
-        for _ in 0..PATIENCE {
-            let (_, frame) = self.next(&[CHUNKS_FROM_BAND], ANSWER_WITHIN).await?;
+        for frames in 0..PATIENCE {
+            let (_, frame) = match self.next(&[CHUNKS_FROM_BAND], ANSWER_WITHIN).await {
+                Err(BandError::Link(LinkError::Silent(_))) if frames > 0 => {
+                    return Err(garbled("it began an answer of the handshake and did not end it".to_owned()));
+                }
+                next => next?,
+            };
             if !chunks::is_frame(&frame) {
                 continue;
             }
@@ -129,12 +162,14 @@ impl Conversation {
     }
 }
 
-/// A pair for one handshake, from the randomness of the TLS library.
-fn key_pair(chosen: Option<[u8; PRIVATE_BYTES]>) -> Result<KeyPair, BandError> {
-    let no_randomness = || LinkError::Stack("this machine has no randomness for a key".to_owned());
-    let mut private = [0; PRIVATE_BYTES];
-    rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut private).map_err(|_| no_randomness())?;
-    Ok(KeyPair::new(chosen.unwrap_or(private)).ok_or_else(no_randomness)?)
+/// Where a handshake is after the band's first message.
+struct Greeted {
+    pair: KeyPair,
+    assembly: Assembly,
+    /// What is to be encrypted.
+    nonce: [u8; 16],
+    /// The band's public key.
+    theirs: [u8; POINT_BYTES],
 }
 
 fn surprised(when: &str, reply: Reply) -> BandError {

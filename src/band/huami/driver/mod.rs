@@ -2,7 +2,10 @@
 //! authentication's messages, fetch requests, the heart-rate sensor's control, and the vibration. Never firmware, configuration,
 //! alarms, the time, or the "drop what I acknowledged" byte.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::AtomicBool,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -29,11 +32,16 @@ pub(super) async fn open(profile: &Profile, link: Box<dyn GattLink>, access: &Ac
     Conversation::new(profile, link).open(access).await
 }
 
-/// Gives the band a new key and authenticates with it.
-pub(super) async fn pair(profile: &Profile, link: Box<dyn GattLink>, new_key: &Key) -> Result<Box<dyn Band>, BandError> {
+/// Gives the band a new key and authenticates with it; `is_sent` is set when the key is on its way.
+pub(super) async fn pair(
+    profile: &Profile,
+    link: Box<dyn GattLink>,
+    new_key: &Key,
+    is_sent: &AtomicBool,
+) -> Result<Box<dyn Band>, BandError> {
     let mut band = Conversation::new(profile, link);
     let authenticated = match profile.authentication {
-        Authentication::ChosenKey => band.pair(new_key).await,
+        Authentication::ChosenKey => within(PAIRS_WITHIN, band.pair(new_key, is_sent)).await,
         _ => Err(BandError::Unsupported("take a key of one's own, its key comes from the vendor's server")),
     };
     band.opened(authenticated).await
@@ -48,19 +56,29 @@ struct Conversation {
     is_fetching: bool,
     /// The heart-rate sensor may be on.
     is_measuring: bool,
+    /// It may be vibrating.
+    is_vibrating: bool,
     /// Our private key in a handshake, where it is known beforehand: for test vectors.
     private_key: Option<[u8; PRIVATE_BYTES]>,
 }
 
 impl Conversation {
     fn new(profile: &Profile, link: Box<dyn GattLink>) -> Self {
-        Self { link, profile: *profile, is_authenticated: false, is_fetching: false, is_measuring: false, private_key: None }
+        Self {
+            link,
+            profile: *profile,
+            is_authenticated: false,
+            is_fetching: false,
+            is_measuring: false,
+            is_vibrating: false,
+            private_key: None,
+        }
     }
 
     async fn open(mut self, access: &Access) -> Result<Box<dyn Band>, BandError> {
         let authenticated = match access {
             Access::Anyone => Ok(()),
-            Access::Key(key) => self.authenticate(key).await,
+            Access::Key(key) => within(OPENS_WITHIN, self.authenticate(key)).await,
         };
         self.opened(authenticated).await
     }
@@ -77,12 +95,27 @@ impl Conversation {
         }
     }
 
-    /// Before anything that needs the key. A measurement whose caller did not wait for its end is ended here.
+    /// Before anything that needs the key. What a caller began and did not wait for is ended here.
     async fn ready(&mut self) -> Result<(), BandError> {
         if !self.is_authenticated {
             return Err(BandError::NeedsKey);
         }
-        self.stop_measuring().await
+        self.quiet().await
+    }
+
+    /// Switches off what may still be on: the sensor, the vibration.
+    async fn quiet(&mut self) -> Result<(), BandError> {
+        let measuring = self.stop_measuring().await;
+        let vibrating = self.stop_vibrating().await;
+        measuring.and(vibrating)
+    }
+
+    async fn stop_vibrating(&mut self) -> Result<(), BandError> {
+        if self.is_vibrating {
+            self.send(characteristics::ALERT_LEVEL, &sensors::ALERT_OFF).await?;
+            self.is_vibrating = false;
+        }
+        Ok(())
     }
 
     async fn send(&mut self, characteristic: Uuid, value: &[u8]) -> Result<(), BandError> {
@@ -255,7 +288,7 @@ impl Band for Conversation {
     async fn history(&mut self, since: Timestamp, into: &mut History) -> Result<(), BandError> {
         self.ready().await?;
         let since = floor_to_minute(since);
-        let utc_offset_s = self.clock().await?.utc_offset_s;
+        let BandClock { now, utc_offset_s } = self.clock().await?;
         if into.samples.is_empty() {
             *into = History { start: since, utc_offset_s, samples: Vec::new() };
         } else if into.utc_offset_s != utc_offset_s {
@@ -265,7 +298,13 @@ impl Band for Conversation {
         while into.samples.len() < MINUTES_MAX {
             let room = (MINUTES_MAX - into.samples.len()) * self.profile.sample_form.bytes();
             let next = into.end().unwrap_or(since);
-            let Some(batch) = self.batch(Stored::Activity, BandTime::at(next, utc_offset_s), room).await? else { break };
+            let batch = match self.batch(Stored::Activity, BandTime::at(next, utc_offset_s), room).await {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break,
+                // Asked for a minute that is not over by its own clock, a band may refuse: it has told all.
+                Err(BandError::Refused(_)) if !into.samples.is_empty() && next >= floor_to_minute(now) => break,
+                Err(error) => return Err(error),
+            };
             self.append(&batch, since, into)?;
             if let Some(error) = batch.cut_by {
                 return Err(error);
@@ -296,18 +335,30 @@ impl Band for Conversation {
 
     async fn vibrate(&mut self) -> Result<(), BandError> {
         self.ready().await?;
+        self.is_vibrating = true;
         self.send(characteristics::ALERT_LEVEL, &sensors::ALERT_ON).await?;
         // Nothing is waited for but the time.
         let _ = self.next(&[], VIBRATES_FOR).await;
-        self.send(characteristics::ALERT_LEVEL, &sensors::ALERT_OFF).await
+        self.stop_vibrating().await
     }
 
     async fn release(&mut self) -> Result<(), BandError> {
-        let stopped = self.stop_measuring().await;
+        let stopped = self.quiet().await;
         self.link.disconnect().await?;
         stopped
     }
 }
+
+/// What takes longer is given up.
+async fn within(limit: Duration, work: impl Future<Output = Result<(), BandError>>) -> Result<(), BandError> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(BandError::Link(LinkError::Silent(limit))))
+}
+
+/// How long showing the key may take in all, however much the band says meanwhile: three answers and what lies between.
+const OPENS_WITHIN: Duration = Duration::from_secs(60);
+
+/// The same, with a new key and a wearer who has to tap.
+const PAIRS_WITHIN: Duration = Duration::from_secs(110);
 
 /// How long the band may take to say the next thing.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);

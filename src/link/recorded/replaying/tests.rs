@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     link::{
         behaviour,
-        recorded::Recording,
+        recorded::{Discretion, Recording},
         sig_uuid,
         simulated::{Echo, SimulatedCentral},
     },
@@ -45,9 +45,19 @@ fn echo() -> Arc<SimulatedCentral<Echo>> {
     Arc::new(SimulatedCentral::new(Echo::default(), Clock::simulated(Timestamp::UNIX_EPOCH)))
 }
 
+/// Keeps what the echo shouts, and no byte after a first 7.
+fn discretion() -> Discretion {
+    Discretion { named: vec![Echo::ADDRESS], secret_in: |_, value| value.starts_with(&[7]).then_some(1..value.len()) }
+}
+
 fn recording() -> (Recording, Shared) {
+    recording_with(discretion())
+}
+
+fn recording_with(discretion: Discretion) -> (Recording, Shared) {
     let written = Shared::default();
-    let recording = Recording::new(echo(), Box::new(written.clone()), Clock::simulated(Timestamp::UNIX_EPOCH)).expect("memory");
+    let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
+    let recording = Recording::new(echo(), Box::new(written.clone()), clock, discretion).expect("memory");
     (recording, written)
 }
 
@@ -77,6 +87,69 @@ async fn a_recording_behaves_as_every_link_does_and_so_does_its_replay() {
     let replaying = Replaying::new(transcript);
     behaviour::check(&replaying, &Echo::expected()).await;
     assert!(replaying.unused().is_empty(), "{:?}", replaying.unused());
+}
+
+#[tokio::test]
+async fn strangers_are_left_out_and_so_is_a_key() {
+    let (recording, written) = recording_with(Discretion { named: Vec::new(), ..discretion() });
+    assert_eq!(recording.scan(WAIT).await.map(|seen| seen.len()), Ok(1), "who records hears all the same");
+    let heard = recording.listen_to(Echo::ADDRESS, WAIT, &mut |_| std::ops::ControlFlow::Break(())).await;
+    assert_eq!(heard, Ok(crate::link::Presence::Heard));
+    let mut link = recording.connect(Echo::ADDRESS).await.expect("it advertises");
+    link.write(ECHO, &[7, 0xa1, 0xa2], WriteKind::WithResponse).await.expect("it takes it");
+    link.disconnect().await.expect("it is let go");
+    recording.finish().expect("memory");
+    let text = String::from_utf8(written.0.lock().expect("no panic while locked").clone()).expect("text");
+    assert!(!text.contains("Echo") && text.contains(r#""heard":[]"#), "{text}");
+    assert!(!text.contains("a1a2") && text.contains(r#""value":"070000""#), "{text}");
+
+    let replaying = Replaying::new(written.transcript());
+    assert_eq!(replaying.scan(WAIT).await, Ok(Vec::new()), "a replay does not hear them");
+    replaying.scan(WAIT).await.expect("as then");
+    let mut link = replaying.connect(Echo::ADDRESS).await.expect("as then");
+    assert_eq!(link.write(ECHO, &[7, 1, 2], WriteKind::WithResponse).await, Ok(()), "any key stands for the one left out");
+}
+
+#[tokio::test]
+async fn random_numbers_are_kept_and_given_again() {
+    let (recording, written) = recording();
+    let mut link = recording.connect(Echo::ADDRESS).await.expect("it advertises");
+    let (mut then, mut now) = ([0; 24], [0; 24]);
+    link.random(&mut then).expect("this machine has some");
+    link.disconnect().await.expect("it is let go");
+    recording.finish().expect("memory");
+    let replaying = Replaying::new(written.transcript());
+    let mut link = replaying.connect(Echo::ADDRESS).await.expect("as then");
+    link.random(&mut now).expect("as then");
+    assert_eq!((then, then == [0; 24]), (now, false));
+    assert!(matches!(link.random(&mut now), Err(LinkError::Departed(_))), "there are no more");
+}
+
+#[tokio::test]
+async fn who_stops_listening_is_recorded_up_to_there() {
+    /// Hears the echo, and then nothing for ever.
+    struct Endless;
+    #[async_trait]
+    impl Central for Endless {
+        async fn scan_each(&self, _: Duration, seen: &mut (dyn FnMut(Advertisement) + Send)) -> Result<(), LinkError> {
+            echo().scan_each(WAIT, seen).await?;
+            std::future::pending().await
+        }
+        async fn connect(&self, _: [u8; 6]) -> Result<Box<dyn GattLink>, LinkError> {
+            Err(LinkError::NotFound)
+        }
+    }
+    let written = Shared::default();
+    let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
+    let recording = Recording::new(Arc::new(Endless), Box::new(written.clone()), clock, discretion()).expect("memory");
+    let heard = tokio::sync::Notify::new();
+    let mut hear = |_| heard.notify_one();
+    tokio::select! {
+        _ = recording.scan_each(WAIT, &mut hear) => panic!("it never ends"),
+        () = heard.notified() => {}
+    }
+    recording.finish().expect("memory");
+    assert_eq!(Replaying::new(written.transcript()).scan(WAIT).await.map(|seen| seen.len()), Ok(1));
 }
 
 #[tokio::test]
@@ -162,7 +235,8 @@ async fn a_disk_that_fills_up_ends_the_record_and_not_the_conversation() {
             Ok(())
         }
     }
-    let recording = Recording::new(echo(), Box::new(Full(2)), Clock::simulated(Timestamp::UNIX_EPOCH)).expect("room for the first line");
+    let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
+    let recording = Recording::new(echo(), Box::new(Full(2)), clock, discretion()).expect("room for the first line");
     let mut link = recording.connect(Echo::ADDRESS).await.expect("it advertises");
     for _ in 0..3 {
         assert_eq!(link.read(BATTERY).await, Ok(vec![87]));
@@ -179,9 +253,9 @@ fn a_transcript_is_its_owners_alone_and_replaces_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("band.jsonl");
     let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
-    Recording::create(echo(), &path, clock.clone()).expect("a new file").finish().expect("room");
+    Recording::create(echo(), &path, clock.clone(), discretion()).expect("a new file").finish().expect("room");
     assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
-    let error = Recording::create(echo(), &path, clock).err().expect("it is there already");
+    let error = Recording::create(echo(), &path, clock, discretion()).err().expect("it is there already");
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     let text = std::fs::read_to_string(&path).expect("ours");
     assert_eq!(text, "{\"format\":1,\"record\":\"gatt\",\"started\":\"1970-01-01T00:00:00Z\"}\n{\"end\":0}\n");
