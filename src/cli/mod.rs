@@ -10,6 +10,7 @@ mod ca;
 mod captures;
 mod check;
 mod diff;
+mod doctor;
 mod exit;
 mod export;
 mod failure;
@@ -66,6 +67,8 @@ enum Command {
     Show(show::Arguments),
     /// Look at, accept or reject snapshots that wait for a person
     Review(review::Arguments),
+    /// Look at the phone, the radio and the band before a run, and name the switch to flip
+    Doctor(doctor::Arguments),
     /// Put back what a run that crashed, or lost its phone, left changed there
     Restore(restore::Arguments),
     /// Write what an audit found, to be published
@@ -114,6 +117,7 @@ pub fn execute(args: Args, surroundings: &mut Surroundings) -> Exit {
         Command::Diff(arguments) => diff::execute(&arguments, surroundings),
         Command::Show(arguments) => show::execute(&arguments, surroundings),
         Command::Review(arguments) => review::execute(&arguments, surroundings),
+        Command::Doctor(arguments) => doctor::execute(&arguments, surroundings),
         Command::Restore(arguments) => restore::execute(&arguments, surroundings),
         Command::Report(arguments) => report::execute(&arguments, surroundings),
         Command::Import(arguments) => import::execute(&arguments, surroundings),

@@ -32,7 +32,8 @@ use crate::{
 mod control;
 mod real;
 
-pub(super) use real::begin_job;
+pub(super) use control::Shelf;
+pub(super) use real::{Real, begin_job};
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -163,7 +164,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     let runtime = runtime()?;
     // Until everything is said and done: what an earlier job left is put back first, and nobody else comes between.
     let _ours = match &plan.real {
-        Some(real) => Some(runtime.block_on(real.begin(surroundings))?),
+        Some(real) => Some(runtime.block_on(real.begin("run", surroundings))?),
         None => None,
     };
     if arguments.control {

@@ -85,7 +85,11 @@ pub fn lab_upstream(cloud: SocketAddr, name: &str, pem: &str) -> Result<Upstream
 }
 
 impl AdbBench {
-    async fn rig(&self, fault: Option<Fault>) -> Result<Rig, RunError> {
+    /// A rig for one run.
+    ///
+    /// # Errors
+    /// When the proxy cannot be started, or the phone not be reached.
+    pub async fn rig(&self, fault: Option<Fault>) -> Result<Rig, RunError> {
         let phone = AdbPhone::connect(self.setup.clone()).await?;
         let clock = Clock::real();
         let (events, traffic) = queue();

@@ -215,6 +215,16 @@ async fn perform(
     Ok((RunOutcome { capture, ending, not_restored }, control))
 }
 
+/// Brings the phone to the source and proves it, without a scenario: what a run would begin with. Gives how that ended, and what could
+/// not be put back.
+pub async fn rehearse(mut rig: Rig) -> (Result<(), RunEnding>, Option<PhoneError>) {
+    let prepared = prepare(&mut rig.phone, rig.way.as_ref(), &rig.probe).await;
+    let not_restored = rig.phone.restore().await.err();
+    let stopped = rig.source.stop().await;
+    let ended = prepared.and_then(|()| stopped.map_err(|error| RunEnding::InstrumentFailed { why: error.to_string() }));
+    (ended, not_restored)
+}
+
 /// Brings the phone to the source, and proves it. An error says how the run ends.
 async fn prepare(phone: &mut Box<dyn Phone>, way: Option<&Way>, probe: &self_check::Probe) -> Result<(), RunEnding> {
     let failed = |error: PhoneError| RunEnding::InstrumentFailed { why: error.with_help() };

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Where the control runs of a rig are kept.
-pub(super) struct Shelf {
+pub(in crate::cli) struct Shelf {
     folder: RigFolder,
     /// [`control::fingerprint`] of the rig.
     fingerprint: String,
@@ -26,14 +26,14 @@ pub(super) struct Shelf {
 
 impl Shelf {
     /// That of the rig in a file, which bears the file's name without `.yaml`; or of the simulated rig that needs none.
-    pub(super) fn of(rig: Option<(&Path, &RigFile)>, workspace: &Workspace) -> Result<Self, Failure> {
+    pub(in crate::cli) fn of(rig: Option<(&Path, &RigFile)>, workspace: &Workspace) -> Result<Self, Failure> {
         let name = rig.map_or(SIMULATED.into(), |(path, _)| path.file_stem().unwrap_or_default().to_string_lossy());
         let fingerprint = control::fingerprint(rig.map(|(_, file)| file));
         Ok(Self { folder: RigFolder::of(workspace, &name)?, fingerprint, always: rig.is_some() })
     }
 
     /// The rig's folder.
-    pub(super) const fn folder(&self) -> &RigFolder {
+    pub(in crate::cli) const fn folder(&self) -> &RigFolder {
         &self.folder
     }
 

@@ -20,14 +20,14 @@ use crate::{
 };
 
 /// A rig with a real phone, as its file describes it. Nothing has been asked of the phone yet.
-pub(super) struct Real {
+pub(in crate::cli) struct Real {
     setup: AdbSetup,
     upstream: Upstream,
     control_time: Option<std::time::Duration>,
 }
 
 /// A rig that is ours until this is dropped.
-pub(super) struct Ours {
+pub(in crate::cli) struct Ours {
     _job: RigJob,
     /// Nobody replaces its authority meanwhile.
     _authority: RigInUse,
@@ -35,7 +35,13 @@ pub(super) struct Ours {
 
 impl Real {
     /// The rig of a file.
-    pub(super) fn of(path: &Path, rig: &RigFile, app: &App, folder: &RigFolder, surroundings: &Surroundings) -> Result<Self, Failure> {
+    pub(in crate::cli) fn of(
+        path: &Path,
+        rig: &RigFile,
+        app: &App,
+        folder: &RigFolder,
+        surroundings: &Surroundings,
+    ) -> Result<Self, Failure> {
         let beside = surroundings.path(path).parent().unwrap_or(Path::new(".")).to_owned();
         let android = &rig.phone.android;
         let program = match &android.program {
@@ -65,6 +71,11 @@ impl Real {
         Ok(Self { setup, upstream, control_time: rig.lab.as_ref().and_then(|lab| lab.control) })
     }
 
+    /// Which phone, and how it is used.
+    pub(in crate::cli) const fn setup(&self) -> &AdbSetup {
+        &self.setup
+    }
+
     /// What its runs are of.
     pub(super) const fn platform(&self) -> Platform {
         if self.setup.lab { Platform::Lab } else { Platform::Android }
@@ -83,9 +94,9 @@ impl Real {
     }
 
     /// Makes the rig ours, and puts back what an earlier job left changed on the phone.
-    pub(super) async fn begin(&self, surroundings: &mut Surroundings) -> Result<Ours, Failure> {
+    pub(in crate::cli) async fn begin(&self, command: &str, surroundings: &mut Surroundings) -> Result<Ours, Failure> {
         let folder = &self.setup.folder;
-        let job = begin_job(folder, "run", surroundings)?;
+        let job = begin_job(folder, command, surroundings)?;
         let _authority = folder.begin_use()?;
         if folder.journal()?.as_ref().is_some_and(is_pending) {
             surroundings.warn("an earlier job on this rig left something changed on the phone:");
@@ -98,7 +109,7 @@ impl Real {
     }
 
     /// The bench, with the rig's authority.
-    pub(super) fn bench(
+    pub(in crate::cli) fn bench(
         &self,
         listen: std::net::SocketAddr,
         band: Option<&band::Mine>,

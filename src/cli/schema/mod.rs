@@ -9,6 +9,7 @@ use crate::scenario::schema;
 mod band;
 mod capture;
 mod control;
+mod doctor;
 mod fields;
 mod journal;
 mod report;
@@ -37,6 +38,8 @@ enum Name {
     Capture,
     /// A control run that is kept with a rig: rigs/NAME/control/APP.json
     Control,
+    /// What was looked at before a run: doctor --format json
+    Doctor,
     /// What was uploaded, as data: fields --format json
     Fields,
     /// What a run has changed on a phone and not put back yet: rigs/NAME/journal.json
@@ -66,6 +69,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         Name::BandScan => band::scan(),
         Name::Capture => capture::schema(),
         Name::Control => control::schema(),
+        Name::Doctor => doctor::schema(),
         Name::Fields => fields::schema(),
         Name::Journal => journal::schema(),
         Name::Planted => schema::planted_schema(),

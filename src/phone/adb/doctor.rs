@@ -18,30 +18,17 @@ use crate::{
     phone::{Check, PhoneError},
 };
 
+/// Looks whether the phone that a rig means can be reached. Nothing on it is changed.
+pub async fn examine_reach(setup: &AdbSetup) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let _ = reach(setup, &mut checks).await;
+    checks
+}
+
 /// Looks at the phone that a rig means, and at the app on it. Stops where nothing more can be asked.
 pub async fn examine(setup: &AdbSetup) -> Vec<Check> {
-    let ran = "adb version";
     let mut checks = Vec::new();
-    match setup.adb.run(&["version"], "ask adb for its version").await {
-        Ok(said) => checks.push(Check::good("adb", ran, said.lines().nth(1).or_else(|| said.lines().next()).unwrap_or_default().trim())),
-        Err(error) => return vec![failed("adb", ran, &error)],
-    }
-    let ran = "adb devices -l";
-    let adb = match device::choose(setup.adb.clone(), setup.serial.as_ref()).await {
-        Ok(adb) => adb,
-        Err(error) => {
-            checks.push(failed("phone", ran, &error));
-            return checks;
-        }
-    };
-    let about = match About::of(&adb).await {
-        Ok(about) => about,
-        Err(error) => {
-            checks.push(failed("phone", "adb shell getprop", &error));
-            return checks;
-        }
-    };
-    checks.push(Check::good("phone", ran, format!("{}; {}", about.in_words(), about.system())));
+    let Some((adb, about)) = reach(setup, &mut checks).await else { return checks };
     checks.push(install_switch(&adb, &about).await);
     checks.push(input_switch(&adb).await);
     checks.push(screen_lock(&adb).await);
@@ -53,6 +40,31 @@ pub async fn examine(setup: &AdbSetup) -> Vec<Check> {
     checks.push(app_trust(&adb, setup, &about, matches!(root, Ok(true))).await);
     checks.push(mock_location(adb, setup, &about).await);
     checks
+}
+
+/// The phone, if it can be reached.
+async fn reach(setup: &AdbSetup, checks: &mut Vec<Check>) -> Option<(Adb, About)> {
+    let ran = "adb version";
+    match setup.adb.run(&["version"], "ask adb for its version").await {
+        Ok(said) => {
+            let version = said.lines().find_map(|line| line.strip_prefix("Version "));
+            checks.push(Check::good("adb", ran, version.unwrap_or_else(|| said.lines().next().unwrap_or_default()).trim()));
+        }
+        Err(error) => {
+            checks.push(failed("adb", ran, &error));
+            return None;
+        }
+    }
+    let reached = match device::choose(setup.adb.clone(), setup.serial.as_ref()).await {
+        Ok(adb) => About::of(&adb).await.map(|about| (adb, about)),
+        Err(error) => Err(error),
+    };
+    let ran = "adb devices -l; getprop";
+    match &reached {
+        Ok((_, about)) => checks.push(Check::good("phone", ran, format!("{}; {}", about.in_words(), about.system()))),
+        Err(error) => checks.push(failed("phone", ran, error)),
+    }
+    reached.ok()
 }
 
 /// Whether packages may be installed over USB. Xiaomi's phones keep their switch in a property (`persist.security.adbinstall`).

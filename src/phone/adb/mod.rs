@@ -37,7 +37,7 @@ mod trust;
 
 pub use changes::{Undoing, Undone, is_pending, undo_journal};
 pub use client::AdbProgram;
-pub use doctor::examine;
+pub use doctor::{examine, examine_reach};
 pub use error::AdbError;
 pub use route::{LOOK_EACH, RouteKind};
 
