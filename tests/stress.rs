@@ -47,7 +47,7 @@ fn ten_thousand_exchanges_and_the_same_again() {
         let receipts = bench.cloud.take().0;
         let found = compare(&bench, round, &completed, &receipts);
         drop((completed, receipts));
-        // The servers' end of what the proxy keeps for later: its pool would close it by itself, but not soon.
+        // The servers' end of what clients left in the middle.
         bench.cloud.hang_up();
         wait_until("every connection is closed", LIMIT, || descriptors() == before);
         after.push(memory());

@@ -104,7 +104,7 @@ async fn what_a_kept_connection_took_without_an_answer_is_sent_again_only_where_
         let mut client = bench.tls("api.test", &[b"http/1.1"]).await;
         let mut last = String::new();
         let mut sent = 0;
-        // Whether a connection is kept in time for the next request is the pool's business.
+        // Its second request goes over the connection that its first one made.
         while left.load(Ordering::SeqCst) == 0 {
             assert!(sent < 1000, "no connection was used twice");
             let request = format!("{method} / HTTP/1.1\r\nHost: api.test\r\nContent-Length: 5\r\n\r\nhello");

@@ -22,7 +22,7 @@ use tattletale::{
     traffic::{
         RunningSource,
         authority::Authority,
-        proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, RunningProxy, Upstream},
+        proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, RunningProxy, Upstream, UpstreamProxy},
         queue,
     },
 };
@@ -148,6 +148,45 @@ async fn a_second_client_costs_half_a_handshake() {
     assert_eq!(*cloud.handshakes.lock().expect("nobody panics here"), [HandshakeKind::Full, HandshakeKind::Resumed]);
 }
 
+#[tokio::test]
+async fn the_password_of_another_proxy_reaches_no_server() {
+    let (heads, mut heard) = mpsc::unbounded_channel();
+    let other = tcp_server(move |mut wire| {
+        let heads = heads.clone();
+        async move {
+            // Whatever it is asked for, it agrees: what comes after a CONNECT is what the server gets.
+            while let Some(head) = head_of(&mut wire).await {
+                let _ = heads.send(head);
+                let _ = wire.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+            }
+        }
+    })
+    .await;
+    let through: UpstreamProxy = format!("http://me:hidden@{other}").parse().expect("a proxy");
+    let proxy = Front::with(Upstream::Through(through)).await;
+    let mut client = TcpStream::connect(proxy.address()).await.expect("the proxy listens");
+    let mut asked = Vec::new();
+    for named in ["a.test", "b.test"] {
+        client.write_all(format!("GET http://a.test/ HTTP/1.1\r\nHost: {named}\r\n\r\n").as_bytes()).await.expect("sent");
+        timeout(LONG, read_answer(&mut client)).await.expect("an answer in time");
+        while let Ok(head) = heard.try_recv() {
+            let line = head.lines().next().unwrap_or_default().to_owned();
+            asked.push((line, head.to_ascii_lowercase().contains("proxy-authorization")));
+        }
+    }
+    let expected = [("GET http://a.test/ HTTP/1.1", true), ("CONNECT a.test:80 HTTP/1.1", true), ("GET / HTTP/1.1", false)];
+    assert_eq!(asked, expected.map(|(line, told)| (line.to_owned(), told)));
+}
+
+/// The next head that comes, if one does.
+async fn head_of(wire: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(wire.read_u8().await.ok()?);
+    }
+    String::from_utf8(head).ok()
+}
+
 async fn ask_at_once(proxy: &Front, count: usize) {
     let client = proxy.http2().await;
     let asking = (0..count).map(|_| {
@@ -173,17 +212,24 @@ struct Front {
 
 impl Front {
     async fn to(server: SocketAddr, port: u16) -> Self {
-        let authority = Arc::new(Authority::generate("tattletale audit (test)", Timestamp::now()).expect("an authority"));
-        Self::signed(server, port, authority).await
+        Self::signed(server, port, authority()).await
     }
 
     async fn signed(server: SocketAddr, port: u16, authority: Arc<Authority>) -> Self {
         let upstream = LocalUpstream::new(move |_, asked| (asked == port).then_some(server), [authority.certificate_der()]);
+        Self::start(Upstream::Local(upstream), authority).await
+    }
+
+    async fn with(upstream: Upstream) -> Self {
+        Self::start(upstream, authority()).await
+    }
+
+    async fn start(upstream: Upstream, authority: Arc<Authority>) -> Self {
         let (events, mut received) = queue::queue();
         let setup = ProxySetup {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             authority: Arc::clone(&authority),
-            upstream: Upstream::Local(upstream),
+            upstream,
             gate: Arc::new(OpenGate),
             clock: Clock::real(),
         };
@@ -212,6 +258,10 @@ impl Front {
     }
 }
 
+fn authority() -> Arc<Authority> {
+    Arc::new(Authority::generate("tattletale audit (test)", Timestamp::now()).expect("an authority"))
+}
+
 /// A server that counts the requests of each connection.
 struct Cloud {
     requests: Arc<Mutex<BTreeMap<usize, usize>>>,
@@ -227,7 +277,7 @@ impl Cloud {
 
     /// One that answers so many requests together, over TLS.
     async fn that_waits_for(count: usize, alpn: &[u8]) -> (Self, Front) {
-        let authority = Arc::new(Authority::generate("tattletale audit (test)", Timestamp::now()).expect("an authority"));
+        let authority = authority();
         let config = authority.server_config("api.test", &[alpn, b"http/1.1"]).expect("a leaf");
         let (cloud, connections) = Self::counting(count);
         let handshakes = Arc::clone(&cloud.handshakes);

@@ -13,7 +13,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -214,11 +214,12 @@ impl Lines {
 
     /// A connection that is kept and can be used.
     async fn take(&self, to: &Place) -> Option<Sender> {
-        if let Some(two) = self.kept().shared(to) {
+        let now = Instant::now();
+        if let Some(two) = self.kept().shared(to, now) {
             return Some(Sender::Two(two));
         }
         loop {
-            let mut one = self.kept().idle(to)?;
+            let mut one = self.kept().idle(to, now)?;
             // It is ready as soon as the engine has come to the end of the exchange before, unless the server still takes its upload.
             if matches!(timeout(AT_ONCE, one.sender.ready()).await, Ok(Ok(()))) && one.pulse.is_quiet() {
                 return Some(Sender::One(one));
@@ -270,7 +271,8 @@ enum Found {
 
 impl Kept {
     /// The connection that was used last, and is not in use.
-    fn idle(&mut self, to: &Place) -> Option<One> {
+    fn idle(&mut self, to: &Place, now: Instant) -> Option<One> {
+        self.idle.retain(|(_, one)| !is_stale(one.used, now));
         let last = self.idle.iter().rposition(|(place, _)| place == to)?;
         Some(self.idle.remove(last).1)
     }
@@ -279,16 +281,19 @@ impl Kept {
         if self.idle.len() >= MOST_IDLE {
             self.idle.remove(0);
         }
-        self.idle.push((place, one));
+        self.idle.push((place, One { used: Instant::now(), ..one }));
     }
 
     /// The connection that all requests share.
-    fn shared(&self, to: &Place) -> Option<Two> {
-        let server = self.servers.iter().find(|server| server.place == *to)?;
-        match &server.found {
-            Found::Http2(two) if !two.sender.is_closed() => Some(two.clone()),
-            _ => None,
+    fn shared(&mut self, to: &Place, now: Instant) -> Option<Two> {
+        let server = self.servers.iter_mut().find(|server| server.place == *to)?;
+        let Found::Http2(two) = &mut server.found else { return None };
+        if two.sender.is_closed() || two.is_idle() && is_stale(two.used, now) {
+            server.found = Found::Nothing;
+            return None;
         }
+        two.used = now;
+        Some(two.clone())
     }
 
     /// Whose turn it is to find out what a server speaks; `None` if that is known, and a connection is needed for each request.
@@ -363,6 +368,8 @@ struct One {
     pulse: Pulse,
     /// Whether it has brought an answer.
     had_answered: bool,
+    /// When it was made or given back.
+    used: Instant,
 }
 
 impl One {
@@ -384,7 +391,7 @@ impl One {
             return Err(lock(&broke).take().unwrap_or(error));
         }
         let pulse = Pulse::of(&connected).unwrap_or_default();
-        Ok(Self { sender, absolute: connected.is_proxied(), pulse, had_answered: false })
+        Ok(Self { sender, absolute: connected.is_proxied(), pulse, had_answered: false, used: Instant::now() })
     }
 
     async fn ask(mut self, to: &Place, kept: &Arc<Mutex<Kept>>, request: Request<Upload>) -> Result<Response<Body>, Unsent> {
@@ -394,8 +401,8 @@ impl One {
             Err(error) => return Err(Unsent::of(error, self.had_answered, self.pulse.written() == before)),
         };
         self.had_answered = true;
-        let lease = Lease { place: to.clone(), one: self, kept: Arc::downgrade(kept) };
-        Ok(response.map(|body| lease.until_the_end_of(body)))
+        let held = Held::One { place: to.clone(), one: Box::new(self), kept: Arc::downgrade(kept) };
+        Ok(response.map(|body| held.until_the_end_of(body)))
     }
 }
 
@@ -403,8 +410,10 @@ impl One {
 #[derive(Clone)]
 struct Two {
     sender: http2::SendRequest<Upload>,
-    /// Whether it has brought an answer.
+    /// Whether it has brought an answer. Each request that is under way holds it as well.
     had_answered: Arc<AtomicBool>,
+    /// When a request was last sent on it.
+    used: Instant,
 }
 
 impl Two {
@@ -418,7 +427,12 @@ impl Two {
             }
         });
         sender.ready().await?;
-        Ok(Self { sender, had_answered: Arc::default() })
+        Ok(Self { sender, had_answered: Arc::default(), used: Instant::now() })
+    }
+
+    /// Whether nothing that was asked on it is under way.
+    fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.had_answered) == 1
     }
 
     async fn ask(mut self, request: Request<Upload>) -> Result<Response<Body>, Unsent> {
@@ -426,55 +440,59 @@ impl Two {
         match self.sender.try_send_request(request).await {
             Ok(response) => {
                 self.had_answered.store(true, Ordering::Relaxed);
-                Ok(response.map(Body::from))
+                let held = Held::Two { _use: self.had_answered };
+                Ok(response.map(|body| held.until_the_end_of(body)))
             }
             Err(error) => Err(Unsent::of(error, had_answered, false)),
         }
     }
 }
 
-/// A connection of HTTP/1 that is in use, and is to be given back to its client's others.
-struct Lease {
-    place: Place,
-    one: One,
-    kept: Weak<Mutex<Kept>>,
+/// A connection that brings a response.
+enum Held {
+    /// Of HTTP/1: to be given back to its client's others.
+    One { place: Place, one: Box<One>, kept: Weak<Mutex<Kept>> },
+    /// Of HTTP/2: in use.
+    Two { _use: Arc<AtomicBool> },
 }
 
-impl Lease {
-    /// Gives it back when the response is over. One that is given up before takes the connection with it.
+impl Held {
+    /// Gives it back when the response is over. One that is given up before takes a connection of HTTP/1 with it.
     fn until_the_end_of(self, body: Incoming) -> Body {
         if body.is_end_stream() {
             self.give_back();
             return Body::from(body);
         }
-        Body::from(BoxBody::new(Leased { body: Body::from(body), lease: Some(self) }))
+        Body::from(BoxBody::new(Answer { body: Body::from(body), held: Some(self) }))
     }
 
     fn give_back(self) {
-        if let Some(kept) = self.kept.upgrade() {
-            lock(&kept).give_back(self.place, self.one);
+        if let Self::One { place, one, kept } = self
+            && let Some(kept) = kept.upgrade()
+        {
+            lock(&kept).give_back(place, *one);
         }
     }
 }
 
-/// A response over a connection that is given back at its end, before the client has the end: what it asks next is to find it.
-struct Leased {
+/// A response whose connection is given back at its end, before the client has the end: what it asks next is to find it.
+struct Answer {
     body: Body,
-    lease: Option<Lease>,
+    held: Option<Held>,
 }
 
-impl http_body::Body for Leased {
+impl http_body::Body for Answer {
     type Data = Bytes;
     type Error = hudsucker::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         match &frame {
-            Some(Err(_)) => self.lease = None,
+            Some(Err(_)) => self.held = None,
             Some(Ok(_)) if !self.body.is_end_stream() => {}
             Some(Ok(_)) | None => {
-                if let Some(lease) = self.lease.take() {
-                    lease.give_back();
+                if let Some(held) = self.held.take() {
+                    held.give_back();
                 }
             }
         }
@@ -488,6 +506,11 @@ impl http_body::Body for Leased {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// Whether a connection was last used too long ago.
+fn is_stale(used: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(used) >= STALE
 }
 
 /// A server as a `Host` field names it: with its port where that is not the usual one.
@@ -506,12 +529,40 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// So many connections are kept for a client that it does not use; and of so many servers is known that they speak HTTP/2.
 const MOST_IDLE: usize = 8;
+/// A connection that was not used for so long may be gone without a word, as when this computer has changed its network meanwhile.
+const STALE: Duration = Duration::from_secs(30);
 /// A connection that is not ready for the next request by then is not waited for.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
+    use hyper_util::rt::TokioIo;
+
     use super::*;
+
+    /// A connection to nobody.
+    async fn one() -> One {
+        let (ours, _) = tokio::io::duplex(1);
+        let (sender, connection) = http1::handshake(TokioIo::new(ours)).await.expect("no handshake is made");
+        tokio::spawn(connection);
+        One { sender, absolute: false, pulse: Pulse::default(), had_answered: true, used: Instant::now() }
+    }
+
+    #[tokio::test]
+    async fn few_connections_are_kept_unused_and_none_for_long() {
+        let place = |host: usize| Place::of(Speaks::Http1, &format!("http://{host}.test/").parse().expect("a URI"));
+        let mut kept = Kept::default();
+        for host in 0..=MOST_IDLE {
+            kept.give_back(place(host), one().await);
+        }
+        let now = Instant::now();
+        assert!(kept.idle(&place(0), now).is_none(), "the oldest made room");
+        assert!(kept.idle(&place(1), now).is_some());
+        assert!(kept.idle(&place(1), now).is_none(), "it is in use");
+        assert_eq!(kept.idle.len(), MOST_IDLE - 1);
+        assert!(kept.idle(&place(2), now + STALE).is_none());
+        assert!(kept.idle.is_empty());
+    }
 
     #[test]
     fn servers_are_named_with_their_port_where_that_is_not_the_usual_one() {
