@@ -34,6 +34,23 @@ fn versions_go_up_and_not_down() {
 }
 
 #[test]
+fn only_who_signed_an_app_can_update_it() {
+    let Some(phone) = Phone::boot(&Options::default()) else { return };
+    installed(&phone, "sim-1.0");
+    let repackaged = phone.apk("repackaged/sim-1.0").to_string_lossy().into_owned();
+    let refused = phone.adb(&["install", "-r", &repackaged]);
+    assert!(refused.code == Some(1) && refused.err.contains("INSTALL_FAILED_UPDATE_INCOMPATIBLE"), "{refused:?}");
+    assert!(phone.adb(&["uninstall", APP]).out.contains("Success"));
+    installed(&phone, "repackaged/sim-1.0");
+    let (unsigned, apk) = (phone.folder().join("unsigned.apk"), std::fs::read(phone.apk("sim-1.0")).expect("built"));
+    // The block of signatures, named otherwise: nobody looks into it.
+    let at = apk.windows(16).position(|window| window == b"APK Sig Block 42").expect("it is signed");
+    std::fs::write(&unsigned, [&apk[..at], b"No Sig Block 42.", &apk[at + 16..]].concat()).expect("ours");
+    let refused = phone.adb(&["install", "-r", &unsigned.to_string_lossy()]);
+    assert!(refused.err.contains("INSTALL_PARSE_FAILED_NO_CERTIFICATES"), "{refused:?}");
+}
+
+#[test]
 fn permissions_are_granted_and_told() {
     let Some(phone) = Phone::boot(&Options::default()) else { return };
     installed(&phone, "sim-1.0");
@@ -188,6 +205,18 @@ fn an_app_comes_to_the_front_is_seen_and_ends() {
     eventually("it has ended", || phone.shell(&format!("pidof {APP}")).code == Some(1));
     let missing = phone.shell("am start -n no.such.app/.Main");
     assert!(missing.code == Some(1) && missing.out.contains("does not exist"), "{missing:?}");
+}
+
+#[test]
+fn what_is_run_is_noted_and_can_be_slow() {
+    let Some(mut phone) = Phone::boot(&Options::default()) else { return };
+    phone.says("settings put global http_proxy 'a b'");
+    let noted = phone.commands();
+    assert_eq!(noted.last().map(|words| words.join("|")), Some("settings|put|global|http_proxy|a b".to_owned()), "{noted:?}");
+    phone.property("debug.standin.slow.getprop", "1500");
+    let began = std::time::Instant::now();
+    phone.says("getprop ro.product.model");
+    assert!(began.elapsed().as_millis() >= 1500);
 }
 
 /// Installs a version of the app.

@@ -1,13 +1,25 @@
 //! The stand-in app, its network stack the real OkHttp 3.13, through a real tunnel and our proxy: what it uploads, what a permission
 //! changes, and whom it trusts in which mount namespace.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use tattletale::model::{BodyContent, TunnelOutcome};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use tattletale::{
+    band::huami::{BandContents, SimulatedBand},
+    clock::Clock,
+    link::simulated::SimulatedCentral,
+    model::{BodyContent, TunnelOutcome},
+};
 
 use crate::{
     bench::{Bench, Outcome, pem},
-    support::phone_lab::{APP, Fault, OTHER_APP, Options, Phone, WITHIN, eventually},
+    support::phone_lab::{APP, Fault, OTHER_APP, Options, Phone, WITHIN, eventually, over_link},
 };
 
 const DATA: &str = "api-mifit-de.huami.test";
@@ -64,8 +76,8 @@ fn whom_the_app_trusts_is_what_its_own_namespace_shows_it() {
 }
 
 #[test]
-fn an_old_app_trusts_the_users_certificates() {
-    for (version, trusted) in [("sim-0.9", true), ("sim-1.0", false)] {
+fn the_users_certificates_are_trusted_by_an_old_app_and_by_one_that_says_so() {
+    for (version, trusted) in [("sim-0.9", true), ("sim-1.0", false), ("repackaged/sim-1.0", true)] {
         let Some(phone) = Phone::boot(&Options::default()) else { return };
         let bench = Bench::start();
         route(&phone, &bench);
@@ -164,6 +176,63 @@ fn another_app_has_hosts_of_its_own_and_a_bypass_is_counted() {
     assert_eq!((outcome.with("news.test").len(), outcome.with("probe.test").len()), (1, 1));
 }
 
+#[test]
+fn the_app_reads_the_band_anew_each_time() {
+    let Some(phone) = Phone::boot(&Options::default()) else { return };
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::offset(1).to_time_zone()).date();
+    let serial = |number: usize| format!("5b0c44d1{number:04}");
+    let asked = AtomicUsize::new(0);
+    phone.serve_band(move || {
+        let number = asked.fetch_add(1, Ordering::Relaxed);
+        // The third time it is out of reach.
+        (number != 2).then(|| BandContents { serial: serial(number), ..BandContents::invented(today) })
+    });
+    let bench = Bench::start();
+    route(&phone, &bench);
+    install(&phone, "sim-1.0");
+    trust(&phone, &bench, Way::Everywhere);
+    launch(&phone);
+    refresh(&phone);
+    let reports = phone.app_log().matches("/api/v5/app/collect").count();
+    phone.says("input swipe 540 600 540 1400 400");
+    logged(&phone, "/api/v5/app/collect", reports + 1);
+    refresh(&phone);
+    let told = uploads(&finished(bench));
+    let seen: Vec<bool> = (0..4).map(|number| told.iter().any(|body| body.contains(&serial(number)))).collect();
+    assert_eq!(seen, [false, true, false, true], "it is bound with the first reading, and synced with the others: {}", phone.app_log());
+}
+
+#[test]
+fn what_the_app_uploads_is_what_a_band_said_over_its_link() {
+    let Some(phone) = Phone::boot(&Options::default()) else { return };
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::offset(1).to_time_zone()).date();
+    let mut contents = BandContents::invented(today);
+    contents.serial = "5b0c44d1beef".to_owned();
+    let central = SimulatedCentral::new(SimulatedBand::new(contents.clone()), Clock::real());
+    // What is paired knows nothing of what is in the band.
+    phone.serve_band(over_link(Arc::new(central), BandContents { serial: String::new(), samples: Vec::new(), ..contents.clone() }));
+    let bench = Bench::start();
+    route(&phone, &bench);
+    install(&phone, "sim-1.0");
+    trust(&phone, &bench, Way::Everywhere);
+    launch(&phone);
+    refresh(&phone);
+    let outcome = finished(bench);
+    let told = uploads(&outcome);
+    let form = form_urlencoded::parse(told.first().expect("it syncs").as_bytes()).find(|(key, _)| key == "data_json").expect("its days").1;
+    let days: serde_json::Value = serde_json::from_str(&form).expect("JSON");
+    let yesterday = STANDARD.decode(days[0]["data_hr"].as_str().expect("text")).expect("base64");
+    let date: jiff::civil::Date = days[0]["date"].as_str().and_then(|date| date.parse().ok()).expect("a date");
+    let midnight = jiff::tz::offset(1).to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).expect("in range");
+    let skipped = usize::try_from((midnight.as_second() - contents.start.as_second()) / 60).unwrap_or_default();
+    let held: Vec<u8> = contents.samples[skipped..].iter().take(1440).map(|sample| sample.heart_rate).collect();
+    // The first minutes of that day are more than two days old, or it is whole.
+    let old = yesterday.iter().zip(&held).take_while(|(told, _)| **told == 0xff).count();
+    assert_eq!(yesterday[old..], held[old..], "{date}: every minute as the band held it");
+    assert!(yesterday.iter().filter(|beats| **beats < 0xfe).count() > 100, "a day has readings");
+    assert!(told.first().is_some_and(|body| body.contains("5b0c44d1beef")));
+}
+
 /// How a certificate gets into a phone's store.
 #[derive(Clone, Copy, Debug)]
 enum Way {
@@ -178,6 +247,8 @@ enum Way {
 fn route(phone: &Phone, bench: &Bench) {
     let port = phone.adb(&["reverse", "tcp:0", &format!("tcp:{}", bench.address().port())]).out.trim().to_owned();
     phone.says(&format!("settings put global http_proxy 127.0.0.1:{port}"));
+    // What an app now and then repeats or leaves out would be counted as something else.
+    phone.says("setprop debug.standin.noise 0");
 }
 
 /// Puts the proxy's certificate on the phone, and tells its name there.

@@ -101,6 +101,40 @@ fn what_the_phone_says_can_be_cut_anywhere() {
     assert_eq!(phone.adb(&["exec-out", "head -c 1000000 /dev/zero"]).out.len(), 1_000_000);
 }
 
+#[test]
+fn two_phones_on_one_computer_are_told_apart() {
+    let (Some(phone), Some(other)) = (Phone::boot(&Options::default()), Phone::boot(&Options { sdk: 33, ..Options::default() })) else {
+        return;
+    };
+    phone.adb_of_all(&["connect", &other.serial()]);
+    eventually("both are there", || phone.adb_of_all(&["devices"]).out.matches("\tdevice").count() == 2);
+    let nobody = phone.adb_of_all(&["shell", "true"]);
+    assert!(nobody.code == Some(1) && nobody.err.contains("more than one device"), "{nobody:?}");
+    assert_eq!(phone.says("getprop ro.build.version.sdk"), "34");
+    assert_eq!(phone.adb_of_all(&["-s", &other.serial(), "shell", "getprop ro.build.version.sdk"]).out.trim(), "33");
+}
+
+#[test]
+fn without_root_it_is_the_same_phone() {
+    let Some(phone) = Phone::boot(&Options { user_namespace: true, ..Options::default() }) else { return };
+    let installed = phone.adb(&["install", &phone.apk("sim-1.0").to_string_lossy()]);
+    assert_eq!(installed.code, Some(0), "{installed:?}");
+    assert_eq!(phone.shell("mount -t tmpfs tmpfs /system/etc/security/cacerts").code, Some(32));
+    assert_eq!(phone.says("su -c 'mount -t tmpfs tmpfs /system/etc/security/cacerts; ls /system/etc/security/cacerts | wc -l'"), "0");
+    assert_eq!(phone.adb(&["reverse", "tcp:0", "tcp:1"]).code, Some(0));
+}
+
+#[test]
+fn whatever_ends_the_stand_in_ends_the_phone() {
+    let Some(phone) = Phone::boot(&Options::default()) else { return };
+    let processes = descendants(phone.process());
+    assert!(processes.len() > 3, "{processes:?}");
+    let killed = Command::new("kill").args(["-KILL", &phone.stand_in().to_string()]).status().expect("kill is there");
+    assert!(killed.success());
+    let is_there = |process: &u32| fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    eventually("nothing of it is left", || !processes.iter().any(is_there));
+}
+
 /// What adb says that the phone is.
 fn listed(phone: &Phone) -> String {
     let (serial, list) = (phone.serial(), phone.adb_of_all(&["devices"]).out);

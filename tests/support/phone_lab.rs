@@ -6,16 +6,19 @@ use std::{
     ffi::OsString,
     io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
+    os::unix::net::UnixListener,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use jiff::{Timestamp, tz};
+use jiff::{SignedDuration, Timestamp, tz};
 use serde_json::{Value, json};
 use tattletale::{
-    band::huami::BandContents,
+    band::{self, Access, History, huami::BandContents},
+    link::Central,
     model::text::hex,
     phone::simulated::{Cloud, Received},
 };
@@ -46,11 +49,13 @@ pub(crate) struct Options {
     pub(crate) locked: bool,
     /// How far its clock is off, seconds.
     pub(crate) clock_offset_s: i64,
+    /// Whether it lives in a user namespace, as it does for somebody who is not root.
+    pub(crate) user_namespace: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sdk: 34, root: "magisk", faults: Vec::new(), settings: Vec::new(), locked: false, clock_offset_s: 0 }
+        Self { sdk: 34, root: "magisk", faults: Vec::new(), settings: Vec::new(), locked: false, clock_offset_s: 0, user_namespace: false }
     }
 }
 
@@ -140,6 +145,9 @@ impl Phone {
         if options.locked {
             command.arg("--locked");
         }
+        if options.user_namespace {
+            command.arg("--user-namespace");
+        }
         let mut stand_in = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the stand-in can be started");
         let mut answers = BufReader::new(stand_in.stdout.take().expect("a pipe"));
         let told = line(&mut answers);
@@ -193,12 +201,30 @@ impl Phone {
         pair(self.folder.path(), contents);
     }
 
+    /// Lets the app read the band through this: it is asked each time that the app reads, and `None` is a band out of reach. For a helper
+    /// that reads a band by radio, as the phone itself would.
+    pub(crate) fn serve_band(&self, read: impl Fn() -> Option<BandContents> + Send + 'static) {
+        let socket = UnixListener::bind(self.folder.path().join("run/data/standin/band.socket")).expect("it is served once");
+        std::thread::spawn(move || {
+            for mut app in socket.incoming().flatten() {
+                // An app that was stopped meanwhile takes no answer.
+                let _ = app.write_all(read().map(|contents| written(&contents)).unwrap_or_default().as_bytes());
+            }
+        });
+    }
+
+    /// The process of the stand-in itself.
+    pub(crate) fn stand_in(&self) -> u32 {
+        self.stand_in.id()
+    }
+
     /// The process that all of the phone's are below of.
     pub(crate) fn process(&self) -> u32 {
         self.unshare
     }
 
-    /// The APK of a version: `sim-1.0` to `sim-1.4`, `sim-0.9` (which trusts the user's certificates), `weather-3.0` (the other app).
+    /// The APK of a version: `sim-1.0` to `sim-1.4`, `sim-0.9` (for Android 6, so that it trusts the user's certificates),
+    /// `repackaged/sim-1.0` (which says that it does, signed by somebody else), `weather-3.0` (the other app).
     pub(crate) fn apk(&self, version: &str) -> PathBuf {
         self.lab.join("apks").join(format!("{version}.apk"))
     }
@@ -323,6 +349,13 @@ impl Phone {
         self.state()["packages"][APP]["permissions"][&format!("android.permission.{permission}")] == true
     }
 
+    /// Every program of Android's that was run on the phone, name and arguments, in their order.
+    #[track_caller]
+    pub(crate) fn commands(&self) -> Vec<Vec<String>> {
+        let noted = std::fs::read_to_string(self.folder.path().join("run/data/standin/commands")).unwrap_or_default();
+        noted.lines().map(|line| serde_json::from_str(line).expect("an array of texts")).collect()
+    }
+
     /// What the apps printed.
     pub(crate) fn app_log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("run/data/standin/app.log")).unwrap_or_default()
@@ -381,6 +414,31 @@ impl LabCloud {
     }
 }
 
+/// Reads this band over a link, as the phone's own Bluetooth would, each time that it is asked: what [`Phone::serve_band`] takes. Of what
+/// is given only what a paired phone knows is used, model, address and key; `None` when the band does not answer.
+pub(crate) fn over_link(central: Arc<dyn Central>, paired: BandContents) -> impl Fn() -> Option<BandContents> + Send + 'static {
+    move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a thread can be used");
+        let reading = async {
+            let access = Access::Key(paired.key.clone());
+            let mut band = band::connect(&*central, paired.model, paired.address, &access).await.ok()?;
+            let about = band.device_info().await.ok()?;
+            let mut history = History::default();
+            band.history(Timestamp::now() - SignedDuration::from_hours(48), &mut history).await.ok()?;
+            band.release().await.ok()?;
+            Some(BandContents {
+                serial: about.serial?,
+                firmware: about.firmware?,
+                utc_offset_s: history.utc_offset_s,
+                start: history.start,
+                samples: history.samples,
+                ..paired.clone()
+            })
+        };
+        runtime.block_on(async { tokio::time::timeout(WITHIN, reading).await.ok().flatten() })
+    }
+}
+
 /// Waits until something is true.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
@@ -402,20 +460,24 @@ fn skipped() {
 
 /// Writes down what the app reads from the band.
 fn pair(folder: &Path, contents: &BandContents) {
+    std::fs::write(folder.join("run/data/standin/band.properties"), written(contents)).expect("ours");
+}
+
+/// A band as the app reads it: Java's properties, the samples in base64 of four bytes a minute.
+fn written(contents: &BandContents) -> String {
     let address: Vec<String> = contents.address.iter().map(|byte| format!("{byte:02X}")).collect();
     let samples: Vec<u8> =
         contents.samples.iter().flat_map(|sample| [sample.kind, sample.intensity, sample.steps, sample.heart_rate]).collect();
-    let text = format!(
+    format!(
         "address={}\nserial={}\nfirmware={}\nkey={}\nutc_offset_s={}\nstart={}\nsamples={}\n",
-        address.join(":").replace(':', "\\:"),
+        address.join("\\:"),
         contents.serial,
         contents.firmware,
         hex(&contents.key.bytes()),
         contents.utc_offset_s,
         contents.start.as_second(),
         STANDARD.encode(samples),
-    );
-    std::fs::write(folder.join("run/data/standin/band.properties"), text).expect("ours");
+    )
 }
 
 /// The stand-in, built in the same profile as this test.

@@ -163,7 +163,7 @@ final class Health implements App.Program {
         }
         for (int n = 0; calls().optional(n) != null; n++) {
             int number = n;
-            if (random.nextInt(100) < 30) {
+            if (happens(30)) {
                 plan.add(() -> call(calls -> calls.optional(number), number == 1 || number == 3 ? Network.Lane.HTTP2 : Network.Lane.HTTP1));
             }
         }
@@ -230,7 +230,7 @@ final class Health implements App.Program {
         Network.Lane lane = version.equals("sim-1.2") ? Network.Lane.PINNED : Network.Lane.HTTP2;
         Request request = calls().event(event);
         network.send(request, lane);
-        if (random.nextInt(100) < 20) {
+        if (happens(20)) {
             putOff(new Later(phone.now() + REPEAT_AFTER, request, lane, 0));
         }
     }
@@ -243,6 +243,11 @@ final class Health implements App.Program {
             putOff(new Later(phone.now() + RETRY_AFTER, request, lane, tries - 1));
         }
         return arrived;
+    }
+
+    /** True in so many percent of cases; never on a phone that was told to be without noise. */
+    private boolean happens(int percent) {
+        return random.nextInt(100) < percent && !phone.view().getProperty("noise", "1").equals("0");
     }
 
     private void putOff(Later one) {

@@ -1,5 +1,9 @@
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.io.StringReader;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
@@ -43,9 +47,23 @@ final class Phone {
         return new double[] {Double.parseDouble(parts[0]), Double.parseDouble(parts[1])};
     }
 
-    /** What the band in reach is and holds; empty when there is none. */
+    /**
+     * What the band in reach is and holds; empty when there is none. Who answers at the socket reads a band by radio for this phone,
+     * each time anew; without a socket it is what was written down.
+     */
     Properties band() {
-        return read(HOME.resolve("band.properties"));
+        Path radio = HOME.resolve("band.socket");
+        if (!Files.exists(radio)) {
+            return read(HOME.resolve("band.properties"));
+        }
+        Properties band = new Properties();
+        try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(radio))) {
+            band.load(new InputStreamReader(Channels.newInputStream(channel), StandardCharsets.UTF_8));
+        } catch (IOException gone) {
+            System.out.println(now() + " FAIL band " + gone.getMessage());
+            return new Properties();
+        }
+        return band;
     }
 
     /** What this installation has stored. */

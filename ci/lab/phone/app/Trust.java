@@ -15,7 +15,8 @@ import javax.net.ssl.X509TrustManager;
 
 /**
  * Whom an app trusts: what lies in the certificate store that its own mount namespace shows it, looked at whenever it is asked, as
- * Android's does. Since Android 14 that is the module's store; an app for Android 6 or older trusts the user's certificates, too.
+ * Android's does. Since Android 14 that is the module's store. An app for Android 6 or older trusts the user's certificates, too, and so
+ * does one that says so in its networkSecurityConfig.
  */
 final class Trust implements X509TrustManager {
     private static final Path MODULE = Path.of("/apex/com.android.conscrypt/cacerts");
@@ -82,8 +83,7 @@ final class Trust implements X509TrustManager {
     private List<Path> files() throws IOException {
         boolean module = Integer.parseInt(phone.view().getProperty("sdk", "34")) >= 34 && Files.isDirectory(MODULE);
         List<Path> folders = new ArrayList<>(List.of(module ? MODULE : SYSTEM));
-        String target = phone.own("target");
-        if (target != null && Integer.parseInt(target) <= 23) {
+        if ("1".equals(phone.own("trusts_user"))) {
             folders.add(USER);
         }
         List<Path> files = new ArrayList<>();

@@ -1,6 +1,8 @@
 //! What an APK says of itself, read by Debian's `aapt` out of the real file.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
+
+use sha2::{Digest, Sha256};
 
 /// What an APK says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +15,56 @@ pub(crate) struct Badging {
     pub(crate) permissions: Vec<String>,
     /// The activity that a launcher starts, in full.
     pub(crate) activity: Option<String>,
+}
+
+/// SHA-256 of the certificate of who signed a file (APK Signature Scheme v2: a block before the central directory, of pairs of an id and
+/// a value; everything in it is preceded by its length); `None` when nobody has.
+pub(crate) fn signer(file: &Path) -> Option<String> {
+    let apk = fs::read(file).ok()?;
+    let end = apk.windows(4).rposition(|window| window == b"PK\x05\x06")?;
+    let directory = usize::try_from(u32::from_le_bytes(*apk.get(end + 16..)?.first_chunk()?)).ok()?;
+    let before = apk.get(..directory)?;
+    let (before, magic) = before.split_at_checked(before.len().checked_sub(16)?)?;
+    let (_, size) = before.split_last_chunk::<8>()?;
+    let size = usize::try_from(u64::from_le_bytes(*size)).ok()?;
+    let mut pairs = before.get(before.len().checked_sub(size.checked_sub(16)?)?..before.len() - 8)?;
+    if magic != b"APK Sig Block 42" {
+        return None;
+    }
+    while let Some((length, rest)) = pairs.split_first_chunk::<8>() {
+        let (pair, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        let (id, value) = pair.split_first_chunk::<4>()?;
+        if u32::from_le_bytes(*id) == SCHEME_V2 {
+            let (signer, _) = piece(piece(value)?.0)?;
+            let (_digests, rest) = piece(piece(signer)?.0)?;
+            let certificate = piece(piece(rest)?.0)?.0;
+            return Some(Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        pairs = rest;
+    }
+    None
+}
+
+/// Whether a file's networkSecurityConfig says that the user's certificates are trusted.
+pub(crate) fn trusts_user(file: &Path) -> bool {
+    let aapt = |arguments: &[&str]| {
+        let output = Command::new("/usr/bin/aapt").args(arguments).output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+    };
+    let apk = file.to_string_lossy();
+    let named = aapt(&["dump", "xmltree", &apk, "AndroidManifest.xml"]).contains("networkSecurityConfig");
+    let mut configs = aapt(&["list", &apk]).lines().filter(|name| name.starts_with("res/xml/")).map(str::to_owned).collect::<Vec<_>>();
+    configs.retain(|name| {
+        let tree = aapt(&["dump", "xmltree", &apk, name]);
+        tree.contains("E: network-security-config") && tree.contains("src=\"user\"")
+    });
+    named && !configs.is_empty()
+}
+
+/// What follows its own length, and the rest.
+fn piece(from: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = from.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
 }
 
 /// Reads a file; `None` when it is no APK.
@@ -42,6 +94,9 @@ fn parse(text: &str) -> Option<Badging> {
     }
     (!badging.name.is_empty()).then_some(badging)
 }
+
+/// The id of the pair that holds signatures of the scheme.
+const SCHEME_V2: u32 = 0x7109_871a;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! The names under which the stand-in is Android's userland, and `cmd`, which reaches the services by theirs.
 
-use crate::{activity, answer::Answer, dumpsys, init, location, packages, processes, screen, settings, shell, su, zygote};
+use crate::{activity, answer::Answer, dumpsys, init, location, packages, processes, screen, settings, shell, state::Home, su, zygote};
 
 /// A program of the phone: what it makes of its arguments.
 pub(crate) type Applet = fn(&[String]) -> Answer;
@@ -39,6 +39,18 @@ pub(crate) const APPLETS: &[(&str, Applet)] = &[
 /// The program of this name.
 pub(crate) fn named(name: &str) -> Option<Applet> {
     APPLETS.iter().find(|(known, _)| *known == name).map(|(_, applet)| *applet)
+}
+
+/// Writes down that a program was run, and takes as long as this phone takes for it: as many milliseconds as the property
+/// `debug.standin.slow.NAME` says.
+pub(crate) fn before(name: &str, arguments: &[String]) {
+    if ["init", "magiskd", "zygote64"].contains(&name) {
+        return;
+    }
+    let home = Home::inside();
+    home.remember(name, arguments);
+    let slow = home.read().ok().and_then(|state| state.property(&format!("debug.standin.slow.{name}")).parse().ok());
+    std::thread::sleep(std::time::Duration::from_millis(slow.unwrap_or_default()));
 }
 
 /// `cmd SERVICE ARGUMENTS`.

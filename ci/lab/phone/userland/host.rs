@@ -48,6 +48,9 @@ struct Arguments {
     /// The screen is locked.
     #[arg(long)]
     locked: bool,
+    /// Boot in a user namespace, as without root, whoever one is.
+    #[arg(long)]
+    user_namespace: bool,
     /// How far the clock is off, seconds.
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     clock_offset: i64,
@@ -87,7 +90,8 @@ fn run(arguments: &Arguments) -> Result<(), (u8, String)> {
     let home = Home::of_run(&run);
     prepare(&lab, &run, &home, &state(arguments).map_err(|why| (2, why))?)
         .map_err(|error| failed(format!("prepare its folder: {error}")))?;
-    let flags = namespaces().ok_or_else(|| (77, "make namespaces: neither root nor user namespaces are allowed here".to_owned()))?;
+    let flags = namespaces(arguments.user_namespace)
+        .ok_or_else(|| (77, "make namespaces: neither root nor user namespaces are allowed here".to_owned()))?;
     let mut phone = boot(&lab, &run, flags).map_err(failed)?;
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| failed(format!("listen: {error}")))?;
     let port = listener.local_addr().map_err(|error| failed(format!("listen: {error}")))?.port();
@@ -183,6 +187,8 @@ fn state(arguments: &Arguments) -> Result<State, String> {
         uid: 10_100,
         files: vec!["/system/app/Browser/Browser.apk".into()],
         permissions: [("android.permission.INTERNET".to_owned(), true)].into(),
+        signer: String::new(),
+        trusts_user: false,
         system: true,
         installed_at: 1_230_768_000,
     };
@@ -205,13 +211,13 @@ fn prepare(lab: &Path, run: &Path, home: &Home, state: &State) -> std::io::Resul
 }
 
 /// How `unshare` is called here: as root, or as root of a user namespace; `None` where neither is allowed.
-fn namespaces() -> Option<&'static [&'static str]> {
+fn namespaces(as_user: bool) -> Option<&'static [&'static str]> {
     let works = |flags: &[&str]| {
         let all = "mount -t proc proc /proc && ip link set lo up";
         let tried = Command::new("unshare").args(flags).args(["--", "sh", "-c", all]).stdin(Stdio::null()).stderr(Stdio::null()).status();
         tried.is_ok_and(|status| status.success())
     };
-    [AS_ROOT, AS_USER].into_iter().find(|flags| works(flags))
+    [AS_ROOT, AS_USER].into_iter().skip(usize::from(as_user)).find(|flags| works(flags))
 }
 
 /// Boots, and waits until it says that it is ready.

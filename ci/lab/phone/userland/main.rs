@@ -47,7 +47,10 @@ fn main() -> ExitCode {
     let name = called.rsplit('/').next().unwrap_or_default().to_owned();
     let arguments: Vec<String> = arguments.collect();
     match applets::named(&name) {
-        Some(applet) => applet(&arguments).end(),
+        Some(applet) => {
+            applets::before(&name, &arguments);
+            applet(&arguments).end()
+        }
         None => host::main(&arguments),
     }
 }

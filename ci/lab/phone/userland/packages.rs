@@ -135,8 +135,14 @@ fn apply(files: &[PathBuf], flags: &[String]) -> Answer {
     if state.has(Fault::InstallRefused) {
         return failure("INSTALL_FAILED_USER_RESTRICTED: Install canceled by user");
     }
-    let Some(base) = files.iter().find_map(|file| apk::badging(file)) else {
+    let Some((base_file, base)) = files.iter().find_map(|file| Some((file, apk::badging(file)?))) else {
         return failure("INSTALL_PARSE_FAILED_NOT_APK: Failed to parse base.apk: not a package");
+    };
+    let trusts_user = base.target_sdk <= 23 || apk::trusts_user(base_file);
+    let Some(signer) = apk::signer(base_file) else {
+        return failure(
+            "INSTALL_PARSE_FAILED_NO_CERTIFICATES: Failed to collect certificates from base.apk: Attempt to get length of null array",
+        );
     };
     if base.min_sdk > state.sdk() {
         return failure(&format!(
@@ -146,6 +152,12 @@ fn apply(files: &[PathBuf], flags: &[String]) -> Answer {
         ));
     }
     let old = state.packages.get(&base.name);
+    if old.is_some_and(|old| old.signer != signer) {
+        return failure(&format!(
+            "INSTALL_FAILED_UPDATE_INCOMPATIBLE: Existing package {} signatures do not match newer version; ignoring!",
+            base.name
+        ));
+    }
     if let Some(old) = old.filter(|old| old.version_code > base.version_code) {
         // Shops' builds of Android go back only for apps that are debuggable.
         if !has("-d") || state.property("ro.debuggable") != "1" {
@@ -196,6 +208,8 @@ fn apply(files: &[PathBuf], flags: &[String]) -> Answer {
             uid: if old.uid == 0 { uid } else { old.uid },
             files: placed,
             permissions: base.permissions.iter().map(|permission| (permission.clone(), keeps(permission))).collect(),
+            signer,
+            trusts_user,
             system: false,
             installed_at: now,
         };
@@ -332,11 +346,11 @@ fn clear(name: &str) -> Answer {
     Answer::line("Success")
 }
 
-/// `resolve-activity [--brief] [-c CATEGORY] PACKAGE`.
+/// `resolve-activity [--brief] [-c CATEGORY] PACKAGE`, or with `-d URL` what would show it.
 fn resolve(arguments: &[&str]) -> Answer {
     let state = state();
     let plain = plain(arguments);
-    let name = plain.first().copied().unwrap_or_default();
+    let name = if value_of(arguments, "-d").is_some() { BROWSER } else { plain.first().copied().unwrap_or_default() };
     match state.packages.get(name).and_then(|package| package.activity.as_deref()) {
         Some(full) => Answer::line(format!(
             "priority=0 preferredOrder=0 match=0x108000 specificIndex=-1 isDefault=true\n{}",

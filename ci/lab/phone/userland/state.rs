@@ -64,6 +64,10 @@ pub(crate) struct Package {
     pub(crate) files: Vec<PathBuf>,
     /// Every permission that it requests, and whether it has it.
     pub(crate) permissions: BTreeMap<String, bool>,
+    /// SHA-256 of the certificate of who signed it.
+    pub(crate) signer: String,
+    /// Whether it trusts the user's certificates: since Android 7 only when it says so itself.
+    pub(crate) trusts_user: bool,
     /// Part of the phone: cannot be uninstalled.
     pub(crate) system: bool,
     /// Seconds of the phone's clock.
@@ -169,6 +173,16 @@ impl Home {
         replace("state.json", &serde_json::to_vec_pretty(state).map_err(io::Error::other)?)
     }
 
+    /// Writes down that a program was run, an array of its name and arguments a line.
+    pub(crate) fn remember(&self, name: &str, arguments: &[String]) {
+        use std::io::Write;
+        let words: Vec<&str> = std::iter::once(name).chain(arguments.iter().map(String::as_str)).collect();
+        let line = serde_json::json!(words).to_string();
+        let commands = fs::File::options().append(true).create(true).open(self.file("commands"));
+        // A phone whose notes are full works on.
+        let _ = commands.and_then(|mut commands| commands.write_all(format!("{line}\n").as_bytes()));
+    }
+
     /// Adds a line to what `logcat` tells.
     pub(crate) fn log(&self, tag: &str, line: &str) {
         use std::io::Write;
@@ -222,10 +236,12 @@ impl State {
         self.setting("secure", "location_mode").is_some_and(|mode| mode != "0")
     }
 
-    /// Where the phone believes to be.
+    /// Where the phone believes to be. What joins all sources (`fused`) is what apps ask: as long as nobody stands in for it, what the
+    /// phone's own receiver has gets through, whatever stands in for `gps`.
     pub(crate) fn position(&self) -> Option<(f64, f64)> {
-        let mocked = self.providers.values().filter(|provider| provider.enabled).find_map(|provider| provider.position);
-        mocked.or(self.receiver).filter(|_| self.locates())
+        let mocked = |name: &str| self.providers.get(name).filter(|provider| provider.enabled)?.position;
+        let position = mocked("fused").or(self.receiver).or_else(|| mocked("gps")).or_else(|| mocked("network"));
+        position.filter(|_| self.locates())
     }
 
     /// Where a package is told that the phone is: not at all without the permission, in the background only with a further one, and
@@ -260,7 +276,7 @@ impl State {
         for (name, package) in &self.packages {
             put(&format!("{name}.version"), &package.version_name);
             put(&format!("{name}.code"), &package.version_code.to_string());
-            put(&format!("{name}.target"), &package.target_sdk.to_string());
+            put(&format!("{name}.trusts_user"), if package.trusts_user { "1" } else { "0" });
             put(&format!("{name}.uid"), &package.uid.to_string());
             if let Some((lat, lon)) = self.position_for(name, package) {
                 put(&format!("{name}.position"), &format!("{lat},{lon}"));
@@ -293,5 +309,18 @@ mod tests {
         check(&["FINE"], false, None);
         check(&["COARSE"], true, Some((52.37, 4.89)));
         check(&["FINE", "BACKGROUND"], false, Some((52.374_03, 4.889_69)));
+    }
+
+    #[test]
+    fn the_phones_own_receiver_gets_through_unless_all_is_mocked() {
+        let mut state = State::default();
+        state.set("secure", "location_mode", "3");
+        let provider = |lat| Provider { enabled: true, position: Some((lat, 0.0)) };
+        state.providers.insert("gps".to_owned(), provider(1.0));
+        assert_eq!(state.position(), Some((1.0, 0.0)), "nothing else is there");
+        state.receiver = Some((9.0, 0.0));
+        assert_eq!(state.position(), Some((9.0, 0.0)), "the real one gets through");
+        state.providers.insert("fused".to_owned(), provider(2.0));
+        assert_eq!(state.position(), Some((2.0, 0.0)));
     }
 }
