@@ -11,4 +11,6 @@ mod bench;
 mod cable;
 #[path = "phone_lab/driver.rs"]
 mod driver;
+#[path = "phone_lab/runs.rs"]
+mod runs;
 mod support;

@@ -75,7 +75,11 @@ const PLACE: Position = Position { lat: 52.374_03, lon: 4.889_69 };
 
 /// What a run may change on a phone, as the phone itself remembers it.
 fn changeable(phone: &Phone) -> Value {
-    let state = phone.state();
+    let mut state = phone.state();
+    // An app of which nothing is said any more is as good as one of which nothing was ever said.
+    if let Some(operations) = state["app_ops"].as_object_mut() {
+        operations.retain(|_, modes| modes.as_object().is_some_and(|modes| !modes.is_empty()));
+    }
     let permissions = &state["packages"][APP]["permissions"];
     serde_json::json!([state["settings"], state["app_ops"], state["providers"], permissions])
 }

@@ -297,7 +297,12 @@ async fn undo(adb: &Adb, change: &PhoneChange) -> Result<Undoing, AdbError> {
             Ok(Undoing::Back("the phone's own".to_owned()))
         }
         PhoneChange::Recording { file } => {
-            adb.ask(&["sh", "-c", "pkill -INT -f -- \"$0\"; rm -f -- \"$0\"", file], "end the recording of the screen").await?;
+            let what = "end the recording of the screen";
+            if adb.shell(&["ls", file], what).await?.status != 0 {
+                return Ok(Undoing::AlreadyAsBefore);
+            }
+            adb.shell(&["pkill", "-INT", "-x", "screenrecord"], what).await?;
+            adb.ask(&["rm", "-f", file], what).await?;
             Ok(Undoing::Back("ended, and its file removed".to_owned()))
         }
         PhoneChange::Trust { file } => {

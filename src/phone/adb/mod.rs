@@ -88,7 +88,7 @@ pub struct AdbPhone {
     trusted: Option<String>,
     /// The app's counters when the route was made.
     counted: Option<BytesOutside>,
-    recording: bool,
+    recording: Option<screen::Recording>,
     /// SHA-256 of the app's main file.
     digest: Option<String>,
 }
@@ -116,7 +116,7 @@ impl AdbPhone {
             route: None,
             trusted: None,
             counted: None,
-            recording: false,
+            recording: None,
             digest: None,
         })
     }
@@ -439,21 +439,17 @@ impl Phone for AdbPhone {
     }
 
     async fn start_recording(&mut self) -> Result<(), PhoneError> {
-        if self.recording {
+        if self.recording.is_some() {
             return Err(PhoneError::Failed("it records its screen already".to_owned()));
         }
         self.changes.will(PhoneChange::Recording { file: RECORDING.to_owned() })?;
-        screen::record(&self.changes.adb, RECORDING).await?;
-        self.recording = true;
+        self.recording = Some(screen::record(&self.changes.adb, RECORDING).await?);
         Ok(())
     }
 
     async fn stop_recording(&mut self) -> Result<Vec<u8>, PhoneError> {
-        if !self.recording {
-            return Err(PhoneError::Failed("no recording was begun".to_owned()));
-        }
-        self.recording = false;
-        Ok(screen::recorded(&self.changes.adb, RECORDING).await?)
+        let recording = self.recording.take().ok_or_else(|| PhoneError::Failed("no recording was begun".to_owned()))?;
+        Ok(screen::recorded(&self.changes.adb, RECORDING, recording).await?)
     }
 
     async fn route_through(&mut self, proxy: SocketAddr) -> Result<(), PhoneError> {
@@ -516,7 +512,7 @@ impl Phone for AdbPhone {
         self.told = None;
         self.route = None;
         self.trusted = None;
-        self.recording = false;
+        self.recording = None;
         let stopped = self.stop_app().await;
         let undone = self.changes.undo(false).await.map_err(|error| PhoneError::Failed(error.to_string()))?;
         let failed: Vec<String> = undone

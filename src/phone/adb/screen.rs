@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use quick_xml::{Reader, events::Event};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
 
 use super::{
     super::{Element, Key, Percent, PhoneError, Screen, Swipe, Target},
     changes::Changes,
-    client::{Adb, QUERY},
+    client::{Adb, Answer, QUERY},
     error::{AdbError, cut},
 };
 
@@ -193,29 +197,50 @@ pub(super) async fn picture(adb: &Adb) -> Result<Vec<u8>, AdbError> {
     if bytes.ends_with(b"\0\0\0\0IEND\xaeB`\x82") { Ok(bytes) } else { Err(AdbError::LinkLost { during: what.to_owned() }) }
 }
 
+/// A recording that goes on: adb waits for it. What a shell leaves in the background on the phone would not hear that it is over.
+pub(super) type Recording = JoinHandle<Result<Answer, AdbError>>;
+
 /// Begins to record the screen into a file of the phone's.
 ///
 /// # Errors
 /// What the phone says.
-pub(super) async fn record(adb: &Adb, file: &str) -> Result<(), AdbError> {
+pub(super) async fn record(adb: &Adb, file: &'static str) -> Result<Recording, AdbError> {
     let what = "record the screen";
-    let script = format!("nohup screenrecord --time-limit 180 {file} >/dev/null 2>&1 </dev/null & sleep 0.3; kill -0 $!");
-    let answer = adb.script(&script, what, QUERY).await?;
-    if answer.status == 0 { Ok(()) } else { Err(AdbError::of_command(what, &answer.stdout, &answer.stderr)) }
+    let of_phone = adb.clone();
+    let recording = tokio::spawn(async move { of_phone.script(&format!("exec screenrecord --time-limit 180 {file}"), what, LONGEST).await });
+    let until = Instant::now() + BEGINS;
+    while !recording.is_finished() && Instant::now() < until {
+        if adb.script(&format!("[ -s {file} ]"), what, QUERY).await?.status == 0 {
+            return Ok(recording);
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+    if !recording.is_finished() {
+        recording.abort();
+        return Err(AdbError::TimedOut { what: what.to_owned(), within: BEGINS });
+    }
+    match recording.await {
+        Ok(Ok(answer)) => Err(AdbError::of_command(what, &answer.stdout, &answer.stderr)),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(AdbError::LinkLost { during: what.to_owned() }),
+    }
 }
 
 /// Ends the recording, and gives it.
 ///
 /// # Errors
 /// What the phone says; [`AdbError::LinkLost`] when it did not come over whole.
-pub(super) async fn recorded(adb: &Adb, file: &str) -> Result<Vec<u8>, AdbError> {
+pub(super) async fn recorded(adb: &Adb, file: &str, recording: Recording) -> Result<Vec<u8>, AdbError> {
     let what = "end the recording of the screen";
-    // It writes the file's index when it is interrupted, and is gone when that is done.
-    let script = format!(
-        "pkill -INT -f {file}; times=0; while pgrep -f {file} >/dev/null; do times=$((times + 1)); [ $times -gt 40 ] && exit 1; sleep 0.2; done; \
-         stat -c %s {file}"
-    );
-    let answer = adb.script(&script, what, LOOK).await?;
+    // It writes the file's index when it is interrupted, and is gone when that is done. By its name alone: the shell that waits for it
+    // has the file's name in its own command line.
+    adb.shell(&["pkill", "-INT", "-x", "screenrecord"], what).await?;
+    match timeout(ENDS, recording).await {
+        Err(_) => return Err(AdbError::TimedOut { what: what.to_owned(), within: ENDS }),
+        Ok(Ok(Err(error))) => return Err(error),
+        Ok(_) => {}
+    }
+    let answer = adb.shell(&["stat", "-c", "%s", file], what).await?;
     let Some(size) = answer.stdout.trim().parse::<usize>().ok().filter(|_| answer.status == 0) else {
         return Err(AdbError::of_command(what, &answer.stdout, &answer.stderr));
     };
@@ -227,6 +252,14 @@ pub(super) async fn recorded(adb: &Adb, file: &str) -> Result<Vec<u8>, AdbError>
 const FILE: &str = "/data/local/tmp/tattletale-screen.xml";
 /// It waits ten seconds for a screen to come to rest.
 const LOOK: Duration = Duration::from_secs(30);
+/// A recording ends by itself after three minutes.
+const LONGEST: Duration = Duration::from_secs(200);
+/// A recording has begun within this time.
+const BEGINS: Duration = Duration::from_secs(10);
+/// A recording that was ended is written within this time.
+const ENDS: Duration = Duration::from_secs(30);
+/// How often it is looked whether it has begun.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Most elements that are kept of a screen.
 const MOST: usize = 5000;
 
