@@ -19,6 +19,7 @@ mod files;
 mod import;
 mod init;
 mod inputs;
+mod operator;
 mod plant;
 mod progress;
 mod report;

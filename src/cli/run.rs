@@ -15,6 +15,7 @@ use super::{
     band,
     files::{self, AppTexts},
     inputs::AnyRecording,
+    operator::AtTheTerminal,
     plant::Plant,
     progress::RunProgress,
     signals::Signals,
@@ -22,13 +23,18 @@ use super::{
 use crate::{
     band::Access,
     model::{self, App, AppVersion, Platform, RunEnding, Target, text::printable},
-    phone::{PhoneError, simulated::VERSIONS},
+    phone::{
+        PhoneError,
+        operator::{Nobody, Operator},
+        simulated::VERSIONS,
+    },
     run::{self, Bench, Fault, Order, Rig, RunError, RunOutcome, SimulatedBench},
     scenario::{PlacedStep, RigFile, Scenario, rig_file::PhoneKind},
     store::CaptureReader,
     traffic::TrafficError,
 };
 
+mod by_hand;
 mod control;
 mod real;
 
@@ -105,19 +111,32 @@ struct Plan {
     band: Option<band::Mine>,
     /// A real phone; `None` on the simulated one.
     real: Option<real::Real>,
+    /// A phone that a person works.
+    by_hand: Option<by_hand::ByHand>,
+    /// What a person is not asked for, because the rig file says that it is done.
+    confirmed: Vec<String>,
 }
 
 impl Plan {
     /// What the runs are of.
     const fn platform(&self) -> Platform {
-        match &self.real {
-            Some(real) => real.platform(),
-            None => platform(self.band.is_some()),
+        match (&self.real, &self.by_hand) {
+            (Some(real), _) => real.platform(),
+            (None, Some(by_hand)) => by_hand.platform(),
+            (None, None) => platform(self.band.is_some()),
         }
     }
 
+    /// Who is asked for what has to be done by hand. To be called once.
+    fn operator(&self, surroundings: &mut Surroundings) -> Arc<dyn Operator> {
+        if by_hand::asks_somebody(self) { AtTheTerminal::take(self.confirmed.clone(), surroundings) } else { Arc::new(Nobody) }
+    }
+
     /// Where its rigs come from.
-    async fn bench(&self, surroundings: &mut Surroundings) -> Result<Bench, Failure> {
+    async fn bench(&self, operator: &Arc<dyn Operator>, surroundings: &mut Surroundings) -> Result<Bench, Failure> {
+        if let Some(by_hand) = &self.by_hand {
+            return Ok(Bench::Manual(by_hand.bench(&self.app, self.listen, self.band.as_ref(), operator, surroundings)?));
+        }
         if let Some(real) = &self.real {
             return Ok(Bench::Adb(real.bench(self.listen, self.band.as_ref(), surroundings)?));
         }
@@ -160,6 +179,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         surroundings.print(&plan_in_full(&plan, arguments, surroundings)?)?;
         return Ok(Exit::Clean);
     }
+    by_hand::refuse_unattended(&plan, surroundings)?;
     tell_plan(&plan, arguments, surroundings);
     let runtime = runtime()?;
     // Until everything is said and done: what an earlier job left is put back first, and nobody else comes between.
@@ -167,6 +187,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         Some(real) => Some(runtime.block_on(real.begin("run", surroundings))?),
         None => None,
     };
+    let _held = plan.by_hand.as_ref().map(|by_hand| by_hand.begin(surroundings)).transpose()?;
     if arguments.control {
         return control::execute(&plan, arguments, surroundings);
     }
@@ -183,6 +204,9 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
             other => other,
         }
     })?;
+    if let Some(words) = plan.by_hand.as_ref().and_then(by_hand::ByHand::afterwards) {
+        surroundings.warn(format_args!("\n{words}"));
+    }
     if recorded.exit == Exit::Interrupted {
         surroundings.warn("interrupted; what was recorded is kept: `tattletale captures list`");
         return Ok(Exit::Interrupted);
@@ -231,15 +255,29 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
         }
         None => None,
     };
+    let by_hand = match arguments.rig.as_deref().zip(rig).filter(|(_, rig)| rig.phone.kind == PhoneKind::Manual) {
+        Some((path, rig)) => {
+            real::refuse_simulated_only(arguments)?;
+            Some(by_hand::ByHand::of(path, rig, control.folder(), surroundings)?)
+        }
+        None => None,
+    };
     let version = match (&real, arguments.app_version.as_deref()) {
+        (None, named) if by_hand.is_some() => by_hand::ByHand::version(named)?,
         (None, named) => version(named)?,
         (Some(_), Some(named)) => AppVersion::named(named),
         (Some(real), None) => runtime()?.block_on(real.installed())?,
     };
-    let on = real.as_ref().map_or_else(|| platform(band.is_some()), real::Real::platform);
+    let on = match (&real, &by_hand) {
+        (Some(real), _) => real.platform(),
+        (None, Some(by_hand)) => by_hand.platform(),
+        (None, None) => platform(band.is_some()),
+    };
     let mut scenarios = if arguments.control { Vec::new() } else { scenarios(arguments, &app, &version, &texts, on)? };
     for planned in &mut scenarios {
         planned.scenario.runs = arguments.runs.unwrap_or(planned.scenario.runs);
+        // Nobody but a person says which version is on a phone by hand.
+        planned.target.claimed = by_hand.is_some();
     }
     if let Some(line) = arguments.break_proxy_after {
         refuse_no_step(line, &scenarios)?;
@@ -251,21 +289,26 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
             .map(|placed| format!("{} ({})", placed.snapshot.header.target.version, placed.place));
     }
     let seed = arguments.seed.or_else(|| rig?.seed).unwrap_or_else(|| fastrand::u64(..1_000_000_000));
-    let listen = arguments.listen.or_else(|| rig?.listen).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let said = arguments.listen.or_else(|| rig?.listen);
+    let listen = match said {
+        None if by_hand.is_some() => by_hand::ByHand::listen(said)?,
+        said => said.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+    };
+    let confirmed = rig.map(|rig| rig.confirmed.clone()).unwrap_or_default();
     let captures = if arguments.dry_run { workspace.runs() } else { workspace.prepare_runs()? };
-    Ok(Plan { app, control, scenarios, version, seed, listen, captures, band, real })
+    Ok(Plan { app, control, scenarios, version, seed, listen, captures, band, real, by_hand, confirmed })
 }
 
-/// The rig that a file describes. This version drives the simulated phone and Android phones; the band may be a real one.
+/// The rig that a file describes. An iPhone is worked by hand; the band may be a real one.
 fn described_rig(path: &Path, surroundings: &mut Surroundings) -> Result<RigFile, Failure> {
     let path = surroundings.path(path);
     let rig = files::rig(&path, surroundings)?;
-    if matches!(rig.phone.kind, PhoneKind::Android | PhoneKind::Simulated) {
+    if rig.phone.kind != PhoneKind::Ios {
         return Ok(rig);
     }
     Err(Failure::usage(
-        format!("use the rig of {}: this version drives Android phones and the simulated one", surroundings.shown(&path)),
-        "leave --rig out for the simulated rig; audit another phone's traffic with `tattletale watch` or `tattletale audit FILE.har`",
+        format!("use the rig of {}: no iPhone is driven over a cable", surroundings.shown(&path)),
+        "write phone: { kind: manual, system: ios }: you are told what to do on it, and what can be seen of it is checked",
     ))
 }
 
@@ -361,6 +404,10 @@ fn head(plan: &Plan, arguments: &Arguments, surroundings: &Surroundings) -> Stri
     let disclaimer = plan.platform().disclaimer().map(|words| format!("{words}\n")).unwrap_or_default();
     let mut band = plan.band.as_ref().map(band_in_words).unwrap_or_default();
     let mut seed = format!(", seed {seed} (repeat with --seed {seed})");
+    if let Some(by_hand) = &plan.by_hand {
+        band = by_hand.in_words() + &plan.band.as_ref().map(|band| format!("{}, by radio\n", band.plan.about())).unwrap_or_default();
+        seed.clear();
+    }
     if let Some(real) = &plan.real {
         band = real.in_words() + &plan.band.as_ref().map(|band| format!("{}, by radio\n", band.plan.about())).unwrap_or_default();
         seed.clear();
@@ -401,8 +448,10 @@ fn order<'a>(plan: &'a Plan, arguments: &'a Arguments) -> Order<'a> {
 
 /// The control run, then every run of every scenario, one after the other.
 async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundings: &mut Surroundings) -> Result<Recorded, Failure> {
-    let bench = plan.bench(surroundings).await?;
+    let operator = plan.operator(surroundings);
+    let bench = plan.bench(&operator, surroundings).await?;
     let mut order = order(plan, arguments);
+    order.watchers.extend(bench.watcher());
     let mut recorded = Recorded { captures: Vec::new(), begun: 0, exit: Exit::Clean };
     let runs = plan.scenarios.iter().map(|planned| u64::from(planned.scenario.runs)).sum::<u64>();
     let progress = RunProgress::new(runs + 1, surroundings);
@@ -421,9 +470,9 @@ async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundi
             recorded.begun = at + 1;
             (order.run, order.runs) = (number, scenario.runs);
             let rig = bench.rig(seed_of(plan.seed, &scenario.name, number), &scenario.plant, arguments.fault()).await?;
-            let rig = seeded(rig, plan.seed);
+            let rig = Rig { operator: Arc::clone(&operator), ..seeded(rig, plan.seed) };
             let words = format!("{}: run {number} of {}", scenario.name, scenario.runs);
-            order.watchers = progress.watcher(&words).into_iter().collect();
+            order.watchers = progress.watcher(&words).into_iter().chain(bench.watcher()).collect();
             progress.begin(words, surroundings);
             let outcome = run::run(rig, scenario, &order, presses.pressed(&progress, surroundings)).await?;
             progress.advance();

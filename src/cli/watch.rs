@@ -57,6 +57,7 @@ mod admission;
 mod feed;
 mod gate;
 mod live;
+mod onboarding;
 mod outlet;
 mod page;
 mod qr;
@@ -64,6 +65,8 @@ mod scope;
 mod screen;
 mod session;
 mod words;
+
+pub(super) use onboarding::Onboarding;
 
 /// Arguments of `watch`.
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! Phones: what a scenario does to the phone that runs the app under audit.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -12,6 +12,8 @@ use crate::{
 pub mod adb;
 mod asked;
 mod check;
+pub mod manual;
+pub mod operator;
 pub mod simulated;
 
 pub use check::{Check, CheckState};
@@ -34,6 +36,18 @@ pub trait Phone: Send {
 
     /// Its platform.
     fn platform(&self) -> Platform;
+
+    /// Whether a person does what is asked of it and the phone itself tells nothing: which version is on it is claimed, and no
+    /// position is confirmed. Not so by default.
+    fn is_by_hand(&self) -> bool {
+        false
+    }
+
+    /// What is to be said of what it was last asked for, beside what the step says, without captured values: that nobody checked it,
+    /// for one. Said once; nothing by default.
+    fn remark(&mut self) -> Option<String> {
+        None
+    }
 
     /// Its system, for telling whether it has changed: name, version, build; never a serial number. `None` when it does not
     /// tell (the default).
@@ -232,6 +246,11 @@ pub trait Phone: Send {
         Err(PhoneError::Unsupported(format!("it cannot be made to fetch {url}")))
     }
 
+    /// How long [`Phone::probe`] may take, in real time: half a minute (the default), or longer where a person has to do it.
+    fn probe_within(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
     /// Puts the phone back as it was found. Called on every way out; twice does no harm.
     ///
     /// # Errors
@@ -279,6 +298,9 @@ pub enum PhoneError {
     /// The app is not running, or not in front.
     #[error("reach the app: {0}")]
     AppNotInFront(String),
+    /// A person did not do it.
+    #[error("{0}")]
+    ByHand(operator::NotDone),
     /// The phone itself failed.
     #[error("control the phone: {0}")]
     Failed(String),

@@ -1,11 +1,12 @@
-//! Where the rigs of an audit come from, one for each run: the simulated bench, or a real phone over adb with a proxy of its own.
+//! Where the rigs of an audit come from, one for each run: the simulated bench, a real phone over adb with a proxy of its own, or a
+//! phone that a person works (`by_hand`).
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
-use super::{CONTROL_TIME, Rig, RunError, SimulatedBench, Way, rig::Fault, self_check::Probe};
+use super::{CONTROL_TIME, ManualBench, Rig, RunError, SimulatedBench, Watcher, Way, rig::Fault, self_check::Probe};
 use crate::{
     clock::Clock,
     link::{Advertisement, Central, GattLink, LinkError},
@@ -13,6 +14,7 @@ use crate::{
     phone::{
         Phone as _,
         adb::{AdbPhone, AdbSetup, TrustMode},
+        operator::Nobody,
     },
     scenario::rig::BandPlan,
     traffic::{
@@ -28,6 +30,8 @@ use crate::{
 pub enum Bench {
     /// A real phone.
     Adb(AdbBench),
+    /// A real phone that a person works.
+    Manual(ManualBench),
     /// Everything in software, but a real band at most.
     Simulated(SimulatedBench),
 }
@@ -56,6 +60,7 @@ impl Bench {
     pub async fn rig(&self, seed: u64, planted: &[PlantedValue], fault: Option<Fault>) -> Result<Rig, RunError> {
         match self {
             Self::Adb(bench) => bench.rig(fault).await,
+            Self::Manual(bench) => bench.rig().await,
             Self::Simulated(bench) => bench.rig(seed, planted, fault).await,
         }
     }
@@ -67,7 +72,16 @@ impl Bench {
     pub async fn control_rig(&self, seed: u64) -> Result<Rig, RunError> {
         match self {
             Self::Adb(bench) => bench.rig(None).await,
+            Self::Manual(bench) => bench.rig().await,
             Self::Simulated(bench) => bench.control_rig(seed).await,
+        }
+    }
+
+    /// Who has to watch its runs; `None` where nobody has to.
+    pub fn watcher(&self) -> Option<Watcher> {
+        match self {
+            Self::Manual(bench) => Some(bench.watcher()),
+            Self::Adb(_) | Self::Simulated(_) => None,
         }
     }
 }
@@ -107,15 +121,13 @@ impl AdbBench {
             Some((plan, _)) => format!("{}; {} by radio", phone.about(), plan.model.label()),
             None => phone.about(),
         };
-        let (band, central) = match &self.band {
-            Some((plan, central)) => (Some(plan.clone()), Arc::clone(central)),
-            None => (None, Arc::new(NoRadio) as Arc<dyn Central>),
-        };
+        let (band, central) = band_of(self.band.as_ref(), || Arc::new(NoRadio));
         let way = Way { proxy, authority: Arc::clone(&self.authority), reads: self.setup.trust != TrustMode::None };
         Ok(Rig {
             hold: clock.hold(),
             clock,
             phone: Box::new(phone),
+            operator: Arc::new(Nobody),
             central,
             band,
             source,
@@ -129,8 +141,16 @@ impl AdbBench {
     }
 }
 
+/// A rig's band and who connects to it.
+pub(super) fn band_of(
+    band: Option<&(BandPlan, Arc<dyn Central>)>,
+    none: impl FnOnce() -> Arc<dyn Central>,
+) -> (Option<BandPlan>, Arc<dyn Central>) {
+    band.map_or_else(|| (None, none()), |(plan, central)| (Some(plan.clone()), Arc::clone(central)))
+}
+
 /// The radio of a rig without a band: nobody asks it for anything, because its steps are refused before the run.
-struct NoRadio;
+pub(super) struct NoRadio;
 
 #[async_trait]
 impl Central for NoRadio {

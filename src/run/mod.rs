@@ -21,6 +21,7 @@ use crate::{
 
 pub mod authority;
 pub mod bench;
+pub mod by_hand;
 pub mod control;
 pub mod recorder;
 pub mod rig;
@@ -28,6 +29,7 @@ pub mod self_check;
 
 pub use authority::{Obtained, RigAuthority};
 pub use bench::{AdbBench, Bench};
+pub use by_hand::{ManualBench, ManualParts};
 pub use recorder::Watcher;
 pub use rig::{Fault, Rig, SimulatedBench, Way};
 
@@ -162,6 +164,7 @@ async fn perform(
 
     let mut stage = Stage {
         phone: &mut *rig.phone,
+        operator: &*rig.operator,
         central: &*rig.central,
         band: rig.band.clone(),
         kept: None,
@@ -292,7 +295,13 @@ impl Script<'_> {
 async fn perform_steps(scenario: &Scenario, stage: &mut Stage<'_>, fault: Option<&Fault>, source: &Arc<dyn RunningSource>) -> RunEnding {
     if let Some(position) = scenario.location {
         match stage.phone.set_location(position).await {
-            Ok(confirmed) => stage.log.write(RunEvent::PhoneMoved { position: confirmed, confirmed: true }).await,
+            Ok(position) => {
+                let confirmed = !stage.phone.is_by_hand();
+                stage.log.write(RunEvent::PhoneMoved { position, confirmed }).await;
+            }
+            Err(error @ PhoneError::ByHand(_)) => {
+                return RunEnding::StepFailed { why: format!("the position at the start: failed to {error}") };
+            }
             Err(error) => return instrument_failed(&error.to_string()),
         }
     }
@@ -307,8 +316,11 @@ async fn perform_steps(scenario: &Scenario, stage: &mut Stage<'_>, fault: Option
             stage.acted_at = stage.hold.clock().now();
         }
         match placed.step.run(stage).await {
-            Ok(note) => stage.log.write(RunEvent::StepEnded { note }).await,
-            Err(error @ StepError::TimedOut { .. }) => {
+            Ok(note) => {
+                let note = stage.phone.remark().into_iter().fold(note, |note, remark| format!("{note}; {remark}"));
+                stage.log.write(RunEvent::StepEnded { note }).await;
+            }
+            Err(error @ (StepError::TimedOut { .. } | StepError::Phone(PhoneError::ByHand(_)))) => {
                 return RunEnding::StepFailed { why: format!("line {}, {}: failed to {error}", placed.line, placed.name) };
             }
             Err(error) => {
@@ -345,7 +357,13 @@ fn provenance(rig: &Rig, script: &Script<'_>, order: &Order<'_>, version: AppVer
         format: CAPTURE_FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         source: CaptureSource::Proxy,
-        target: Target { app: order.app.to_owned(), platform: rig.platform(), version, scenario: scenario.to_owned(), claimed: false },
+        target: Target {
+            app: order.app.to_owned(),
+            platform: rig.platform(),
+            version,
+            scenario: scenario.to_owned(),
+            claimed: rig.phone.is_by_hand(),
+        },
         scenario_hash: hash,
         run: order.run,
         runs: order.runs,

@@ -20,6 +20,7 @@ use crate::{
     model::{self, Planted, PlantedValue, Platform},
     phone::{
         Phone,
+        operator::{Nobody, Operator},
         simulated::{BandAccess, Cloud, Profile, SimulatedPhone, SimulatedPhoneSetup, Vocabulary},
     },
     scenario::rig::BandPlan,
@@ -39,6 +40,8 @@ pub struct Rig {
     pub hold: Hold,
     /// The phone.
     pub phone: Box<dyn Phone>,
+    /// Who is beside it, for what is done by hand.
+    pub operator: Arc<dyn Operator>,
     /// Who connects to the band.
     pub central: Arc<dyn Central>,
     /// Which band.
@@ -210,7 +213,8 @@ impl SimulatedBench {
             profile: profile(planted),
         })?;
         let (phone, band, way) = (Box::new(phone), Some(band), None);
-        Ok(Rig { clock, hold, phone, probe, central, band, source, traffic, kind, fault, way, control_time: CONTROL_TIME })
+        let operator = Arc::new(Nobody);
+        Ok(Rig { clock, hold, phone, operator, probe, central, band, source, traffic, kind, fault, way, control_time: CONTROL_TIME })
     }
 }
 

@@ -151,12 +151,15 @@ impl Gate for ProbeGate {
 /// could not be made to send it.
 pub(super) async fn check(phone: &mut dyn Phone, probe: &Probe, reads: bool) -> Result<(), RunEnding> {
     let url = probe.url();
-    let probed = tokio::time::timeout(PROBE_WITHIN, phone.probe(&url)).await;
+    // The phone's time is real time: sockets know no other (R14).
+    let within = phone.probe_within();
+    let probed = tokio::time::timeout(within, phone.probe(&url)).await;
     let probed = match probed {
-        Err(_) => Probed::Unanswered(format!("no answer within {} s", PROBE_WITHIN.as_secs())),
+        Err(_) => Probed::Unanswered(format!("no answer within {} s", within.as_secs())),
         Ok(Ok(probed)) => probed,
         // What was not proven is not taken for granted.
         Ok(Err(PhoneError::Unsupported(why))) => return Err(RunEnding::SelfCheckFailed { why }),
+        Ok(Err(error @ PhoneError::ByHand(_))) => return Err(RunEnding::SelfCheckFailed { why: format!("failed to {error}") }),
         Ok(Err(error)) => return Err(RunEnding::InstrumentFailed { why: error.to_string() }),
     };
     let arrival = match probed {
@@ -205,7 +208,7 @@ fn failure(arrival: &Arrival, probed: &Probed) -> Option<String> {
     Some(format!("{what} ({phone})"))
 }
 
-/// The phone has this long for its probe, in real time: sockets know no other (R14).
+/// What a phone says that it has sent is at the proxy by then.
 const PROBE_WITHIN: Duration = Duration::from_secs(30);
 /// The proxy has this long to tell how the probe's connection ended.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(5);

@@ -11,13 +11,15 @@ use crate::{
     clock::Hold,
     link::Central,
     model::{ExchangeId, RunEvent},
-    phone::Phone,
+    phone::{Phone, operator::Operator},
 };
 
 /// The rig on which a scenario runs, as a step sees it.
 pub struct Stage<'a> {
     /// The phone.
     pub phone: &'a mut dyn Phone,
+    /// Who is asked to do by hand what the phone cannot be told.
+    pub operator: &'a dyn Operator,
     /// Who connects to the band.
     pub central: &'a dyn Central,
     /// Which band, and its key; `None` on a rig without one.

@@ -8,7 +8,10 @@ use jiff::civil::Date;
 use super::forms;
 use crate::{
     model::Captured,
-    phone::adb::{RouteKind, TrustMode},
+    phone::{
+        adb::{RouteKind, TrustMode},
+        manual::System,
+    },
 };
 
 /// A rig as its file describes it. Made only by [`super::parse::rig`].
@@ -24,6 +27,8 @@ pub struct RigFile {
     pub listen: Option<SocketAddr>,
     /// Seed of the simulated rig.
     pub seed: Option<u64>,
+    /// What is done without asking, of what a person is asked to do, by name.
+    pub confirmed: Vec<String>,
     /// A bench with servers of its own; `None` where requests go to the internet.
     pub lab: Option<LabDescription>,
 }
@@ -77,6 +82,8 @@ pub struct PhoneDescription {
     pub kind: PhoneKind,
     /// Its serial number, where more than one may be connected.
     pub serial: Option<Captured<String>>,
+    /// Its system, of a phone that a person works.
+    pub system: Option<System>,
     /// How it is used over adb; only of an Android phone.
     pub android: AndroidDescription,
 }

@@ -96,8 +96,10 @@ pub(super) fn execute(plan: &Plan, arguments: &Arguments, surroundings: &mut Sur
     let is_own = |host: &str| plan.app.first_party_pattern(host).is_some();
     let (made, exit, pressed) = runtime()?.block_on(async {
         let presses = Presses::listen(surroundings.end_at_once)?;
-        let bench = plan.bench(surroundings).await?;
-        let order = order(plan, arguments);
+        let operator = plan.operator(surroundings);
+        let bench = plan.bench(&operator, surroundings).await?;
+        let mut order = order(plan, arguments);
+        order.watchers.extend(bench.watcher());
         let progress = RunProgress::new(1, surroundings);
         progress.begin("control run, app stopped".to_owned(), surroundings);
         let rig = seeded(bench.control_rig(seed_of(plan.seed, run::CONTROL, 0)).await?, plan.seed);

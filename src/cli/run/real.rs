@@ -50,14 +50,7 @@ impl Real {
             Some(program) => program.clone(),
             None => AdbProgram::default().program,
         };
-        let upstream = match &rig.lab {
-            None => Upstream::System,
-            Some(lab) => {
-                let file = beside.join(&lab.authority);
-                let text = store::read_text(&file, MOST_AUTHORITY)?;
-                lab_upstream(lab.cloud, &surroundings.shown(&file), &text)?
-            }
-        };
+        let upstream = lab_of(path, rig, surroundings)?;
         let setup = AdbSetup {
             adb: AdbProgram { program, port: android.port, environment: Vec::new() },
             serial: rig.phone.serial.clone(),
@@ -142,6 +135,15 @@ impl Real {
         };
         format!("Android phone over adb, to the proxy {route}; {trust}. Everything takes real time\n")
     }
+}
+
+/// Where the requests of a rig go: to the internet, or to its lab.
+pub(super) fn lab_of(path: &Path, rig: &RigFile, surroundings: &Surroundings) -> Result<Upstream, Failure> {
+    let Some(lab) = &rig.lab else { return Ok(Upstream::System) };
+    let beside = surroundings.path(path).parent().unwrap_or(Path::new(".")).to_owned();
+    let file = beside.join(&lab.authority);
+    let text = store::read_text(&file, MOST_AUTHORITY)?;
+    Ok(lab_upstream(lab.cloud, &surroundings.shown(&file), &text)?)
 }
 
 /// Refuses what only the simulated rig has.

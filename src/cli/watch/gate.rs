@@ -112,11 +112,11 @@ impl WatchGate {
                 self.stranger(403, format!("That is not the code. {tries} left."), true, false)
             }
             Try::Locked => {
-                let notice = "That was the last try of this device. Start `tattletale watch` again for a new code.";
+                let notice = "That was the last try of this device. Start tattletale again for a new code.";
                 self.stranger(429, notice.to_owned(), false, false)
             }
             Try::Closed => {
-                let notice = "Too many wrong codes came from this network. Start `tattletale watch` again for a new code.";
+                let notice = "Too many wrong codes came from this network. Start tattletale again for a new code.";
                 self.stranger(429, notice.to_owned(), false, false)
             }
         }

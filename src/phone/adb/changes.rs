@@ -12,6 +12,7 @@ use super::{
     trust,
 };
 use crate::{
+    clock::Clock,
     model::{AppVersion, Journal, JournalEntry, JournalPhone, PhoneChange, journal::JOURNAL_FORMAT, text::printable},
     store::{RigFolder, StoreError},
 };
@@ -74,7 +75,7 @@ impl Changes {
     /// # Errors
     /// When it cannot be noted: then it must not be made.
     fn note(&mut self, change: PhoneChange) -> Result<(), PhoneError> {
-        self.journal.entries.push(JournalEntry { at: Timestamp::now(), change });
+        self.journal.entries.push(JournalEntry { at: Clock::real().now(), change });
         self.folder.keep_journal(&self.journal).map_err(|error| {
             self.journal.entries.pop();
             PhoneError::Failed(format!("note what is changed on it, so nothing was: {error}"))

@@ -14,6 +14,7 @@ use super::{
     trust,
 };
 use crate::{
+    clock::Clock,
     model::{PhoneChange, text::printable},
     phone::{Check, PhoneError},
 };
@@ -161,7 +162,8 @@ async fn battery_saver(adb: &Adb) -> Check {
 
 async fn clock(adb: &Adb) -> Check {
     let (name, ran) = ("clock", "date +%s");
-    let before = Timestamp::now();
+    let clock = Clock::real();
+    let before = clock.now();
     let said = match adb.ask(&["date", "+%s"], "ask the phone what time it is").await {
         Ok(said) => said,
         Err(error) => return failed(name, ran, &error),
@@ -169,7 +171,7 @@ async fn clock(adb: &Adb) -> Check {
     let Some(phone) = said.trim().parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok()) else {
         return Check::cannot_tell(name, ran, format!("not understood: {}", super::error::cut(&said)), "");
     };
-    let skew = skew(before, phone, Timestamp::now());
+    let skew = skew(before, phone, clock.now());
     match skew.abs() > MOST_SKEW {
         false => Check::good(name, ran, "as this computer's"),
         true => Check::wrong(

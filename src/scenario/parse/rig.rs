@@ -4,7 +4,10 @@ use super::{Problem, Problems, file};
 use crate::{
     band::MODELS,
     model::Captured,
-    phone::adb::{RouteKind, TrustMode},
+    phone::{
+        adb::{RouteKind, TrustMode},
+        manual::System,
+    },
     scenario::{
         forms,
         rig_file::{AndroidDescription, BandDescription, Consent, LabDescription, PhoneDescription, PhoneKind, RigFile, Secret},
@@ -14,6 +17,12 @@ use crate::{
 
 /// Keys of a rig file.
 pub const KEYS: &[Key] = &[
+    Key {
+        name: "confirmed",
+        about: "What is done without asking, of what a person is asked to do, by name: for runs with nobody at a terminal",
+        kind: Kind::List { of: &Kind::Text(&forms::NAME), least: 0 },
+        need: Need::Optional,
+    },
     Key {
         name: "consent",
         about: "Whose phone, band and account these are; nothing real is intercepted without it",
@@ -131,6 +140,12 @@ const PHONE: &[Key] = &[
         kind: Kind::Text(&forms::TEXT),
         need: Need::Optional,
     },
+    Key {
+        name: "system",
+        about: "What system a phone by hand has, for the way through its settings",
+        kind: Kind::Word(&["android", "ios"]),
+        need: Need::Optional,
+    },
 ];
 
 const PROXY: &[Key] = &[Key {
@@ -176,10 +191,24 @@ pub(super) fn rig_with(label: &str, text: &str, models: &[&str]) -> Result<RigFi
                         problems.push(problem.help("leave it out, or write kind: android"));
                     }
                 }
-                if let Some(span) = values.map("lab").and_then(|lab| lab.span("cloud")) {
-                    let problem = Problem::new(span, "use a lab with this phone", "only an Android phone is sent there");
-                    problems.push(problem.help("leave it out, or write kind: android"));
+            }
+            if !matches!(phone.kind, PhoneKind::Android | PhoneKind::Manual)
+                && let Some(span) = values.map("lab").and_then(|lab| lab.span("cloud"))
+            {
+                let problem = Problem::new(span, "use a lab with this phone", "only an Android phone and one by hand are sent there");
+                problems.push(problem.help("leave it out, or write kind: android"));
+            }
+            let place = |key: &str| values.map("phone").and_then(|phone| phone.span(key));
+            match (phone.kind == PhoneKind::Manual, place("system")) {
+                (true, None) => {
+                    let problem = Problem::new(place("kind").unwrap_or_default(), "tell the system of the phone", "by hand");
+                    problems.push(problem.help("say system: ios or system: android beside it"));
                 }
+                (false, Some(span)) => {
+                    let problem = Problem::new(span, "use system on this phone", "only a phone by hand has it");
+                    problems.push(problem.help("leave it out, or write kind: manual"));
+                }
+                _ => {}
             }
             if !simulated && values.whole("seed").is_some() {
                 let span = values.span("seed").unwrap_or_default();
@@ -197,6 +226,7 @@ pub(super) fn rig_with(label: &str, text: &str, models: &[&str]) -> Result<RigFi
             phone: phone?,
             listen: values.map("proxy").and_then(|proxy| proxy.text("listen")?.parse().ok()),
             seed: values.whole("seed"),
+            confirmed: values.list("confirmed").iter().filter_map(|item| item.value.as_text()).map(str::to_owned).collect(),
             lab: values.map("lab").and_then(lab),
         })
     })
@@ -238,7 +268,8 @@ fn phone(values: &Values) -> Option<PhoneDescription> {
         program: values.map("adb").and_then(|adb| adb.text("program")).map(Into::into),
         port: values.map("adb").and_then(|adb| adb.whole("port")).and_then(|port| port.try_into().ok()),
     };
-    Some(PhoneDescription { kind, serial: values.text("serial").map(|serial| Captured::new(serial.to_owned())), android })
+    let system = values.text("system").map(|system| if system == "android" { System::Android } else { System::Ios });
+    Some(PhoneDescription { kind, serial: values.text("serial").map(|serial| Captured::new(serial.to_owned())), system, android })
 }
 
 fn lab(values: &Values) -> Option<LabDescription> {

@@ -17,13 +17,17 @@ use crate::{
     clock::{Clock, Hold},
     link::{Advertisement, Central, GattLink, LinkError, Notification, Presence, WriteKind},
     model::{App, AppVersion, ExchangeId, Platform, Position, RunEvent},
-    phone::{Action, Key, Launch, Phone, PhoneError, Target},
+    phone::{
+        Action, Element, Key, Launch, Phone, PhoneError, Screen, Target,
+        operator::{Nobody, Operator},
+    },
     scenario::rig::{BandPlan, SeenRequest, Stage, StageLog},
 };
 
 /// A stage of fakes.
 pub(crate) struct Fakes {
     pub(crate) phone: FakePhone,
+    pub(crate) operator: Box<dyn Operator>,
     pub(crate) band: FakeBand,
     pub(crate) log: FakeLog,
     pub(crate) no_band: bool,
@@ -40,6 +44,7 @@ impl Fakes {
         let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
         Self {
             phone: FakePhone::default(),
+            operator: Box::new(Nobody),
             band: FakeBand { clock: Some(clock.clone()), ..FakeBand::default() },
             log: FakeLog { clock: clock.clone(), requests: Vec::new(), in_flight: 0, written: Mutex::default() },
             no_band: false,
@@ -64,6 +69,7 @@ impl Fakes {
         let model: &'static dyn BandModel = Box::leak(Box::new(self.band.clone()));
         let mut stage = Stage {
             phone: &mut self.phone,
+            operator: &*self.operator,
             central: &self.band,
             band: (!self.no_band).then_some(BandPlan { model, address: [0; 6], access: self.access.clone() }),
             kept: self.kept.take(),
@@ -125,6 +131,10 @@ pub(crate) struct FakePhone {
     pub(crate) done: Vec<String>,
     /// How far north of where it was placed it says it is.
     pub(crate) off_by_degrees: f64,
+    /// Whether a person works it.
+    pub(crate) by_hand: bool,
+    /// Texts that are seen, one screen after the other; the last one stays.
+    pub(crate) screens: Vec<&'static str>,
 }
 
 #[async_trait]
@@ -139,6 +149,15 @@ impl Phone for FakePhone {
 
     fn supports(&self, _: Action) -> bool {
         true
+    }
+
+    fn is_by_hand(&self) -> bool {
+        self.by_hand
+    }
+
+    async fn screen(&mut self) -> Result<Screen, PhoneError> {
+        let text = if self.screens.len() > 1 { self.screens.remove(0) } else { self.screens.first().copied().unwrap_or_default() };
+        Ok(Screen { elements: vec![Element { text: text.to_owned(), ..Element::default() }] })
     }
 
     async fn install(&mut self, _: Option<&AppVersion>) -> Result<AppVersion, PhoneError> {

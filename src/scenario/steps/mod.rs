@@ -19,6 +19,7 @@ mod launch_app;
 mod measure_heart_rate;
 mod phase;
 mod press_key;
+mod prompt;
 mod pull_to_refresh;
 mod read_band;
 mod release_band;
@@ -38,6 +39,7 @@ pub const STEPS: &[&StepKind] = &[
     &measure_heart_rate::KIND,
     &phase::KIND,
     &press_key::KIND,
+    &prompt::KIND,
     &pull_to_refresh::KIND,
     &read_band::KIND,
     &release_band::KIND,
@@ -73,6 +75,11 @@ pub trait Step: std::fmt::Debug + Send + Sync {
 
     /// What it asks of the phone, so that a phone that cannot do it is named before the run starts.
     fn needs(&self) -> Option<Action> {
+        None
+    }
+
+    /// The name under which it asks a person to do something, so that a run with nobody there is refused before it starts.
+    fn asks_for(&self) -> Option<&str> {
         None
     }
 

@@ -45,7 +45,8 @@ fn build(build: &mut Build<'_>) -> Option<Box<dyn Step>> {
 impl Step for SetLocation {
     async fn run(&self, stage: &mut Stage<'_>) -> Result<String, StepError> {
         place(stage, self.0).await?;
-        Ok("moved the phone, and it says it is there".into())
+        let confirmed = if stage.phone.is_by_hand() { "and nobody has read back where it is" } else { "and it says it is there" };
+        Ok(format!("moved the phone, {confirmed}"))
     }
 
     fn needs(&self) -> Option<Action> {
@@ -64,7 +65,8 @@ pub(super) async fn place(stage: &mut Stage<'_>, position: Position) -> Result<(
     if off_by > TOLERANCE_M {
         return Err(PhoneError::Failed(format!("it says it is {off_by:.0} m away from where it was placed")).into());
     }
-    stage.log.write(RunEvent::PhoneMoved { position: says, confirmed: true }).await;
+    let confirmed = !stage.phone.is_by_hand();
+    stage.log.write(RunEvent::PhoneMoved { position: says, confirmed }).await;
     Ok(())
 }
 
@@ -80,6 +82,16 @@ mod tests {
         fakes.run(step("setLocation: { lat: 52.5, lon: 4.5 }")).await.expect("it moves");
         let says = Position::new(52.5001, 4.5).expect("in range");
         assert_eq!(fakes.log.written(), [RunEvent::PhoneMoved { position: says, confirmed: true }]);
+    }
+
+    #[tokio::test]
+    async fn where_a_person_took_the_phone_is_not_confirmed() {
+        let mut fakes = Fakes::new();
+        fakes.phone.by_hand = true;
+        let note = fakes.run(step("setLocation: { lat: 52.5, lon: 4.5 }")).await.expect("it moves");
+        assert_eq!(note, "moved the phone, and nobody has read back where it is");
+        let position = Position::new(52.5, 4.5).expect("in range");
+        assert_eq!(fakes.log.written(), [RunEvent::PhoneMoved { position, confirmed: false }]);
     }
 
     #[tokio::test]

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 
 use super::{Build, POLL, Step, StepError, StepKind, Takes, wait_for_quiet::elapsed};
 use crate::{
-    model::{HostPattern, PathTemplate, text::printable},
+    model::{App, HostPattern, PathTemplate, text::printable},
     scenario::{
         forms,
         rig::{SeenRequest, Stage},
-        spec::{Key, Kind, Need},
+        spec::{Key, Kind, Need, Values},
     },
 };
 
@@ -43,8 +43,9 @@ pub(super) const KIND: StepKind = StepKind {
     build,
 };
 
+/// Waits for an upload; a `prompt` looks for one with it.
 #[derive(Debug)]
-struct WaitForUpload {
+pub(super) struct WaitForUpload {
     /// The host as written, for messages.
     host: Option<String>,
     /// That pattern and those of its stand-ins; empty for any host.
@@ -55,18 +56,22 @@ struct WaitForUpload {
 }
 
 fn build(build: &mut Build<'_>) -> Option<Box<dyn Step>> {
-    let arguments = build.arguments;
-    let host = arguments.text("host").map(str::to_owned);
-    Some(Box::new(WaitForUpload {
-        hosts: host.as_deref().map(|host| build.app.with_stand_ins(host)).unwrap_or_default(),
-        host,
-        path: PathTemplate(arguments.text("path")?.to_owned()),
-        method: arguments.text("method").map(str::to_owned),
-        within: arguments.duration("within")?,
-    }))
+    Some(Box::new(WaitForUpload::of(build.arguments, build.app)?))
 }
 
 impl WaitForUpload {
+    /// The wait that these arguments describe.
+    pub(super) fn of(arguments: &Values, app: &App) -> Option<Self> {
+        let host = arguments.text("host").map(str::to_owned);
+        Some(Self {
+            hosts: host.as_deref().map(|host| app.with_stand_ins(host)).unwrap_or_default(),
+            host,
+            path: PathTemplate(arguments.text("path")?.to_owned()),
+            method: arguments.text("method").map(str::to_owned),
+            within: arguments.duration("within")?,
+        })
+    }
+
     fn matches(&self, request: &SeenRequest) -> bool {
         (self.hosts.is_empty() || self.hosts.iter().any(|host| host.matches(&request.host)))
             && self.path.matches(&request.path)
