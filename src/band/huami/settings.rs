@@ -3,8 +3,10 @@
 
 use jiff::civil::Date;
 
+use crate::link::discreet;
+
 /// The wearer, as an app writes it to the user settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Wearer {
     /// Day of birth.
     pub birth: Date,
@@ -17,6 +19,8 @@ pub struct Wearer {
     /// Number of the account.
     pub account: u32,
 }
+
+discreet!(Wearer);
 
 /// Sex, as an app writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

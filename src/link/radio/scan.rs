@@ -184,6 +184,10 @@ async fn look(
 /// The device with this address, if the stack says that it is in reach before anybody here listens: so it does while another program
 /// listens, because it takes a strength back only when the last one stops.
 async fn remembered(adapter: &Adapter, address: [u8; 6]) -> Option<PeripheralId> {
+    // Only BlueZ takes strengths back, and so only there one that was not taken back says something.
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
     let known = stack(adapter.peripherals()).await.ok()?.ok()?;
     let device = known.into_iter().find(|device| device.address().into_inner() == address)?;
     let properties = stack(device.properties()).await.ok()?.ok()??;

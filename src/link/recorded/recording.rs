@@ -62,7 +62,8 @@ struct RecordedLink {
 }
 
 impl Recording {
-    /// A central that writes to a new file, which only its owner can read: it holds health data and what a key can be computed from.
+    /// A central that writes to a new file, which only its owner can read: it holds health data, and what a guess at a key can be tried
+    /// against.
     ///
     /// # Errors
     /// When the file cannot be made, or is there already.

@@ -17,12 +17,16 @@ use crate::{
 
 const DAY_MINUTES: i64 = 24 * 60;
 
+/// Time for some weeks of minutes over several connections. No default of the key: it would stand in the hash of scenarios that were written
+/// before there was one.
+const WITHIN: Duration = Duration::from_secs(15 * 60);
+
 pub(super) const KIND: StepKind = StepKind {
     name: "readBand",
     about: "Read what the band holds, before the phone gets it",
     takes: Takes::Map(&[
         Key { name: "since", about: "How far back", kind: Kind::Duration, need: Need::Default("24h") },
-        Key { name: "within", about: "How long the band may take", kind: Kind::Duration, need: Need::Default("15m") },
+        Key { name: "within", about: "How long the band may take: 15m where nothing is said", kind: Kind::Duration, need: Need::Optional },
         KEEP,
     ]),
     does: "Connects to the band over Bluetooth, reads its serial number, its address, its firmware and its minutes, and lets go of it. A \
@@ -44,7 +48,7 @@ struct ReadBand {
 }
 
 fn build(build: &mut Build<'_>) -> Option<Box<dyn Step>> {
-    let (since, within) = (build.arguments.duration("since")?, build.arguments.duration("within")?);
+    let (since, within) = (build.arguments.duration("since")?, build.arguments.duration("within").unwrap_or(WITHIN));
     Some(Box::new(ReadBand { since, within, keep: build.arguments.flag("keep").unwrap_or_default() }))
 }
 
