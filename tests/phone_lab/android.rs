@@ -176,6 +176,9 @@ fn a_position_is_mocked_and_told() {
     assert!(told.contains("gps provider [mock]") && told.contains("Location[gps 52.374030,4.889690"), "{told}");
     phone.says("cmd location providers remove-test-provider gps");
     assert!(!phone.says("dumpsys location").contains("mock"));
+    phone.says("appops set com.android.shell android:mock_location default");
+    assert_eq!(phone.says("appops get com.android.shell"), "No operations.");
+    assert_eq!(phone.state()["app_ops"], serde_json::json!({}), "nothing is left of it");
     let Some(old) = Phone::boot(&Options { sdk: 30, ..Options::default() }) else { return };
     assert!(!old.says("cmd location help").contains("add-test-provider"));
     assert_eq!(old.shell("cmd location providers add-test-provider gps").code, Some(255));

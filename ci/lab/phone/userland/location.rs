@@ -22,6 +22,7 @@ pub(crate) fn appops(arguments: &[String]) -> Answer {
                 } else {
                     operations.insert(short(operation), mode.to_owned());
                 }
+                state.app_ops.retain(|_, operations| !operations.is_empty());
             })
         }
         ["get", package] => {
