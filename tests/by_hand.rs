@@ -191,7 +191,8 @@ fn every_check_fails_once_and_then_passes_from_start_to_report() {
     let (told, written) = terminal.end();
     assert!(told.contains("modes same") && told.contains("exit 4"), "one run without a baseline: {told} {written}");
     assert!(!written.contains("hunter2"), "a secret is never shown: {written}");
-    for words in ["7.1 on lab: by-hand (claimed)", "iPhone by hand", "set back what you want back", "Remove the certificate from the phone"] {
+    for words in ["7.1 on lab: by-hand (claimed)", "iPhone by hand", "set back what you want back", "Remove the certificate from the phone"]
+    {
         assert!(written.contains(words), "{words}: {written}");
     }
 

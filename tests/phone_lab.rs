@@ -9,6 +9,8 @@ mod app;
 mod bench;
 #[path = "phone_lab/cable.rs"]
 mod cable;
+#[path = "phone_lab/doctor.rs"]
+mod doctor;
 #[path = "phone_lab/driver.rs"]
 mod driver;
 #[path = "phone_lab/runs.rs"]

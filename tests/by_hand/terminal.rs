@@ -70,7 +70,9 @@ impl Terminal {
     #[track_caller]
     fn wait_for_question(&self) {
         let began = Instant::now();
-        let asks = |text: &str| text.ends_with("Press Enter when it is done. ") || text.ends_with("press Enter. ") || text.ends_with("all the same. ");
+        let asks = |text: &str| {
+            text.ends_with("Press Enter when it is done. ") || text.ends_with("press Enter. ") || text.ends_with("all the same. ")
+        };
         while !asks(&self.text()) {
             assert!(began.elapsed() < LIMIT, "nothing is asked: {}", self.text());
             std::thread::sleep(Duration::from_millis(10));

@@ -14,14 +14,14 @@ use crate::support::{
 };
 
 /// A phone, the servers its app talks to, and a folder with a rig file and scenarios.
-struct Lab {
-    phone: Phone,
+pub(crate) struct Lab {
+    pub(crate) phone: Phone,
     cloud: LabCloud,
-    place: Place,
+    pub(crate) place: Place,
 }
 
 impl Lab {
-    fn boot(options: &Options, ca: &str) -> Option<Self> {
+    pub(crate) fn boot(options: &Options, ca: &str) -> Option<Self> {
         let mut phone = Phone::boot(options)?;
         // The app syncs by itself more often than each half hour.
         phone.property("debug.standin.sync_every_s", "4");
@@ -40,7 +40,7 @@ impl Lab {
         Some(lab)
     }
 
-    fn write_rig(&self, ca: &str) {
+    pub(crate) fn write_rig(&self, ca: &str) {
         let (serial, port, cloud) = (self.phone.serial(), self.phone.server_port(), self.cloud.address());
         let rig = format!(
             "consent: {{ owner: Nobody, date: 2026-03-14 }}\n\
@@ -51,18 +51,27 @@ impl Lab {
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
     }
 
+    /// Replaces words of the rig file.
+    #[track_caller]
+    pub(crate) fn rewrite_rig(&self, words: &str, by: &str) {
+        let text = std::fs::read_to_string(self.place.path().join("rig.yaml")).expect("it was written");
+        assert!(text.contains(words), "{words}: {text}");
+        let path = self.place.write("rig.yaml", text.replace(words, by));
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
+    }
+
     fn command(&self, line: &[&str]) -> Command {
         let mut command = self.place.command(line);
         command.envs(self.phone.adb_env());
         command
     }
 
-    fn tattletale(&self, line: &[&str]) -> Ended {
+    pub(crate) fn tattletale(&self, line: &[&str]) -> Ended {
         finish(self.command(line))
     }
 
     /// What a run may change on the phone, but for the app itself, as the phone remembers it.
-    fn changeable(&self) -> Value {
+    pub(crate) fn changeable(&self) -> Value {
         let mut state = self.phone.state();
         if let Some(operations) = state["app_ops"].as_object_mut() {
             operations.retain(|_, modes| modes.as_object().is_some_and(|modes| !modes.is_empty()));
@@ -71,13 +80,13 @@ impl Lab {
     }
 
     /// Puts the app on the phone as its owner has it, so that a run changes nothing that stays.
-    fn install(&self, version: &str) {
+    pub(crate) fn install(&self, version: &str) {
         let ended = self.phone.adb(&["install", "-r", &self.phone.apk(version).to_string_lossy()]);
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
 
     /// Whether a certificate that was not there from the beginning is in a store.
-    fn certificates(&self) -> String {
+    pub(crate) fn certificates(&self) -> String {
         self.phone.says("ls /apex/com.android.conscrypt/cacerts /system/etc/security/cacerts")
     }
 

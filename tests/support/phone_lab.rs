@@ -312,6 +312,15 @@ impl Phone {
         self.connect();
     }
 
+    /// Plugs the cable in again; adb may list the phone, and cannot use it.
+    #[track_caller]
+    pub(crate) fn reconnect_in_vain(&mut self) {
+        self.order(&json!({ "do": "reconnect" }));
+        let _ = self.adb_of_all(&["disconnect", &self.serial()]);
+        let _ = self.adb_of_all(&["connect", &self.serial()]);
+        eventually("adb lists it", || self.adb_of_all(&["devices"]).out.contains(&self.serial()));
+    }
+
     /// Somebody else changes a setting; `None` deletes it.
     #[track_caller]
     pub(crate) fn set(&mut self, namespace: &str, name: &str, value: Option<&str>) {

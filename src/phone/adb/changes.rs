@@ -1,8 +1,6 @@
 //! Every change of the phone that has to be put back: noted in the journal with what was there before, on the disk before it is made,
 //! read back after it, and undone from the last to the first. What is changed and why is others'.
 
-use jiff::Timestamp;
-
 use super::{
     super::PhoneError,
     client::{Adb, AdbProgram, QUERY},

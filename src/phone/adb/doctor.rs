@@ -197,10 +197,9 @@ fn skew(before: Timestamp, phone: Timestamp, after: Timestamp) -> SignedDuration
 
 /// `1 h 0 min`, `4 min`.
 fn in_words(duration: SignedDuration) -> String {
-    match (duration.as_hours(), duration.as_mins()) {
-        (0, minutes) => format!("{minutes} min"),
-        (hours, minutes) => format!("{hours} h {} min", minutes % 60),
-    }
+    // To the nearest: the phone says whole seconds.
+    let minutes = (duration.as_secs() + 30) / 60;
+    if minutes < 60 { format!("{minutes} min") } else { format!("{} h {} min", minutes / 60, minutes % 60) }
 }
 
 /// Whether something else's proxy is set, or one whose tunnel is gone.
@@ -384,6 +383,7 @@ mod tests {
         check(1_000, 999, 1_000, "0 min");
         check(1_000, 4_601, 1_001, "1 h 0 min");
         check(10_000, 6_399, 10_000, "-1 h 0 min");
+        check(10_000, 6_401, 10_003, "-1 h 0 min");
         check(10_000, 10_241, 10_001, "4 min");
     }
 

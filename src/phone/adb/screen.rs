@@ -207,7 +207,8 @@ pub(super) type Recording = JoinHandle<Result<Answer, AdbError>>;
 pub(super) async fn record(adb: &Adb, file: &'static str) -> Result<Recording, AdbError> {
     let what = "record the screen";
     let of_phone = adb.clone();
-    let recording = tokio::spawn(async move { of_phone.script(&format!("exec screenrecord --time-limit 180 {file}"), what, LONGEST).await });
+    let recording =
+        tokio::spawn(async move { of_phone.script(&format!("exec screenrecord --time-limit 180 {file}"), what, LONGEST).await });
     let until = Instant::now() + BEGINS;
     while !recording.is_finished() && Instant::now() < until {
         if adb.script(&format!("[ -s {file} ]"), what, QUERY).await?.status == 0 {

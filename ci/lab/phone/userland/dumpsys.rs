@@ -147,7 +147,9 @@ fn location(state: &State) -> String {
         position
             .map_or_else(|| "null".to_owned(), |(lat, lon)| format!("Location[{name} {lat:.6},{lon:.6} hAcc=100.0 et=+2h14m9s803ms{mock}]"))
     };
-    for name in ["passive", "network", "fused", "gps"] {
+    let own = ["passive", "network", "fused", "gps"];
+    let others = state.providers.keys().map(String::as_str).filter(|name| !own.contains(name));
+    for name in own.into_iter().chain(others) {
         let provider = state.providers.get(name);
         let (kind, position, enabled, mock) = match provider {
             Some(provider) => (" [mock]", provider.position, provider.enabled && state.locates(), " mock"),

@@ -137,6 +137,7 @@ fn state(arguments: &Arguments) -> Result<State, String> {
         ("ro.product.cpu.abi", "x86_64"),
         ("ro.product.cpu.abilist", "x86_64"),
         ("ro.product.device", "standin"),
+        ("ro.build.id", "UP1A.STANDIN"),
         ("ro.product.manufacturer", "Standin"),
         ("ro.product.model", "Stand-in One"),
         ("ro.product.name", "standin"),
