@@ -276,6 +276,40 @@ fn a_control_run_that_is_kept_with_a_rig_is_what_its_schema_says() {
 }
 
 #[test]
+fn a_journal_of_a_phone_is_what_its_schema_says() {
+    use tattletale::{
+        model::{AppVersion, Captured, Journal, JournalEntry, JournalPhone, PhoneChange, journal::JOURNAL_FORMAT},
+        store::{RigFolder, Workspace},
+    };
+    let place = Place::empty();
+    let schema = Schema::printed(&place, "journal");
+    let package = || "com.example.test".to_owned();
+    let (namespace, key) = ("global".to_owned(), "http_proxy".to_owned());
+    let changes = vec![
+        PhoneChange::AirplaneMode { before: false },
+        PhoneChange::App { package: package(), before: None },
+        PhoneChange::App { package: package(), before: Some(AppVersion { name: "1.0".into(), code: Some(7) }) },
+        PhoneChange::AppOp { package: package(), operation: "android:mock_location".into(), before: "default".into() },
+        PhoneChange::Permission { package: package(), permission: "android.permission.CAMERA".into(), before: true },
+        PhoneChange::Recording { file: "/data/local/tmp/film.mp4".into() },
+        PhoneChange::Reverse { to: 8080 },
+        PhoneChange::Setting { namespace: namespace.clone(), key: key.clone(), before: None, set: Some("127.0.0.1:8080".into()) },
+        PhoneChange::Setting { namespace, key, before: Some("10.0.0.1:3128".into()), set: None },
+        PhoneChange::TestProvider { name: "gps".into() },
+        PhoneChange::Trust { file: "779ebcb6.0".into() },
+    ];
+    let at = "2026-03-02T08:00:00Z".parse().expect("a time");
+    let entries = changes.into_iter().map(|change| JournalEntry { at, change }).collect();
+    let phone = JournalPhone { program: "adb".into(), port: Some(5038), serial: Captured::new("INVENTED01".into()) };
+    let journal = Journal { format: JOURNAL_FORMAT, tool: "0.0.0".into(), phone, entries };
+    let rig = RigFolder::of(&Workspace { root: place.path().to_owned(), scenarios: None }, "pixel").expect("a good name");
+    rig.keep_journal(&journal).expect("written");
+    let value: Value = serde_json::from_slice(&fs::read(rig.journal_file()).expect("there")).expect("JSON");
+    schema.accepts(&value, "a journal");
+    schema.is_strict_about(&value, &[]);
+}
+
+#[test]
 fn every_line_of_a_transcript_is_what_its_schema_says() {
     use tattletale::link::recorded::Transcript;
     let id = "00002a19-0000-1000-8000-00805f9b34fb";

@@ -816,6 +816,18 @@ fn gaps_become_blind_spots() {
 }
 
 #[test]
+fn what_the_phone_counted_past_the_proxy_is_the_app_s_and_a_blind_spot() {
+    let app = app();
+    let mut observer = Observer::new(&app, &provenance(1));
+    observer.absorb(&RunEvent::OutsideProxy { sent: 1200, received: 40 }, &NoBodies);
+    observer.absorb(&RunEvent::RunEnded { ending: RunEnding::Complete }, &NoBodies);
+    let seen = observer.finish();
+    let spot = seen.coverage.blind_spots.first().expect("it is told");
+    assert_eq!((spot.kind, spot.origin), (BlindSpotKind::OutsideProxy, Origin::App));
+    assert_eq!(spot.sentence, "the phone counted 1200 bytes that the app sent past the proxy, and 40 that it received there");
+}
+
+#[test]
 fn an_import_says_nothing_about_what_it_missed() {
     let app = app();
     let provenance = Provenance { rig: Rig::Imported, source: CaptureSource::Har { creator: "x".into() }, control: None, ..provenance(1) };

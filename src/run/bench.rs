@@ -1,7 +1,11 @@
 //! Where the rigs of an audit come from, one for each run: the simulated bench, a real phone over adb with a proxy of its own, or a
 //! phone that a person works (`by_hand`).
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
@@ -13,20 +17,19 @@ use crate::{
     model::{self, PlantedValue},
     phone::{
         Phone as _,
-        adb::{AdbPhone, AdbSetup, TrustMode},
+        adb::{AdbPhone, AdbSetup, RouteKind, TrustMode},
         operator::Nobody,
     },
     scenario::rig::BandPlan,
     traffic::{
         RunningSource, TrafficError, TrafficSource as _,
         authority::Authority,
-        proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, Upstream},
+        proxy::{Gate, LocalUpstream, Page, Proxy, ProxySetup, Upstream, Visit},
         queue::queue,
     },
 };
 
 /// Where the rigs of an audit come from.
-#[expect(clippy::large_enum_variant, reason = "an audit has one")]
 pub enum Bench {
     /// A real phone.
     Adb(AdbBench),
@@ -105,6 +108,10 @@ impl AdbBench {
     /// When the proxy cannot be started, or the phone not be reached.
     pub async fn rig(&self, fault: Option<Fault>) -> Result<Rig, RunError> {
         let phone = AdbPhone::connect(self.setup.clone()).await?;
+        let addresses = match self.setup.route {
+            RouteKind::Reverse => Vec::new(),
+            RouteKind::Wifi => phone.addresses().await?,
+        };
         let clock = Clock::real();
         let (events, traffic) = queue();
         let probe = Probe::new();
@@ -112,7 +119,7 @@ impl AdbBench {
             listen: self.listen,
             authority: Arc::clone(&self.authority),
             upstream: self.upstream.clone(),
-            gate: probe.gate(Arc::new(OpenGate)),
+            gate: probe.gate(Arc::new(OnlyThePhone(addresses))),
             clock: clock.clone(),
         });
         let source: Arc<dyn RunningSource> = Arc::from(Box::new(proxy).start(events).await?);
@@ -149,6 +156,24 @@ pub(super) fn band_of(
     band.map_or_else(|| (None, none()), |(plan, central)| (Some(plan.clone()), Arc::clone(central)))
 }
 
+/// Admits the phone, and nobody else in its network: from these addresses over Wi-Fi, from this machine over the cable.
+#[derive(Debug)]
+struct OnlyThePhone(Vec<IpAddr>);
+
+impl Gate for OnlyThePhone {
+    fn admits(&self, client: IpAddr) -> bool {
+        client.is_loopback() || self.0.contains(&client)
+    }
+
+    fn reads(&self, _host: &str) -> bool {
+        true
+    }
+
+    fn page(&self, _visit: &Visit<'_>) -> Option<Page> {
+        None
+    }
+}
+
 /// The radio of a rig without a band: nobody asks it for anything, because its steps are refused before the run.
 pub(super) struct NoRadio;
 
@@ -160,5 +185,24 @@ impl Central for NoRadio {
 
     async fn connect(&self, _: [u8; 6]) -> Result<Box<dyn GattLink>, LinkError> {
         Err(LinkError::NotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_in_the_phone_s_network_is_admitted() {
+        let [phone, neighbour]: [IpAddr; 2] = ["192.0.2.7", "192.0.2.8"].map(|address| address.parse().expect("an address"));
+        let gate = OnlyThePhone(vec![phone]);
+        assert!(gate.admits(phone) && gate.admits([127, 0, 0, 1].into()) && !gate.admits(neighbour));
+    }
+
+    #[test]
+    fn a_lab_needs_a_certificate() {
+        let cloud = ([127, 0, 0, 1], 9).into();
+        let error = lab_upstream(cloud, "cloud.pem", "no certificate").expect_err("it holds none");
+        assert_eq!(error.to_string(), "read cloud.pem: it holds no certificate in PEM");
     }
 }

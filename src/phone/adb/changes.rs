@@ -7,7 +7,7 @@ use super::{
     device,
     error::{AdbError, cut},
     package::Package,
-    trust,
+    screen, trust,
 };
 use crate::{
     clock::Clock,
@@ -158,6 +158,7 @@ impl Changes {
     /// # Errors
     /// When the journal cannot be written: what was put back is then put back once more by the next one, which does no harm.
     pub(super) async fn undo(&mut self, app: bool) -> Result<Vec<Undone>, StoreError> {
+        self.adb.settle().await;
         let mut told = Vec::new();
         for at in (0..self.journal.entries.len()).rev() {
             let change = self.journal.entries[at].change.clone();
@@ -300,7 +301,7 @@ async fn undo(adb: &Adb, change: &PhoneChange) -> Result<Undoing, AdbError> {
             if adb.shell(&["ls", file], what).await?.status != 0 {
                 return Ok(Undoing::AlreadyAsBefore);
             }
-            adb.shell(&["pkill", "-INT", "-x", "screenrecord"], what).await?;
+            adb.script(screen::STOP_RECORDING, what, QUERY).await?;
             adb.ask(&["rm", "-f", file], what).await?;
             Ok(Undoing::Back("ended, and its file removed".to_owned()))
         }

@@ -5,12 +5,14 @@ use std::{
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     process::Command,
+    sync::RwLock,
     time::{Instant, timeout_at},
 };
 
@@ -40,6 +42,8 @@ impl Default for AdbProgram {
 pub(super) struct Adb {
     pub(super) program: AdbProgram,
     pub(super) serial: Captured<String>,
+    /// Read by each command that is under way, also by one that nobody waits for any more.
+    under_way: Arc<RwLock<()>>,
 }
 
 /// What a command on the phone gave.
@@ -122,6 +126,17 @@ impl AdbProgram {
 }
 
 impl Adb {
+    /// adb for the phone with this serial number.
+    pub(super) fn new(program: AdbProgram, serial: Captured<String>) -> Self {
+        Self { program, serial, under_way: Arc::default() }
+    }
+
+    /// Waits until every command has ended that was given up in its middle: one that changes something must not come after what puts
+    /// it back.
+    pub(super) async fn settle(&self) {
+        drop(self.under_way.write().await);
+    }
+
     /// Runs a command on the phone; each argument arrives as it is. `what` reads after "failed to".
     ///
     /// # Errors
@@ -212,7 +227,31 @@ impl Adb {
         // Exposed to be given to adb, and to nobody else.
         let mut all: Vec<OsString> = vec!["-s".into(), self.serial.expose().into()];
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        self.program.spawn(&all, what, within).await
+        let (program, what) = (self.program.clone(), what.to_owned());
+        let under_way = Arc::clone(&self.under_way).read_owned().await;
+        // In a task of its own: a command that was begun is brought to its end, or to its limit, whoever gave up waiting for it.
+        let task = tokio::spawn(async move {
+            let ended = program.spawn(&all, &what, within).await;
+            drop(under_way);
+            ended
+        });
+        task.await.unwrap_or_else(|problem| Err(AdbError::Server(problem.to_string())))
+    }
+
+    /// A command that goes on until it is told to end; ended with whoever waits for it, and waited for by nobody else.
+    ///
+    /// # Errors
+    /// What adb says.
+    pub(super) async fn long(&self, script: &str, what: &str, within: Duration) -> Result<(), AdbError> {
+        // Exposed to be given to adb, and to nobody else.
+        let all: Vec<OsString> = vec!["-s".into(), self.serial.expose().into(), "shell".into(), script.into()];
+        let ended = self.program.spawn(&all, what, within).await?;
+        let stdout = String::from_utf8_lossy(&ended.stdout);
+        match AdbError::of_client(&ended.stderr, what) {
+            Some(error) => Err(error),
+            None if ended.status.success() || ended.stderr.trim().is_empty() => Ok(()),
+            None => Err(AdbError::of_command(what, &stdout, &ended.stderr)),
+        }
     }
 }
 
@@ -261,6 +300,75 @@ const MOST_COMPLAINT: usize = 64 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A program in adb's place that does what this script says, `$*` being its arguments.
+    #[cfg(unix)]
+    fn stand_in(folder: &Path, script: &str) -> Adb {
+        let program = folder.join("adb");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("ours");
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("ours");
+        Adb::new(AdbProgram { program, ..AdbProgram::default() }, Captured::new("INVENTED01".into()))
+    }
+
+    /// What a real adb does: runs the last argument in a shell, and passes its status on.
+    #[cfg(unix)]
+    const HONEST: &str = "for last; do :; done; exec sh -c \"$last\"";
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_command_gives_what_it_says_and_its_status() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let adb = stand_in(folder.path(), HONEST);
+        let answer = adb.shell(&["printf", "%s", "it's 1"], "ask").await.expect("it answers");
+        assert_eq!((answer.stdout.as_str(), answer.stderr.as_str(), answer.status), ("it's 1", "", 0));
+        let answer = adb.script("echo one; echo two >&2; exit 7", "ask", QUERY).await.expect("it answers");
+        assert_eq!((answer.stdout.as_str(), answer.stderr.as_str(), answer.status), ("one", "two\n", 7));
+        let error = adb.ask(&["false"], "ask").await.expect_err("it fails");
+        assert!(matches!(error, AdbError::Refused { .. }), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_link_that_drops_is_no_success_though_adb_says_so() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // As adb 29 and 34 do: what came so far, and status 0.
+        for said in ["echo 'half an ans'", "true", "printf 'null\\n\\nended-'"] {
+            let adb = stand_in(folder.path(), &format!("{said}; exit 0"));
+            let error = adb.shell(&["settings", "get", "global", "http_proxy"], "read").await.expect_err("it broke off");
+            assert_eq!(error, AdbError::LinkLost { during: "read".into() }, "{said}");
+        }
+        let adb = stand_in(folder.path(), "echo 'error: device unauthorized.' >&2; exit 1");
+        assert_eq!(adb.shell(&["true"], "read").await, Err(AdbError::Unauthorised));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn what_does_not_answer_is_ended_at_its_limit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let adb = stand_in(folder.path(), "exec sleep 600");
+        let within = Duration::from_millis(200);
+        assert_eq!(adb.script("true", "ask", within).await, Err(AdbError::TimedOut { what: "ask".into(), within }));
+        let missing = AdbProgram { program: folder.path().join("nowhere"), ..AdbProgram::default() };
+        assert!(matches!(missing.run(&["devices"], "list").await, Err(AdbError::NotInstalled { .. })));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_command_that_was_given_up_is_waited_for_before_anything_is_put_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (begun, go, done) = (folder.path().join("begun"), folder.path().join("go"), folder.path().join("done"));
+        let script = format!("touch {}; while ! [ -e {} ]; do sleep 0.01; done; touch {}", begun.display(), go.display(), done.display());
+        let adb = stand_in(folder.path(), &script);
+        let mut command = Box::pin(adb.shell(&["settings"], "set"));
+        while !begun.exists() {
+            let _ = tokio::time::timeout(Duration::from_millis(10), &mut command).await;
+        }
+        // Ctrl-C, in its middle.
+        drop(command);
+        std::fs::write(go, "").expect("ours");
+        adb.settle().await;
+        assert!(done.exists(), "it was brought to its end");
+    }
 
     #[test]
     fn arguments_arrive_as_they_are() {

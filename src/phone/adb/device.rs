@@ -39,7 +39,7 @@ pub(super) struct About {
 pub(super) async fn choose(program: AdbProgram, serial: Option<&Captured<String>>) -> Result<Adb, AdbError> {
     let listed = parse(&program.run(&["devices", "-l"], "list the phones").await?);
     let serial = pick(&listed, serial.map(|serial| serial.expose().as_str()))?;
-    Ok(Adb { program, serial: Captured::new(serial) })
+    Ok(Adb::new(program, Captured::new(serial)))
 }
 
 fn pick(listed: &[Listed], wanted: Option<&str>) -> Result<String, AdbError> {

@@ -2,7 +2,7 @@
 //! read back. What is changed is in the rig's journal first. Serial numbers stay out of every word.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -127,6 +127,14 @@ impl AdbPhone {
     /// When the phone does not answer.
     pub async fn installed_version(&mut self) -> Result<Option<AppVersion>, PhoneError> {
         Ok(self.installed().await?.and_then(|(_, package)| package.version))
+    }
+
+    /// The phone's own addresses in its networks: where its traffic over Wi-Fi comes from.
+    ///
+    /// # Errors
+    /// When the phone does not answer.
+    pub async fn addresses(&self) -> Result<Vec<IpAddr>, PhoneError> {
+        Ok(route::addresses(&self.changes.adb).await?)
     }
 
     /// The app's package, and what the phone says of it.

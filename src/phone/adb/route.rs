@@ -1,7 +1,10 @@
 //! The way of the phone's traffic to the proxy: over the cable, by a tunnel from a port that the phone chooses, or over Wi-Fi. A phone
 //! that was reconnected has lost the tunnel and kept the setting, so that both are looked at again and again.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -39,6 +42,11 @@ pub(super) struct Made {
 /// When the phone does not take it.
 pub(super) async fn make(changes: &mut Changes, kind: RouteKind, proxy: SocketAddr) -> Result<Made, PhoneError> {
     let (tunnel, setting) = match kind {
+        RouteKind::Reverse if !leads_to(proxy.ip()) => {
+            let why = "be pointed at the proxy over the cable: adb leads to 127.0.0.1 of this computer, and the proxy listens elsewhere (leave \
+                       proxy: { listen: … } out of the rig file)";
+            return Err(PhoneError::Unsupported(why.to_owned()));
+        }
         RouteKind::Reverse => {
             let to = proxy.port();
             changes.will(PhoneChange::Reverse { to })?;
@@ -61,6 +69,28 @@ pub(super) async fn make(changes: &mut Changes, kind: RouteKind, proxy: SocketAd
         Route::Whole => Ok(made),
         Route::Broken(why) => Err(PhoneError::Failed(why)),
     }
+}
+
+/// Whether what comes through a tunnel of adb's gets to a program that listens at this address.
+fn leads_to(listens: IpAddr) -> bool {
+    listens == IpAddr::V4(Ipv4Addr::LOCALHOST) || listens.is_unspecified()
+}
+
+/// The phone's own addresses in its networks.
+///
+/// # Errors
+/// What the phone says.
+pub(super) async fn addresses(adb: &Adb) -> Result<Vec<IpAddr>, AdbError> {
+    Ok(parse_addresses(&adb.ask(&["ip", "-o", "addr", "show"], "ask the phone for its addresses").await?))
+}
+
+/// `21: wlan0    inet 192.0.2.7/24 brd …`, without the phone's own loopback.
+fn parse_addresses(said: &str) -> Vec<IpAddr> {
+    let of_line = |line: &str| {
+        let mut words = line.split_whitespace().skip_while(|word| *word != "inet" && *word != "inet6").skip(1);
+        words.next()?.split('/').next()?.parse::<IpAddr>().ok()
+    };
+    said.lines().filter_map(of_line).filter(|address| !address.is_loopback()).collect()
 }
 
 /// A tunnel from a port of the phone, which the phone chooses, to one of this machine.
@@ -96,3 +126,18 @@ impl RouteWatch for Made {
 
 /// How often a route is looked at while the phone does something else.
 pub const LOOK_EACH: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_has_addresses_in_its_networks() {
+        let said = "1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever\n\
+                    21: wlan0    inet 192.0.2.7/24 brd 192.0.2.255 scope global wlan0\\  valid_lft forever\n\
+                    21: wlan0    inet6 2001:db8::7/64 scope global\n22: rmnet0    link/ether\n";
+        let want: [IpAddr; 2] = ["192.0.2.7".parse().expect("an address"), "2001:db8::7".parse().expect("an address")];
+        assert_eq!(parse_addresses(said), want);
+        assert!(leads_to(Ipv4Addr::LOCALHOST.into()) && !leads_to(want[0]));
+    }
+}

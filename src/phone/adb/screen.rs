@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     super::{Element, Key, Percent, PhoneError, Screen, Swipe, Target},
     changes::Changes,
-    client::{Adb, Answer, QUERY},
+    client::{Adb, QUERY},
     error::{AdbError, cut},
 };
 
@@ -198,7 +198,7 @@ pub(super) async fn picture(adb: &Adb) -> Result<Vec<u8>, AdbError> {
 }
 
 /// A recording that goes on: adb waits for it. What a shell leaves in the background on the phone would not hear that it is over.
-pub(super) type Recording = JoinHandle<Result<Answer, AdbError>>;
+pub(super) type Recording = JoinHandle<Result<(), AdbError>>;
 
 /// Begins to record the screen into a file of the phone's.
 ///
@@ -207,8 +207,7 @@ pub(super) type Recording = JoinHandle<Result<Answer, AdbError>>;
 pub(super) async fn record(adb: &Adb, file: &'static str) -> Result<Recording, AdbError> {
     let what = "record the screen";
     let of_phone = adb.clone();
-    let recording =
-        tokio::spawn(async move { of_phone.script(&format!("exec screenrecord --time-limit 180 {file}"), what, LONGEST).await });
+    let recording = tokio::spawn(async move { of_phone.long(&format!("exec screenrecord --time-limit 180 {file}"), what, LONGEST).await });
     let until = Instant::now() + BEGINS;
     while !recording.is_finished() && Instant::now() < until {
         if adb.script(&format!("[ -s {file} ]"), what, QUERY).await?.status == 0 {
@@ -221,9 +220,8 @@ pub(super) async fn record(adb: &Adb, file: &'static str) -> Result<Recording, A
         return Err(AdbError::TimedOut { what: what.to_owned(), within: BEGINS });
     }
     match recording.await {
-        Ok(Ok(answer)) => Err(AdbError::of_command(what, &answer.stdout, &answer.stderr)),
         Ok(Err(error)) => Err(error),
-        Err(_) => Err(AdbError::LinkLost { during: what.to_owned() }),
+        _ => Err(AdbError::LinkLost { during: what.to_owned() }),
     }
 }
 
@@ -235,7 +233,7 @@ pub(super) async fn recorded(adb: &Adb, file: &str, recording: Recording) -> Res
     let what = "end the recording of the screen";
     // It writes the file's index when it is interrupted, and is gone when that is done. By its name alone: the shell that waits for it
     // has the file's name in its own command line.
-    adb.shell(&["pkill", "-INT", "-x", "screenrecord"], what).await?;
+    adb.script(STOP_RECORDING, what, QUERY).await?;
     match timeout(ENDS, recording).await {
         Err(_) => return Err(AdbError::TimedOut { what: what.to_owned(), within: ENDS }),
         Ok(Ok(Err(error))) => return Err(error),
@@ -249,6 +247,8 @@ pub(super) async fn recorded(adb: &Adb, file: &str, recording: Recording) -> Res
     if bytes.len() == size { Ok(bytes) } else { Err(AdbError::LinkLost { during: what.to_owned() }) }
 }
 
+/// Interrupts whatever records the screen.
+pub(super) const STOP_RECORDING: &str = "kill -INT $(pidof screenrecord)";
 /// Where `uiautomator` writes what it sees.
 const FILE: &str = "/data/local/tmp/tattletale-screen.xml";
 /// It waits ten seconds for a screen to come to rest.
