@@ -196,7 +196,7 @@ fn every_check_fails_once_and_then_passes_from_start_to_report() {
         assert!(written.contains(words), "{words}: {written}");
     }
 
-    let folder = place.files("-by-hand/events.jsonl");
+    let folder = place.files("-by-hand-1/events.jsonl");
     let capture = CaptureReader::open(folder.first().and_then(|file| file.parent()).expect("a capture")).expect("readable");
     let mut notes = Vec::new();
     let mut moved = None;
@@ -250,8 +250,8 @@ fn with_nobody_at_the_terminal_nothing_is_started_unless_the_rig_file_confirms_i
     write_rig(&place, "phone: { kind: simulated }\nconfirmed: [log-in]\n");
     let ended = place.run(&simulated);
     assert_eq!(ended.code, Some(4), "{ended:?}");
-    assert!(!place.files("-by-hand/events.jsonl").is_empty(), "it ran: {ended:?}");
-    let text = std::fs::read_to_string(&place.files("-by-hand/events.jsonl")[0]).expect("readable");
+    assert!(!place.files("-by-hand-1/events.jsonl").is_empty(), "it ran: {ended:?}");
+    let text = std::fs::read_to_string(&place.files("-by-hand-1/events.jsonl")[0]).expect("readable");
     assert!(text.contains("log-in: confirmed by the rig file, not checked"), "{text}");
 
     // A phone by hand asks for more.
@@ -274,6 +274,18 @@ fn a_prompt_that_nobody_answers_fails_within_its_limit_also_in_ci() {
     let (told, written) = terminal.end();
     assert!(told.contains("exit 4"), "{told} {written}");
     assert!(written.contains("wait for the prompt log-in: within 500ms there was no answer"), "{written}");
+}
+
+#[test]
+fn ctrl_c_at_a_question_ends_the_run_and_gives_the_terminal_back() {
+    let place = place(PROMPT);
+    let (_runtime, _cloud) = lab(&place, RIG);
+    let Some(mut terminal) = Terminal::open(&place, &RUN, &[]) else { return skip("python3 is not installed") };
+    terminal.wait_for("install-app: Have Demo 7.1 installed.");
+    terminal.press("\u{3}");
+    let (told, written) = terminal.end();
+    assert!(told.contains("modes same") && told.contains("exit 130"), "{told} {written}");
+    assert!(written.contains("Remove the certificate from the phone"), "{written}");
 }
 
 #[test]

@@ -189,7 +189,9 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     };
     let _held = plan.by_hand.as_ref().map(|by_hand| by_hand.begin(surroundings)).transpose()?;
     if arguments.control {
-        return control::execute(&plan, arguments, surroundings);
+        let made = control::execute(&plan, arguments, surroundings);
+        tell_afterwards(&plan, surroundings);
+        return made;
     }
     // The runtime lives on while the audit works, so that Ctrl-C is still heard.
     let recorded = runtime.block_on(async {
@@ -203,10 +205,10 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
             Ok(recorded) if presses.over() => Ok(Recorded { exit: Exit::Interrupted, ..recorded }),
             other => other,
         }
-    })?;
-    if let Some(words) = plan.by_hand.as_ref().and_then(by_hand::ByHand::afterwards) {
-        surroundings.warn(format_args!("\n{words}"));
-    }
+    });
+    // Whatever became of the runs: the phone is in somebody's hand, and trusts us.
+    tell_afterwards(&plan, surroundings);
+    let recorded = recorded?;
     if recorded.exit == Exit::Interrupted {
         surroundings.warn("interrupted; what was recorded is kept: `tattletale captures list`");
         return Ok(Exit::Interrupted);
@@ -229,6 +231,13 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         surroundings.warn("error: the runs broke off, as told before the report: it is of what was recorded until then");
     }
     Ok(recorded.exit.worse(judged))
+}
+
+/// Says how to leave a phone that a person works.
+fn tell_afterwards(plan: &Plan, surroundings: &mut Surroundings) {
+    if let Some(words) = plan.by_hand.as_ref().and_then(by_hand::ByHand::afterwards) {
+        surroundings.warn(format_args!("\n{words}"));
+    }
 }
 
 /// What rigs and audits run on.

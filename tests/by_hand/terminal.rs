@@ -63,7 +63,12 @@ impl Terminal {
     #[track_caller]
     pub(crate) fn enter(&mut self) {
         self.wait_for_question();
-        self.keys.write_all(b"\r").and_then(|()| self.keys.flush()).expect("it listens");
+        self.press("\r");
+    }
+
+    /// Types something.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).expect("it listens");
     }
 
     /// Waits until the last thing on the terminal is a question.

@@ -259,9 +259,9 @@ Error:
     :         `-- no such step
  13 |   - waitForQuiet: { idle: 20s, max: 5m }
     `----
-  help: did you mean "pressKey"? valid steps: launchApp, measureHeartRate, phase, pressKey, pullToRefresh,
-        readBand, releaseBand, setLocation, stopApp, tapOn, travel, vibrateBand, wait, waitForBand,
-        waitForQuiet, waitForUpload
+  help: did you mean "pressKey"? valid steps: launchApp, measureHeartRate, phase, pressKey, prompt,
+        pullToRefresh, readBand, releaseBand, setLocation, stopApp, tapOn, travel, vibrateBand, wait,
+        waitForBand, waitForQuiet, waitForUpload
 "#,
     );
 }
@@ -1084,9 +1084,9 @@ Error:
    :         `-- no such step
  6 |   - waitForUpload: { path: v1, within: 5 }
    `----
-  help: did you mean "launchApp"? valid steps: launchApp, measureHeartRate, phase, pressKey, pullToRefresh,
-        readBand, releaseBand, setLocation, stopApp, tapOn, travel, vibrateBand, wait, waitForBand,
-        waitForQuiet, waitForUpload
+  help: did you mean "launchApp"? valid steps: launchApp, measureHeartRate, phase, pressKey, prompt,
+        pullToRefresh, readBand, releaseBand, setLocation, stopApp, tapOn, travel, vibrateBand, wait,
+        waitForBand, waitForQuiet, waitForUpload
 
 Error:
   x read "path" from "v1"

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
-use super::{Build, Step, StepError, StepKind, Takes, wait_for_upload::WaitForUpload};
+use super::{Build, Step, StepError, StepKind, Takes, wait_for_quiet::elapsed, wait_for_upload::WaitForUpload};
 use crate::{
     phone::{
         Action, Target,
@@ -100,7 +101,7 @@ impl Step for Prompt {
     async fn run(&self, stage: &mut Stage<'_>) -> Result<String, StepError> {
         let operator = stage.operator;
         let task = Task { name: &self.name, what: &self.text, within: self.within, word_counts: false };
-        let mut check = Checks { prompt: self, stage, failed: None };
+        let mut check = Checks { prompt: self, began: stage.hold.clock().now(), stage, failed: None };
         let done = have_done(operator, &task, &mut check).await;
         if let Some(error) = check.failed {
             return Err(error);
@@ -131,6 +132,8 @@ impl Prompt {
 /// Looks for everything that is to be seen.
 struct Checks<'a, 'stage, 'rig> {
     prompt: &'a Prompt,
+    /// On the rig's clock.
+    began: Timestamp,
     stage: &'stage mut Stage<'rig>,
     /// What failed while looking; there is no point in asking again.
     failed: Option<StepError>,
@@ -143,7 +146,7 @@ impl Check for Checks<'_, '_, '_> {
         if let Some(upload) = &self.prompt.upload {
             match upload.run(self.stage).await {
                 Ok(note) => seen.push(note),
-                Err(StepError::TimedOut { seen, .. }) => return Look::NotSeen(seen),
+                Err(StepError::TimedOut { seen, .. }) => return self.not_seen(seen),
                 Err(error) => return self.fail(error),
             }
         }
@@ -154,7 +157,7 @@ impl Check for Checks<'_, '_, '_> {
                     // Time for what the person did to appear, also on a simulated clock.
                     self.stage.hold.sleep(super::POLL).await;
                     // What else is on a screen may be personal: it goes into no note.
-                    return Look::NotSeen(format!("no {target} on the screen"));
+                    return self.not_seen(format!("no {target} on the screen"));
                 }
                 Err(error) => return self.fail(error.into()),
             }
@@ -164,6 +167,15 @@ impl Check for Checks<'_, '_, '_> {
 }
 
 impl Checks<'_, '_, '_> {
+    /// Not seen yet; or never, when a simulated clock, which no person's time moves, is past the limit already.
+    fn not_seen(&mut self, seen: String) -> Look {
+        let Prompt { name, within, .. } = self.prompt;
+        if elapsed(self.began, self.stage.hold.clock().now()) < *within {
+            return Look::NotSeen(seen);
+        }
+        self.fail(StepError::TimedOut { awaited: format!("the prompt {name}"), within: *within, seen })
+    }
+
     /// Ends the asking: what it says is never shown, because the failure is.
     fn fail(&mut self, error: StepError) -> Look {
         self.failed = Some(error);
@@ -244,6 +256,14 @@ mod tests {
             fakes.run(step(LOG_IN)).await.expect("it is looked for all the same"),
             "log-in: seen: answered with status 200 after 6s"
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_never_seen_ends_by_the_clock_of_the_rig() {
+        let mut fakes = fakes(&Scripted::confirming(&["log-in"]));
+        let error = fakes.run(step(LOG_IN)).await.expect_err("nothing comes");
+        assert_eq!(error.to_string(), "wait for the prompt log-in: within 300s there was no request at all");
+        assert_eq!(fakes.seconds_passed(), 300);
     }
 
     #[test]
