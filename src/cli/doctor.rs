@@ -233,7 +233,9 @@ mod tests {
         let (exit, out, err) = command(folder.path(), &["doctor"], |_| {});
         assert_eq!((exit, out.as_str()), (Exit::Usage, ""), "{err}");
         assert!(err.contains("--rig"), "{err}");
-        std::fs::write(folder.path().join("rig.yaml"), "phone: { kind: simulated }\n").expect("ours");
+        let rig = folder.path().join("rig.yaml");
+        std::fs::write(&rig, "phone: { kind: simulated }\n").expect("ours");
+        std::fs::set_permissions(&rig, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
         let (exit, _, err) = command(folder.path(), &["doctor"], |_| {});
         assert_eq!(exit, Exit::Clean, "{err}");
         assert!(err.contains("simulated"), "{err}");

@@ -1,11 +1,13 @@
 //! `doctor` on phones with which something is wrong: each is named, with the switch to flip, and nothing else is; and the phone is left
 //! as it was.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::{
     runs::Lab,
-    support::phone_lab::{APP, Fault, Options},
+    support::phone_lab::{Fault, Options},
 };
 
 /// What a look at a rig says: state and advice of each check.
@@ -160,14 +162,28 @@ fn an_app_that_says_that_it_trusts_its_person_is_believed() {
 }
 
 #[test]
-fn what_a_crashed_run_left_is_put_back_first_and_a_missing_radio_is_named() {
+fn what_a_killed_run_left_is_put_back_first() {
+    let Some(lab) = Lab::boot(&Options::default(), "system") else { return };
+    lab.install("sim-1.0");
+    let before = lab.changeable();
+    let line = ["run", "passive-sync", "--rig", "rig.yaml", "--runs", "1", "--quiet"];
+    let mut child = lab.command(&line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    lab.wait_until_routed(None);
+    child.kill().and_then(|()| child.wait()).expect("it ends");
+    let told = Told::by(&lab);
+    assert_eq!((told.code, told.amiss()), (Some(0), vec![]), "{:?}", told.checks);
+    assert!(told.err.contains("put back: the setting global http_proxy"), "{}", told.err);
+    assert_eq!(lab.changeable(), before);
+}
+
+#[test]
+fn a_missing_radio_is_named() {
     let Some(lab) = Lab::boot(&Options::default(), "system") else { return };
     lab.install("sim-1.0");
     lab.rewrite_rig("lab:", "band: { model: mi-band-3, address: \"C0:FF:EE:12:34:56\" }\nlab:");
     let told = Told::by(&lab);
     assert_eq!((told.code, told.amiss()), (Some(3), vec!["Bluetooth adapter"]), "{:?} {}", told.checks, told.err);
     assert!(told.text("Bluetooth adapter", "help").contains("plug an adapter in"), "{:?}", told.checks);
-    assert!(lab.phone.is_granted("INTERNET") || !lab.phone.state()["packages"][APP].is_null());
 }
 
 /// The cable is pulled and comes back with something wrong.

@@ -91,12 +91,12 @@ mod tests {
         let check = |anchors: &[(Vec<String>, String)], debuggable, want| assert_eq!(of_anchors(anchors, debuggable), want, "{anchors:?}");
         check(&[], false, UserTrust::Unsaid);
         let system = anchor(&[root, "base-config", "trust-anchors"], "system");
-        check(&[system.clone()], false, UserTrust::Refused);
+        check(std::slice::from_ref(&system), false, UserTrust::Refused);
         check(&[system.clone(), anchor(&[root, "base-config", "trust-anchors"], "user")], false, UserTrust::Everywhere);
         let one_host = anchor(&[root, "domain-config", "trust-anchors"], "user");
         check(&[one_host], false, UserTrust::SomeHosts);
         let debug = anchor(&[root, "debug-overrides", "trust-anchors"], "user");
-        check(&[debug.clone()], false, UserTrust::Unsaid);
+        check(std::slice::from_ref(&debug), false, UserTrust::Unsaid);
         check(&[system, debug], true, UserTrust::Everywhere);
     }
 }
