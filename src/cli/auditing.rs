@@ -162,7 +162,7 @@ fn audit_group(
 pub(super) fn app_of(target: &Target, workspace: &Workspace, surroundings: &mut Surroundings) -> Result<(App, String), Failure> {
     match files::app(workspace, &target.app, surroundings)? {
         Some((app, texts)) => {
-            let scenario = files::scenario(&texts, &target.scenario, &app)?;
+            let scenario = files::scenario(&texts, &target.scenario, &app, surroundings)?;
             Ok((app, scenario.map(|scenario| scenario.about).unwrap_or_default()))
         }
         None => {

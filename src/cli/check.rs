@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     Exit, Failure, Surroundings,
-    files::{self, AppTexts, Problem, Text},
+    files::{self, AppFolder, AppTexts, Problem, Text},
     plant,
 };
 use crate::{
@@ -110,9 +110,13 @@ impl Checked {
         }
         // Scenarios are still checked when their app is wrong: all problems at once.
         let app = app.unwrap_or_else(|| App { name: texts.name.clone(), ..App::default() });
+        let files = AppFolder { texts, surroundings };
+        let is_told = |label: &str| texts.scenarios.iter().any(|(_, text)| text.label == label);
         for (name, text) in &texts.scenarios {
             self.problems.extend(files::reserved(name, &text.label));
-            if let Some(scenario) = self.keep(parse::scenario(&text.label, name, &text.text, &app).map_err(boxed)) {
+            if let Some(scenario) =
+                self.keep(parse::scenario_among(&text.label, name, &text.text, &app, &files).map_err(|wrong| boxed(wrong.without(is_told))))
+            {
                 self.warnings.extend(scenario.same_places().into_iter().map(|same| same_place(&text.label, same)));
             }
         }

@@ -10,8 +10,8 @@ use crate::{
     detect,
     model::{App, Policy},
     run,
-    scenario::{RigFile, Scenario, embedded, parse},
-    store::{self, Workspace, workspace::APP_FILE},
+    scenario::{RigFile, Scenario, ScenarioFiles, embedded, parse},
+    store::{self, StoreError, Workspace, workspace::APP_FILE},
 };
 
 /// Longest file a person writes that is read, in bytes.
@@ -28,6 +28,31 @@ pub(super) struct AppTexts {
     pub(super) app: Text,
     /// Its scenarios, by name.
     pub(super) scenarios: Vec<(String, Text)>,
+}
+
+/// What a scenario of the app may name: files of its folder; of those that come with the program, its other scenarios.
+pub(super) struct AppFolder<'a> {
+    pub(super) texts: &'a AppTexts,
+    pub(super) surroundings: &'a Surroundings,
+}
+
+impl ScenarioFiles for AppFolder<'_> {
+    fn scenario(&self, path: &str) -> Result<(String, String), String> {
+        if let Some(folder) = &self.texts.folder {
+            let path = folder.join(path);
+            let read = store::read_text(&path, MOST_BYTES).map_err(|error| match error {
+                StoreError::Io { problem, .. } => problem.to_string(),
+                other => other.to_string(),
+            })?;
+            return Ok((self.surroundings.shown(&path), read));
+        }
+        let found = self.texts.scenarios.iter().find(|(name, _)| path.strip_suffix(".yaml") == Some(name));
+        found.map(|(_, text)| (text.label.clone(), text.text.clone())).ok_or_else(|| "it does not come with the program".to_owned())
+    }
+
+    fn place(&self, path: &str) -> Option<PathBuf> {
+        self.texts.folder.as_ref().map(|folder| if path.is_empty() { folder.clone() } else { folder.join(path) })
+    }
 }
 
 /// A file's text and what to call it.
@@ -166,13 +191,14 @@ pub(super) fn rig(path: &Path, surroundings: &Surroundings) -> Result<RigFile, F
 }
 
 /// The scenario of this name, when the app has it.
-pub(super) fn scenario(texts: &AppTexts, name: &str, app: &App) -> Result<Option<Scenario>, Failure> {
+pub(super) fn scenario(texts: &AppTexts, name: &str, app: &App, surroundings: &Surroundings) -> Result<Option<Scenario>, Failure> {
     let label = texts.scenarios.iter().find(|(is, _)| is == name).map(|(_, text)| text.label.as_str());
     if let Some(problem) = label.and_then(|label| reserved(name, label)) {
         return Err(Failure::Files(vec![problem]));
     }
     let found = texts.scenarios.iter().find(|(is, _)| is == name);
-    found.map(|(name, text)| parse::scenario(&text.label, name, &text.text, app).map_err(Failure::from)).transpose()
+    let files = AppFolder { texts, surroundings };
+    found.map(|(name, text)| parse::scenario_among(&text.label, name, &text.text, app, &files).map_err(Failure::from)).transpose()
 }
 
 /// Names of the rules that a policy may speak of.

@@ -109,8 +109,9 @@ impl RunProgress {
     pub(super) fn watcher(&self, words: &str) -> Option<Watcher> {
         let (bar, words) = (self.bar.clone()?, words.to_owned());
         Some(Arc::new(move |event: &NumberedEvent| {
-            if let RunEvent::StepBegan { step, line } = &event.event {
-                bar.set_message(format!("{words}, line {line}: {step}"));
+            if let RunEvent::StepBegan { step, line, file } = &event.event {
+                let of = file.as_ref().map(|file| format!(" of {file}")).unwrap_or_default();
+                bar.set_message(format!("{words}, line {line}{of}: {step}"));
             }
         }))
     }

@@ -156,8 +156,6 @@ const fn platform(real_band: bool) -> Platform {
 /// A scenario that is to be run.
 struct Planned {
     scenario: Scenario,
-    /// Its file's text, whose lines say what each step does.
-    text: String,
     /// What its audit is of.
     target: Target,
     /// What its audit will be compared with.
@@ -282,7 +280,10 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
         (None, Some(by_hand)) => by_hand.platform(),
         (None, None) => platform(band.is_some()),
     };
-    let mut scenarios = if arguments.control { Vec::new() } else { scenarios(arguments, &app, &version, &texts, on)? };
+    let mut scenarios = if arguments.control { Vec::new() } else { scenarios(arguments, &app, &version, &texts, on, surroundings)? };
+    if !arguments.dry_run {
+        look_up_secrets(&mut scenarios, surroundings)?;
+    }
     for planned in &mut scenarios {
         planned.scenario.runs = arguments.runs.unwrap_or(planned.scenario.runs);
         // Nobody but a person says which version is on a phone by hand.
@@ -327,6 +328,7 @@ fn scenarios(
     version: &AppVersion,
     texts: &AppTexts,
     platform: Platform,
+    surroundings: &Surroundings,
 ) -> Result<Vec<Planned>, Failure> {
     let known = || texts.scenarios.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
     let names: Vec<&str> = if arguments.scenarios.is_empty() {
@@ -337,9 +339,8 @@ fn scenarios(
     let mut found = Vec::new();
     for name in names {
         let missing = || Failure::usage(format!("find the scenario {}", printable(name)), format!("{} has {}", app.name, known()));
-        let scenario = files::scenario(texts, name, app)?.ok_or_else(missing)?;
-        let text = texts.scenarios.iter().find(|(is, _)| is == name).map(|(_, text)| text.text.clone()).unwrap_or_default();
-        found.push(Planned { target: target(app, version, &scenario, platform), scenario, text, baseline: None });
+        let scenario = files::scenario(texts, name, app, surroundings)?.ok_or_else(missing)?;
+        found.push(Planned { target: target(app, version, &scenario, platform), scenario, baseline: None });
     }
     if found.is_empty() {
         return Err(Failure::usage(format!("find a scenario of {}", app.name), "`tattletale init` writes some to start from"));
@@ -349,11 +350,15 @@ fn scenarios(
 
 /// A rehearsal that breaks nothing would be taken for a rig that holds.
 fn refuse_no_step(line: u32, scenarios: &[Planned]) -> Result<(), Failure> {
-    let on_it = |planned: &Planned| planned.scenario.steps.iter().any(|step| step.line == line);
+    let own =
+        |scenario: &Scenario| scenario.every_step().iter().filter(|step| step.file.is_none()).map(|step| step.line).collect::<Vec<_>>();
+    let on_it = |planned: &Planned| own(&planned.scenario).contains(&line);
     match scenarios.iter().find(|planned| !on_it(planned)) {
         None => Ok(()),
         Some(Planned { scenario, .. }) => {
-            let lines: Vec<_> = scenario.steps.iter().map(|step| step.line.to_string()).collect();
+            let mut lines = own(scenario);
+            lines.dedup();
+            let lines: Vec<_> = lines.iter().map(u32::to_string).collect();
             Err(Failure::usage(
                 format!("break the proxy after line {line}: no step of {} begins there", scenario.name),
                 format!("name one scenario and a line of it; {} has steps on lines {}", scenario.name, lines.join(", ")),
@@ -390,22 +395,35 @@ fn tell_plan(plan: &Plan, arguments: &Arguments, surroundings: &mut Surroundings
 fn plan_in_full(plan: &Plan, arguments: &Arguments, surroundings: &Surroundings) -> Result<String, Failure> {
     let control = plan.control.in_words(&arguments.app, arguments.control)?;
     let mut text = format!("{}\n\ncontrol run: {control}\n", head(plan, arguments, surroundings));
-    for Planned { scenario, text: source, baseline, .. } in &plan.scenarios {
+    for Planned { scenario, baseline, .. } in &plan.scenarios {
         let baseline = baseline.as_deref().map_or_else(|| "nothing: there is no accepted snapshot".to_owned(), printable);
         text.push_str(&format!("\n{} {}: {}\n", scenario.name, times(scenario.runs), printable(&scenario.about)));
         text.push_str(&format!("  compared with {baseline}\n"));
-        for placed in &scenario.steps {
-            text.push_str(&format!("  line {}: {}\n", placed.line, step_in_words(placed, source)));
-        }
+        tell_steps(&scenario.steps, 1, &mut text);
     }
     Ok(text)
 }
 
-/// A step as its line says it, without a comment; its name where that line cannot be found.
-fn step_in_words(placed: &PlacedStep, source: &str) -> String {
-    let line = usize::try_from(placed.line).ok().and_then(|line| source.lines().nth(line.checked_sub(1)?)).unwrap_or_default();
-    let line = line.split(" #").next().unwrap_or_default().trim().trim_start_matches("- ");
-    if line.contains(placed.name) { printable(line) } else { placed.name.to_owned() }
+/// Steps, one a line, and below each the steps that it holds.
+fn tell_steps(steps: &[PlacedStep], depth: usize, text: &mut String) {
+    for placed in steps {
+        text.push_str(&format!("{}{}: {}\n", "  ".repeat(depth), placed.place(), placed.written));
+        tell_steps(placed.step.inner().steps, depth + 1, text);
+    }
+}
+
+/// Looks up what the scenarios name as `${env:NAME}`: all that are not set at once, before anything is done.
+fn look_up_secrets(scenarios: &mut [Planned], surroundings: &Surroundings) -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    for Planned { scenario, .. } in scenarios {
+        let name = scenario.name.clone();
+        let found = scenario.look_up(|variable| (surroundings.environment)(variable));
+        missing.extend(found.err().unwrap_or_default().into_iter().map(|missing| format!("{missing} ({name})")));
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::usage(missing.join("; "), "set it for this command only: NAME=… tattletale run"))
 }
 
 fn head(plan: &Plan, arguments: &Arguments, surroundings: &Surroundings) -> String {
@@ -539,6 +557,7 @@ fn tell_outcome(outcome: &RunOutcome, progress: &RunProgress, surroundings: &mut
         }
         RunEnding::StepFailed { why } => {
             surroundings.warn(format_args!("error: the scenario did not happen as written: {}", printable(why)));
+            surroundings.warn(format_args!("what was recorded until then is kept in {}", surroundings.shown(&outcome.capture)));
             Exit::Inconclusive
         }
     }

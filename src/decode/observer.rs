@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use aho_corasick::AhoCorasick;
 
 use crate::model::{
-    App, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, Certainty, ControlRun, EndpointFacts, EndpointKey,
-    Evidence, Exchange, ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Ledger, Message, Observations, Origin, Part, Party,
-    Planted, PlantedSource, PlantedValue, PositionSighting, Provenance, Reason, Request, Rig, RunEnding, RunEvent, app::without_root,
-    observation::PlantedFacts, text::printable,
+    App, AppVersion, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, Certainty, ControlRun, EndpointFacts,
+    EndpointKey, Evidence, Exchange, ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Ledger, Message, Observations, Origin, Part,
+    Party, Planted, PlantedSource, PlantedValue, PositionSighting, Provenance, Reason, Request, Rig, RunEnding, RunEvent,
+    app::without_root, observation::PlantedFacts, text::printable,
 };
 
 use super::{
@@ -43,6 +43,9 @@ enum Kind {
 pub struct Observer<'a> {
     app: &'a App,
     run: u32,
+    version: AppVersion,
+    /// Names of the other versions of the app that steps installed.
+    other_versions: BTreeSet<String>,
     imported: bool,
     /// Whether another program recorded it.
     foreign: bool,
@@ -95,6 +98,8 @@ impl<'a> Observer<'a> {
         let mut observer = Self {
             app,
             run: provenance.run,
+            version: target.version.clone(),
+            other_versions: BTreeSet::new(),
             imported,
             foreign: provenance.rig == Rig::Imported,
             by_hand: matches!(provenance.rig, Rig::ByHand { .. }),
@@ -139,6 +144,11 @@ impl<'a> Observer<'a> {
     /// Takes one event in. Bodies that are not inline are read through `bodies`.
     pub fn absorb(&mut self, event: &RunEvent, bodies: &dyn Bodies) {
         match event {
+            RunEvent::AppInstalled { version } => {
+                if version.cmp(&self.version).is_ne() {
+                    self.other_versions.insert(version.name.clone());
+                }
+            }
             RunEvent::ExchangeBegan { id, host, tunnel, .. } => {
                 self.in_flight.insert(*id, host.clone());
                 if let Some(tunnel) = tunnel {
@@ -173,7 +183,11 @@ impl<'a> Observer<'a> {
             RunEvent::RunEnded { ending } => self.ending = Some(ending.clone()),
             RunEvent::Tunnel(tunnel) => self.tunnels.add(tunnel),
             RunEvent::TunnelBegan { id, phase, host, .. } => self.tunnels.began(*id, phase, host),
-            RunEvent::RunStarted(_) | RunEvent::ExchangeNoted { .. } | RunEvent::StepBegan { .. } | RunEvent::StepEnded { .. } => {}
+            RunEvent::Attached(_)
+            | RunEvent::RunStarted(_)
+            | RunEvent::ExchangeNoted { .. }
+            | RunEvent::StepBegan { .. }
+            | RunEvent::StepEnded { .. } => {}
         }
     }
 
@@ -214,7 +228,7 @@ impl<'a> Observer<'a> {
         }
         let mut observations = Observations { phases: self.phases, ..Observations::default() };
         let coverage = &mut observations.coverage;
-        match incomplete(self.ending.as_ref()) {
+        match incomplete(self.ending.as_ref()).or_else(|| mixed(&self.other_versions)) {
             None => coverage.complete_runs = 1,
             Some(why) => coverage.incomplete_runs.push(format!("run {}: {why}", self.run)),
         }
@@ -587,6 +601,12 @@ fn origin_of_host(app: &App, control: Option<&ControlRun>, host: &str) -> Origin
 /// The header by which the app says that it encrypts the body (docs/protocols, `x-hm-ekv`).
 fn encryption_header(exchange: &Exchange) -> Option<&'static str> {
     exchange.request.header("x-hm-ekv").map(|_| "x-hm-ekv")
+}
+
+/// Why a run in which other versions of the app were installed counts for none; `None` when there were no others.
+fn mixed(others: &BTreeSet<String>) -> Option<String> {
+    let names = others.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", ");
+    (!others.is_empty()).then(|| format!("a step installed another version of the app ({names}): which version sent what cannot be told"))
 }
 
 /// Why a run is incomplete; `None` when it is not.

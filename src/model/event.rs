@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Category, Exchange, ExchangeId, Message, PlantedValue, Position, Provenance, Tunnel, TunnelId};
+use super::{AppVersion, Attachment, Category, Exchange, ExchangeId, Message, PlantedValue, Position, Provenance, Tunnel, TunnelId};
 
 /// One event with the number its writer gave it. An exchange belongs to the phase whose event has the highest number below
 /// that of the exchange's first event.
@@ -22,6 +22,13 @@ pub struct NumberedEvent {
 #[serde(rename_all = "kebab-case")]
 #[allow(clippy::large_enum_variant, reason = "events are written and read one at a time, and tunnels are few beside exchanges")]
 pub enum RunEvent {
+    /// A step installed the app.
+    AppInstalled {
+        /// The version that is there now. Where it is not the run's, what follows is of another version.
+        version: AppVersion,
+    },
+    /// A file was put beside the log.
+    Attached(Attachment),
     /// A request's head was read. Its exchange follows when it is over; one that never follows was torn by a crash.
     ExchangeBegan {
         /// Number within the capture.
@@ -81,8 +88,11 @@ pub enum RunEvent {
         step: String,
         /// Line of the scenario file.
         line: u32,
+        /// The scenario file, from the app's folder, when another one than the run's own holds the step (`parts/sign-in.yaml`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<String>,
     },
-    /// The current step is over.
+    /// The step that began last and is not over yet is over: a step may hold others.
     StepEnded {
         /// What it says about itself, without captured values.
         note: String,

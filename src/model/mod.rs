@@ -1,6 +1,7 @@
 //! The nouns: plain data that every other module speaks in. No I/O, and no import of another module of ours.
 
 pub mod app;
+pub mod attachment;
 pub mod capture;
 pub mod captured;
 pub mod category;
@@ -27,6 +28,7 @@ pub mod tunnel;
 pub mod version;
 
 pub use app::{App, Endpoint, HostPattern, KnownLeaf, PathTemplate, ProtobufCall};
+pub use attachment::{Attachment, AttachmentKind};
 pub use capture::{Bodies, CaptureSource, ControlRun, Expectation, NoBodies, Platform, Provenance, Recording, RecordingError, Rig, Target};
 pub use captured::Captured;
 pub use category::Category;

@@ -11,9 +11,8 @@ use crate::{
     model::{self, AppVersion, CaptureSource, ControlRun, Provenance, RunEnding, RunEvent, Target, capture::CAPTURE_FORMAT},
     phone::{Phone, PhoneError, Route, RouteWatch, adb::LOOK_EACH},
     scenario::{
-        Scenario,
-        rig::{Stage, StageLog as _},
-        steps::StepError,
+        PlacedStep, Scenario, Secrets, StepFailure,
+        rig::{Course, Stage, StageLog as _},
     },
     store::StoreError,
     traffic::{RunningSource, TrafficError},
@@ -38,9 +37,6 @@ pub const CONTROL: &str = "control";
 
 /// How long a control run watches the phone, on the rig's clock.
 const CONTROL_TIME: Duration = Duration::from_secs(30 * 60);
-
-/// Pause after a step, on the rig's clock: the app takes notice of what was done before the next thing is done to it.
-const BETWEEN_STEPS: Duration = Duration::from_millis(1);
 
 /// What is to be run.
 #[derive(Clone)]
@@ -77,10 +73,10 @@ pub struct RunOutcome {
 #[non_exhaustive]
 pub enum RunError {
     /// The scenario asks for something this rig cannot do; told before anything is done.
-    #[error("run line {line}, {step}: this rig cannot do that ({phone})")]
+    #[error("run {place}, {step}: this rig cannot do that ({phone})")]
     Impossible {
-        /// Line of the scenario file.
-        line: u32,
+        /// Where the step stands, in words.
+        place: String,
         /// The step's name.
         step: &'static str,
         /// The phone, in words.
@@ -130,7 +126,7 @@ async fn perform(
     if let Script::Scenario(scenario) = script
         && let Some(placed) = scenario.impossible_on(&*rig.phone, rig.band.is_some()).first()
     {
-        return Err(RunError::Impossible { line: placed.line, step: placed.name, phone: rig.phone.about() });
+        return Err(RunError::Impossible { place: placed.place(), step: placed.name, phone: rig.phone.about() });
     }
     let started = rig.clock.now();
     let version = match rig.phone.install(order.version).await {
@@ -148,7 +144,7 @@ async fn perform(
     }
     rig.kind = kind;
     // From the first connection on, also while the self-check lasts: what was opened before the run may live on into it.
-    let provenance = Provenance { started, ..provenance(&rig, &script, order, version) };
+    let provenance = Provenance { started, ..provenance(&rig, &script, order, version.clone()) };
     let (recorder, writing) =
         recorder::start(order.captures, provenance, rig.clock.clone(), rig.traffic, Arc::clone(&rig.source), order.watchers.clone())?;
     tokio::pin!(interrupted);
@@ -162,6 +158,15 @@ async fn perform(
     let watch = rig.phone.route_watch();
     let capture = writing.folder().to_owned();
 
+    let (no_secrets, fault, source) = (Secrets::default(), rig.fault.clone(), Arc::clone(&rig.source));
+    let after_step = move |placed: &PlacedStep| {
+        if let Some(Fault::StopProxy { after_step }) = &fault
+            && (placed.line, &placed.file) == (*after_step, &None)
+        {
+            source.kill();
+        }
+    };
+    let secrets = if let Script::Scenario(scenario) = script { &scenario.secrets } else { &no_secrets };
     let mut stage = Stage {
         phone: &mut *rig.phone,
         operator: &*rig.operator,
@@ -172,6 +177,7 @@ async fn perform(
         acted_at: rig.clock.now(),
         hold: &mut rig.hold,
         log: &recorder,
+        course: Course::new(version, secrets, &after_step),
     };
     let ending = match checked {
         // What cannot be read is not begun: the app would have sent its data for nothing.
@@ -182,7 +188,7 @@ async fn perform(
             error = rig.source.failed() => RunEnding::InstrumentFailed { why: error.to_string() },
             why = recorder.failed() => RunEnding::InstrumentFailed { why },
             why = broken(watch) => RunEnding::InstrumentFailed { why },
-            ending = script.perform(&mut stage, rig.control_time, rig.fault.as_ref(), &rig.source) => ending,
+            ending = script.perform(&mut stage, rig.control_time) => ending,
         },
     };
 
@@ -210,7 +216,7 @@ async fn perform(
     };
     recorder.write(RunEvent::RunEnded { ending: ending.clone() }).await;
     let control = ControlRun { hosts: recorder.hosts(), seconds: rig.control_time.as_secs(), made: None };
-    drop((recorder, rig.hold, rig.source));
+    drop((recorder, after_step, rig.hold, rig.source));
     let ending = match writing.finish().await {
         Ok(()) => ending,
         Err(error) => RunEnding::InstrumentFailed { why: error.to_string() },
@@ -272,13 +278,7 @@ async fn died(source: &dyn RunningSource, stopped: Result<(), TrafficError>) -> 
 }
 
 impl Script<'_> {
-    async fn perform(
-        &self,
-        stage: &mut Stage<'_>,
-        control_time: Duration,
-        fault: Option<&Fault>,
-        source: &Arc<dyn RunningSource>,
-    ) -> RunEnding {
+    async fn perform(&self, stage: &mut Stage<'_>, control_time: Duration) -> RunEnding {
         match self {
             Self::Control => {
                 if let Err(error) = stage.phone.stop_app().await {
@@ -287,12 +287,12 @@ impl Script<'_> {
                 stage.hold.sleep(control_time).await;
                 RunEnding::Complete
             }
-            Self::Scenario(scenario) => perform_steps(scenario, stage, fault, source).await,
+            Self::Scenario(scenario) => perform_steps(scenario, stage).await,
         }
     }
 }
 
-async fn perform_steps(scenario: &Scenario, stage: &mut Stage<'_>, fault: Option<&Fault>, source: &Arc<dyn RunningSource>) -> RunEnding {
+async fn perform_steps(scenario: &Scenario, stage: &mut Stage<'_>) -> RunEnding {
     if let Some(position) = scenario.location {
         match stage.phone.set_location(position).await {
             Ok(position) => {
@@ -305,37 +305,16 @@ async fn perform_steps(scenario: &Scenario, stage: &mut Stage<'_>, fault: Option
             Err(error) => return instrument_failed(&error.to_string()),
         }
     }
-    for placed in &scenario.steps {
-        stage.log.write(RunEvent::StepBegan { step: placed.name.to_owned(), line: placed.line }).await;
-        match stage.phone.check_route().await {
-            Ok(Route::Whole) => {}
-            Ok(Route::Broken(why)) => return instrument_failed(&format!("line {}, before {}: {why}", placed.line, placed.name)),
-            Err(error) => return instrument_failed(&format!("line {}, before {}: {}", placed.line, placed.name, error.with_help())),
-        }
-        if !placed.step.only_waits() {
-            stage.acted_at = stage.hold.clock().now();
-        }
-        match placed.step.run(stage).await {
-            Ok(note) => {
-                let note = stage.phone.remark().into_iter().fold(note, |note, remark| format!("{note}; {remark}"));
-                stage.log.write(RunEvent::StepEnded { note }).await;
-            }
-            Err(error @ (StepError::TimedOut { .. } | StepError::Phone(PhoneError::ByHand(_)))) => {
-                return RunEnding::StepFailed { why: format!("line {}, {}: failed to {error}", placed.line, placed.name) };
-            }
-            Err(error) => {
-                let error = if let StepError::Phone(error) = &error { error.with_help() } else { error.to_string() };
-                return instrument_failed(&format!("line {}, {}: failed to {error}", placed.line, placed.name));
-            }
-        }
-        stage.hold.sleep(BETWEEN_STEPS).await;
-        if let Some(Fault::StopProxy { after_step }) = fault
-            && *after_step == placed.line
-        {
-            source.kill();
-        }
+    match scenario.perform(stage).await {
+        Ok(()) => RunEnding::Complete,
+        Err(failure) => ending_of(&failure, stage.course.secrets),
     }
-    RunEnding::Complete
+}
+
+/// How a run ends in which a step was not done. What a phone says may repeat what it was told: no secret stands in it.
+fn ending_of(failure: &StepFailure, secrets: &Secrets) -> RunEnding {
+    let why = secrets.mask(&failure.to_string());
+    if failure.error.is_unfulfilled() { RunEnding::StepFailed { why } } else { RunEnding::InstrumentFailed { why } }
 }
 
 fn instrument_failed(why: &str) -> RunEnding {

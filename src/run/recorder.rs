@@ -17,13 +17,13 @@ use self::seen::Seen;
 use crate::{
     clock::Clock,
     model::{
-        Body, Exchange, ExchangeId, Header, Message, NumberedEvent, Provenance, Request, Response, RunEnding, RunEvent, Tunnel,
-        TunnelEvidence, TunnelId, TunnelOutcome, Url,
+        AttachmentKind, Body, Exchange, ExchangeId, Header, Message, NumberedEvent, Provenance, Request, Response, RunEnding, RunEvent,
+        Tunnel, TunnelEvidence, TunnelId, TunnelOutcome, Url,
     },
     scenario::rig::{SeenRequest, StageLog},
     store::{
         StoreError,
-        capture::{BodyWriter, CaptureWriter},
+        capture::{ATTACHMENTS, BodyWriter, CaptureWriter},
     },
     traffic::{RunningSource, Side, TrafficEvent, TrafficReceiver, queue::Progress},
 };
@@ -66,6 +66,7 @@ pub struct Recorder {
 }
 
 enum Note {
+    Attach { kind: AttachmentKind, name: String, bytes: Vec<u8>, place: oneshot::Sender<String> },
     Event(RunEvent, oneshot::Sender<()>),
 }
 
@@ -155,6 +156,13 @@ impl StageLog for Recorder {
             // A writer that fails drops the note; the run learns of it through `failed`.
             let _ = done.await;
         }
+    }
+
+    async fn attach(&self, kind: AttachmentKind, name: &str, bytes: Vec<u8>) -> Option<String> {
+        let (place, written) = oneshot::channel();
+        self.to_writer.send(Note::Attach { kind, name: name.to_owned(), bytes, place }).ok()?;
+        // As above.
+        written.await.ok()
     }
 
     fn requests(&self) -> Vec<SeenRequest> {
@@ -272,7 +280,7 @@ impl Writer {
                     }
                 }
                 note = notes.recv(), if notes_open => match note {
-                    Some(Note::Event(event, written)) => {
+                    Some(note) => {
                         // What was told between the looks at the two queues came first.
                         let before = progress.sent();
                         while progress.handled_count() < before
@@ -280,8 +288,18 @@ impl Writer {
                         {
                             self.take_traffic(event)?;
                         }
-                        self.take_note(event)?;
-                        let _ = written.send(());
+                        match note {
+                            Note::Attach { kind, name, bytes, place } => {
+                                let attachment = self.capture.attach(kind, &name, &bytes)?;
+                                let file = format!("{ATTACHMENTS}/{}", attachment.file);
+                                self.take_note(RunEvent::Attached(attachment))?;
+                                let _ = place.send(file);
+                            }
+                            Note::Event(event, written) => {
+                                self.take_note(event)?;
+                                let _ = written.send(());
+                            }
+                        }
                     }
                     None => notes_open = false,
                 },

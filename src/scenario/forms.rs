@@ -6,6 +6,8 @@ use std::{net::SocketAddr, time::Duration};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{Timestamp, civil::Date};
 
+use crate::phone::Percent;
+
 /// A form of text.
 #[derive(Debug)]
 pub struct Form {
@@ -167,6 +169,73 @@ pub const PRIVATE_DATE: Form = Form { secret: true, ..DATE };
 /// [`ADDRESS`] that may be a real person's, and is not shown.
 pub const PRIVATE_ADDRESS: Form = Form { secret: true, ..ADDRESS };
 
+/// Another scenario file, from the folder of the one that names it.
+pub const SCENARIO_FILE: Form = Form {
+    what: "the path of a scenario file that ends in .yaml, from the folder of this one, with slashes",
+    example: "parts/sign-in.yaml",
+    pattern: r"^([A-Za-z0-9._-]{1,100}/){0,8}[a-z][a-z0-9-]{0,39}\.yaml$",
+    accepts: |text| {
+        let mut segments: Vec<&str> = text.split('/').collect();
+        let name = segments.pop().and_then(|file| file.strip_suffix(".yaml"));
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        name.is_some_and(|name| !name.is_empty() && (NAME.accepts)(name))
+            && segments.len() <= 8
+            && segments.iter().all(|segment| (1..=100).contains(&segment.len()) && segment.chars().all(is_plain))
+    },
+    secret: false,
+};
+
+/// A file of this machine.
+pub const FILE: Form = Form {
+    what: "the path of a file or folder, from the folder of this file when it is not absolute",
+    example: "packages/app-6.14.0.apk",
+    pattern: r"^[^\x00-\x1f]{1,1000}$",
+    accepts: |text| (1..=1000).contains(&text.chars().count()) && !text.chars().any(char::is_control),
+    secret: false,
+};
+
+/// The name of an app's version, as the phone or the store shows it.
+pub const VERSION: Form = Form {
+    what: "a version: letters, digits, dots, hyphens, underscores and plus signs",
+    example: "6.14.0",
+    pattern: "^[A-Za-z0-9][A-Za-z0-9._+-]{0,59}$",
+    accepts: |text| {
+        text.len() <= 60
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'+' | b'-'))
+    },
+    secret: false,
+};
+
+/// A permission: a word for what an app may know, or the system's own name.
+pub const PERMISSION: Form = Form {
+    what: "location, backgroundLocation, or the system's own name of a permission, with its dots",
+    example: "android.permission.READ_CONTACTS",
+    pattern: r"^(location|backgroundLocation|[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)+)$",
+    accepts: |text| matches!(text, "location" | "backgroundLocation") || (APP_ID.accepts)(text),
+    secret: false,
+};
+
+/// A place on the screen.
+pub const POINT: Form = Form {
+    what: "a place on the screen in percent, from the left and from the top; in quotes where it stands in braces",
+    example: "50%,20%",
+    pattern: r"^[0-9]{1,3}(\.[0-9]{1,3})?%,\s?[0-9]{1,3}(\.[0-9]{1,3})?%$",
+    accepts: |text| point(text).is_some(),
+    secret: false,
+};
+
+/// A text that is typed.
+pub const TYPED: Form = Form {
+    what: "a text of one line and at most 500 characters, in which ${env:NAME} stands for what an environment variable holds",
+    example: "${env:TEST_ACCOUNT}",
+    pattern: r"^[^\x00-\x1f]{1,500}$",
+    accepts: |text| {
+        (1..=500).contains(&text.chars().count()) && !text.chars().any(char::is_control) && super::secrets::Text::parse(text).is_some()
+    },
+    secret: true,
+};
+
 /// A planted value as text, of any kind, which is not shown.
 pub const PRIVATE_VALUE: Form = Form {
     what: "some text",
@@ -285,6 +354,17 @@ pub fn series(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(&text).ok()
 }
 
+/// Reads a place on the screen.
+pub fn point(text: &str) -> Option<Percent> {
+    let (x, y) = text.split_once(',')?;
+    let percent = |text: &str| {
+        let digits = text.strip_suffix('%')?;
+        let plain = digits.starts_with(|c: char| c.is_ascii_digit()) && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        digits.parse::<f64>().ok().filter(|number| plain && (0.0..=100.0).contains(number))
+    };
+    Some(Percent { x: percent(x)?, y: percent(y.strip_prefix(' ').unwrap_or(y))? })
+}
+
 /// The variable's name in `${env:NAME}`.
 pub fn environment_variable(text: &str) -> Option<&str> {
     let name = text.strip_prefix("${env:")?.strip_suffix('}')?;
@@ -326,7 +406,7 @@ fn is_path_template(text: &str) -> bool {
 
 /// Every form, for the tests.
 #[cfg(test)]
-const ALL: [&Form; 18] = [
+const ALL: [&Form; 24] = [
     &TEXT,
     &NAME,
     &HOST,
@@ -345,6 +425,12 @@ const ALL: [&Form; 18] = [
     &VALUE_NAME,
     &MOMENT,
     &FINDING,
+    &SCENARIO_FILE,
+    &FILE,
+    &VERSION,
+    &PERMISSION,
+    &POINT,
+    &TYPED,
 ];
 
 #[cfg(test)]
@@ -378,6 +464,24 @@ mod tests {
         }
         for bad in ["v1/data", "/v1?x=1", "/a b", "/users/{id", "/users/{}/x", "/users/x{id}/y"] {
             assert!(!is_path_template(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn places_on_the_screen() {
+        assert_eq!(point("50%, 12.5%"), Some(Percent { x: 50.0, y: 12.5 }));
+        for bad in ["50%", "50,20", "101%,20%", "-1%,20%", "+1%,2%", "nan%,1%", "1e1%,1%", ".5%,1%", "50%,20%,30%"] {
+            assert_eq!(point(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn paths_of_scenario_files() {
+        for good in ["sign-in.yaml", "parts/sign-in.yaml", "../sign-in.yaml"] {
+            assert!((SCENARIO_FILE.accepts)(good), "{good}");
+        }
+        for bad in ["/sign-in.yaml", "sign-in", "sign-in.yml", "parts\\sign-in.yaml", "a//b.yaml", "Sign.yaml", ".yaml", "parts/"] {
+            assert!(!(SCENARIO_FILE.accepts)(bad), "{bad}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Scenarios: text to [`Scenario`], and the steps a scenario is made of. Doing them in order, and recording, is `run`'s.
 
+use std::{path::PathBuf, sync::Arc};
+
 use crate::{
     model::{Category, Expectation, PlantedValue, Position},
     phone::Phone,
@@ -8,17 +10,21 @@ use crate::{
 pub mod embedded;
 pub mod forms;
 pub mod parse;
+pub mod perform;
 pub mod planted_file;
 pub mod rig;
 pub mod rig_file;
 pub mod schema;
+pub mod secrets;
 pub mod spec;
 pub mod steps;
 
 pub use parse::{Problem, Problems};
+pub use perform::{LastScreen, StepFailure};
 pub use planted_file::HeldValue;
-pub use rig::{BandPlan, SeenRequest, Stage, StageLog};
+pub use rig::{BandPlan, Course, SeenRequest, Stage, StageLog};
 pub use rig_file::RigFile;
+pub use secrets::{MissingSecret, Secrets};
 
 /// A scenario, as its file says. Made only by [`parse`], so everything in it is valid.
 #[derive(Debug)]
@@ -35,12 +41,14 @@ pub struct Scenario {
     pub plant: Vec<PlantedValue>,
     /// Where the phone is from the start.
     pub location: Option<Position>,
-    /// Steps, in order.
+    /// Steps, in order; some hold others.
     pub steps: Vec<PlacedStep>,
     /// What it forbids.
     pub expect: Vec<Expectation>,
     /// SHA-256 of its canonical form (without `about` and `runs`), hex.
     pub hash: String,
+    /// What `${env:NAME}` stands for in its steps, once [`Scenario::look_up`] has been asked.
+    pub secrets: Secrets,
 }
 
 impl Scenario {
@@ -49,7 +57,67 @@ impl Scenario {
         let impossible = |placed: &&PlacedStep| {
             placed.step.needs().is_some_and(|action| !phone.supports(action)) || (placed.step.needs_band() && !has_band)
         };
-        self.steps.iter().filter(impossible).collect()
+        self.every_step().into_iter().filter(impossible).collect()
+    }
+
+    /// Every step with those that it holds, each once, in the order of the files.
+    pub fn every_step(&self) -> Vec<&PlacedStep> {
+        fn collect<'a>(steps: &'a [PlacedStep], into: &mut Vec<&'a PlacedStep>) {
+            for placed in steps {
+                into.push(placed);
+                collect(placed.step.inner().steps, into);
+            }
+        }
+        let mut all = Vec::new();
+        collect(&self.steps, &mut all);
+        all
+    }
+
+    /// Looks up every variable that a step names.
+    ///
+    /// # Errors
+    /// Those that are not set, in the order of the steps.
+    pub fn look_up(&mut self, variable: impl Fn(&str) -> Option<String>) -> Result<(), Vec<MissingSecret>> {
+        let (mut secrets, mut missing) = (Secrets::default(), Vec::new());
+        for placed in self.every_step() {
+            for name in placed.step.variables() {
+                match variable(name) {
+                    Some(value) => secrets.insert(name, value),
+                    None => missing.push(MissingSecret { place: placed.place(), step: placed.name, name: name.to_owned() }),
+                }
+            }
+        }
+        if missing.is_empty() {
+            self.secrets = secrets;
+            return Ok(());
+        }
+        Err(missing)
+    }
+}
+
+/// Files that a scenario names. Paths are from the app's folder, joined by slashes.
+pub trait ScenarioFiles {
+    /// Another scenario file: what to call it in messages, and its text.
+    ///
+    /// # Errors
+    /// Why it cannot be had, as a fragment that reads after a colon.
+    fn scenario(&self, path: &str) -> Result<(String, String), String>;
+
+    /// Where a file is on this machine; `None` where there is no folder.
+    fn place(&self, path: &str) -> Option<PathBuf>;
+}
+
+/// No files: the scenario stands alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Alone;
+
+impl ScenarioFiles for Alone {
+    fn scenario(&self, _: &str) -> Result<(String, String), String> {
+        Err("there are no files beside it".to_owned())
+    }
+
+    fn place(&self, _: &str) -> Option<PathBuf> {
+        None
     }
 }
 
@@ -73,7 +141,11 @@ impl Scenario {
         // The phase that explains where the phone is; and the phase that began there, until its first step moves the phone or not.
         let (mut left_by, mut began) = (None, None);
         let mut placed_at_all = self.location.is_some();
-        for placed in &self.steps {
+        for placed in self.every_step() {
+            // What only holds others does nothing itself.
+            if !placed.step.inner().steps.is_empty() {
+                continue;
+            }
             if placed.step.moves().is_some() {
                 placed_at_all = true;
                 began = None;
@@ -101,8 +173,22 @@ impl Scenario {
 pub struct PlacedStep {
     /// Line, from 1.
     pub line: u32,
+    /// Its file, from the app's folder, when that is another one than the scenario's own.
+    pub file: Option<Arc<str>>,
+    /// Its first line as written, without dash and comment; its name where that line does not show it.
+    pub written: String,
     /// Name as in the file (`waitForQuiet`).
     pub name: &'static str,
     /// The step.
     pub step: Box<dyn steps::Step>,
+}
+
+impl PlacedStep {
+    /// Where it stands, in words: `line 7`, `line 3 of parts/sign-in.yaml`.
+    pub fn place(&self) -> String {
+        match &self.file {
+            None => format!("line {}", self.line),
+            Some(file) => format!("line {} of {file}", self.line),
+        }
+    }
 }

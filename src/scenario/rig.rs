@@ -1,16 +1,16 @@
-//! What a step sees of the rig while a scenario runs: the phone, the band, the clock and the record.
+//! What a step sees of the rig while a scenario runs: the phone, the band, the clock and the record; and how far the run has come.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::steps::StepError;
+use super::{PlacedStep, Secrets, steps::StepError};
 use crate::{
     band::{self, Access, Band, BandError, BandModel},
     clock::Hold,
     link::Central,
-    model::{ExchangeId, RunEvent},
+    model::{AppVersion, AttachmentKind, ExchangeId, RunEvent},
     phone::{Phone, operator::Operator},
 };
 
@@ -35,6 +35,29 @@ pub struct Stage<'a> {
     pub log: &'a dyn StageLog,
     /// When the last step that did something (was no wait and no phase) began.
     pub acted_at: Timestamp,
+    /// What the script brought along, and how far it has come.
+    pub course: Course<'a>,
+}
+
+/// What a script brings along, and how far it has come.
+pub struct Course<'a> {
+    /// The version that the run is of.
+    pub version: AppVersion,
+    /// The version that is installed now; `None` after a step removed the app.
+    pub installed: Option<AppVersion>,
+    /// Name of the recording of the screen that is being made.
+    pub recording: Option<String>,
+    /// What `${env:NAME}` stands for.
+    pub secrets: &'a Secrets,
+    /// Is told of each step that is over: for rehearsing what breaks.
+    pub after_step: &'a (dyn Fn(&PlacedStep) + Send + Sync),
+}
+
+impl<'a> Course<'a> {
+    /// The course of a run that begins now, with this version of the app installed.
+    pub fn new(version: AppVersion, secrets: &'a Secrets, after_step: &'a (dyn Fn(&PlacedStep) + Send + Sync)) -> Self {
+        Self { installed: Some(version.clone()), version, recording: None, secrets, after_step }
+    }
 }
 
 /// Which band.
@@ -114,6 +137,10 @@ impl BandPlan {
 pub trait StageLog: Send + Sync {
     /// Writes an event, in order with the traffic recorded so far; returns when it is written.
     async fn write(&self, event: RunEvent);
+
+    /// Puts a file beside the record, and gives its place in the capture (`attachments/1-login.png`); `name` is a part of that. `None` when
+    /// it could not be written: the run learns of it as of everything else that cannot be.
+    async fn attach(&self, kind: AttachmentKind, name: &str, bytes: Vec<u8>) -> Option<String>;
 
     /// Every request seen so far, in the order in which they began.
     fn requests(&self) -> Vec<SeenRequest>;

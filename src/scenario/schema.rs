@@ -11,7 +11,10 @@ use super::{
 
 /// Schema of `scenarios/<app>/<scenario>.yaml`.
 pub fn scenario_schema() -> Value {
-    document("scenario", "A scenario: steps in phases, planted values, expectations", parse::SCENARIO)
+    let mut schema = document("scenario", "A scenario: steps in phases, planted values, expectations", parse::SCENARIO);
+    let steps = json!({ "anyOf": STEPS.iter().flat_map(|kind| step(kind)).collect::<Vec<_>>() });
+    merge(&mut schema, json!({ "$defs": { "step": steps } }));
+    schema
 }
 
 /// Schema of `scenarios/<app>/app.yaml`.
@@ -96,7 +99,8 @@ fn value(kind: &Kind) -> Value {
             "items": false,
             "minItems": 2,
         }),
-        Kind::Step => json!({ "anyOf": STEPS.iter().flat_map(|kind| step(kind)).collect::<Vec<_>>() }),
+        // Steps hold steps.
+        Kind::Step => json!({ "$ref": "#/$defs/step" }),
         Kind::Table(form, of) => {
             json!({ "type": "object", "propertyNames": { "pattern": form.pattern }, "additionalProperties": value(of) })
         }
@@ -153,6 +157,9 @@ mod tests {
     /// Whether a value conforms, by the part of JSON Schema that these schemas use; patterns are the reader's to check.
     fn conforms(value: &Value, schema: &Value) -> bool {
         let keyword = |name: &str| schema.get(name);
+        if keyword("$ref").is_some() {
+            return conforms(value, &scenario_schema()["$defs"]["step"]);
+        }
         if let Some(choices) = keyword("anyOf").and_then(Value::as_array) {
             return choices.iter().any(|choice| conforms(value, choice));
         }
@@ -214,11 +221,18 @@ mod tests {
 
     #[test]
     fn what_the_reader_refuses_does_not_conform() {
-        let good = "name: a\napp: b\nabout: c\nsteps: [stopApp, {pressKey: home}, {wait: {for: 5m}}, readBand]\n";
+        let good = "name: a\napp: b\nabout: c\nsteps: [stopApp, {pressKey: home}, {wait: {for: 5m}}, readBand, {repeat: {times: 2, commands: [back]}}]\n";
         assert!(conforms(&as_json(good), &scenario_schema()));
-        for (from, to) in
-            [("app: b\n", ""), ("home", "power"), ("stopApp", "stopap"), ("for", "fro"), ("about", "abuot"), ("readBand", "wait")]
-        {
+        for (from, to) in [
+            ("app: b\n", ""),
+            ("home", "powers"),
+            ("stopApp", "stopap"),
+            ("for", "fro"),
+            ("about", "abuot"),
+            ("readBand", "wait"),
+            ("back", "bakc"),
+            ("times", "tiems"),
+        ] {
             assert!(!conforms(&as_json(&good.replacen(from, to, 1)), &scenario_schema()), "{from} to {to}");
         }
         let track = "name: a\napp: b\nabout: c\nsteps: [{travel: {track: [[1.5, 2.5], [91, 2.5]]}}]\n";

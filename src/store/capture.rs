@@ -6,6 +6,7 @@
 //!   .in-use         locked while somebody writes it, and gone afterwards
 //!   events.jsonl    one event a line, each with the link of a hash chain
 //!   bodies/<sha256> bodies over 64 KiB, once each
+//!   attachments/    pictures and recordings of the screen, when there are any
 //! ```
 
 use std::{
@@ -19,6 +20,7 @@ use super::StoreError;
 use crate::model::{BodyContent, Provenance, RunEnding, RunEvent};
 
 mod adopt;
+mod attachments;
 mod body;
 mod chain;
 mod in_use;
@@ -27,6 +29,7 @@ mod verify;
 mod writer;
 
 pub use adopt::adopt;
+pub use attachments::ATTACHMENTS;
 pub use body::{BodyWriter, MOST_INLINE};
 pub use in_use::is_in_use;
 pub use reader::CaptureReader;
@@ -62,7 +65,7 @@ pub struct StoredCapture {
     pub made: Timestamp,
     /// How its run ended; `None` when it never said so.
     pub ending: Option<RunEnding>,
-    /// Bytes of its log and bodies.
+    /// Bytes of its log, bodies and attachments.
     pub bytes: u64,
 }
 
@@ -115,8 +118,8 @@ pub fn stored(folder: &Path) -> Result<StoredCapture, StoreError> {
     use crate::model::Recording as _;
     let reader = CaptureReader::open(folder)?;
     let size = |path: &Path| path.symlink_metadata().map_or(0, |about| about.len());
-    let bodies = fs::read_dir(folder.join(BODIES)).into_iter().flatten().filter_map(|entry| Some(size(&entry.ok()?.path())));
-    let bytes = size(&folder.join(LOG)) + bodies.sum::<u64>();
+    let files = [BODIES, ATTACHMENTS].into_iter().flat_map(|name| fs::read_dir(folder.join(name))).flatten();
+    let bytes = size(&folder.join(LOG)) + files.filter_map(|entry| Some(size(&entry.ok()?.path()))).sum::<u64>();
     let provenance = reader.provenance().clone();
     let made = written_at(&folder.join(LOG)).and_then(|at| Timestamp::try_from(at).ok()).unwrap_or(provenance.started);
     Ok(StoredCapture { folder: folder.to_owned(), name: reader.name(), ending: reader.ending()?, provenance, made, bytes })
@@ -133,8 +136,8 @@ pub fn remove(folder: &Path) -> Result<(), StoreError> {
     fs::remove_dir_all(folder).map_err(|problem| StoreError::of("remove", folder, problem))
 }
 
-/// Takes every body out of a capture, large and small, and gives the number of bytes freed. The chain still verifies, because
-/// it covers digests of bodies. URLs with their queries, headers, times, positions and planted values stay.
+/// Takes every body out of a capture, large and small, and every attachment, and gives the number of bytes freed. The chain still
+/// verifies, because it covers their digests. URLs with their queries, headers, times, positions and planted values stay.
 ///
 /// # Errors
 /// [`StoreError::NotACapture`] for anything else and [`StoreError::InUse`] for one that is being written, which are left alone;
@@ -153,8 +156,8 @@ pub fn purge(folder: &Path) -> Result<u64, StoreError> {
     }
     let after = kept.finish(&log, written)?;
     let mut freed = before.saturating_sub(after);
-    let bodies = folder.join(BODIES);
-    for entry in fs::read_dir(&bodies).into_iter().flatten().flatten() {
+    let files = [BODIES, ATTACHMENTS].into_iter().flat_map(|name| fs::read_dir(folder.join(name)));
+    for entry in files.flatten().flatten() {
         let path = entry.path();
         freed += path.symlink_metadata().map_or(0, |about| about.len());
         fs::remove_file(&path).map_err(|problem| StoreError::of("remove", &path, problem))?;

@@ -127,7 +127,7 @@ impl ByHand {
 /// Whether a person has to do something in these runs.
 pub(super) fn asks_somebody(plan: &Plan) -> bool {
     plan.by_hand.is_some()
-        || plan.scenarios.iter().any(|planned| planned.scenario.steps.iter().any(|placed| placed.step.asks_for().is_some()))
+        || plan.scenarios.iter().any(|planned| planned.scenario.every_step().iter().any(|placed| placed.step.asks_for().is_some()))
 }
 
 /// Refuses runs in which something is to be done by a person, where nobody is at a terminal and the rig file does not confirm it.
@@ -147,8 +147,8 @@ pub(super) fn refuse_unattended(plan: &Plan, surroundings: &Surroundings) -> Res
         need(name, " (before the runs)".to_owned());
     }
     for Planned { scenario, .. } in &plan.scenarios {
-        for (line, name) in tasks(scenario, plan.by_hand.is_some()) {
-            need(name, format!(" ({}, line {line})", scenario.name));
+        for (place, name) in tasks(scenario, plan.by_hand.is_some()) {
+            need(name, format!(" ({}, {place})", scenario.name));
         }
     }
     if missing.is_empty() {
@@ -160,13 +160,13 @@ pub(super) fn refuse_unattended(plan: &Plan, surroundings: &Surroundings) -> Res
     ))
 }
 
-/// What a person does in a scenario, with its line; 0 for what comes before the first step.
-fn tasks(scenario: &Scenario, by_hand: bool) -> Vec<(u32, &str)> {
-    let mut tasks: Vec<(u32, &str)> = Vec::new();
+/// What a person does in a scenario, with its place; what comes before the first step is on the first line.
+fn tasks(scenario: &Scenario, by_hand: bool) -> Vec<(String, &str)> {
+    let mut tasks: Vec<(String, &str)> = Vec::new();
     let of_phone = |action: Option<Action>| action.filter(|_| by_hand).and_then(task_of);
-    tasks.extend(of_phone(scenario.location.map(|_| Action::SetLocation)).map(|name| (1, name)));
-    for placed in &scenario.steps {
-        tasks.extend(placed.step.asks_for().or_else(|| of_phone(placed.step.needs())).map(|name| (placed.line, name)));
+    tasks.extend(of_phone(scenario.location.map(|_| Action::SetLocation)).map(|name| ("line 1".to_owned(), name)));
+    for placed in scenario.every_step() {
+        tasks.extend(placed.step.asks_for().or_else(|| of_phone(placed.step.needs())).map(|name| (placed.place(), name)));
     }
     tasks
 }

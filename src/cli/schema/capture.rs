@@ -6,7 +6,7 @@ use super::shared::{
     Always, Maybe, base64, category, count, date, digest, document, field_type, flag, list, nullable, object, one_of, reference, tagged,
     target, text, time, tuple, version, word, words,
 };
-use crate::model::{Quantity, capture::CAPTURE_FORMAT};
+use crate::model::{AttachmentKind, Quantity, capture::CAPTURE_FORMAT};
 
 /// Schema of one line.
 pub(super) fn schema() -> Value {
@@ -24,10 +24,12 @@ pub(super) fn schema() -> Value {
     ]);
     document(
         "tattletale capture: one line of events.jsonl",
-        "A capture is a folder with events.jsonl, one JSON object a line, and bodies/, one file a body over 64 KiB, named by its SHA-256. \
+        "A capture is a folder with events.jsonl, one JSON object a line, bodies/, one file a body over 64 KiB, named by its SHA-256, and \
+         attachments/, pictures and recordings of the screen, where there are any. \
          The first line is run-started. Without run-ended the run never ended. Values are a person's data: captures stay on the machine.",
         line,
         &[
+            ("attachment", attachment()),
             ("body", body()),
             ("event", event()),
             ("exchange", exchange()),
@@ -61,8 +63,15 @@ fn event() -> Value {
     let phase = object(&[("name", Always, "", text()), ("explains", Always, "Categories that this phase explains", list(category()))]);
     let moved =
         object(&[("position", Always, "", reference("position")), ("confirmed", Always, "Whether the phone said so when asked", flag())]);
-    let step = object(&[("step", Always, "Its name", text()), ("line", Always, "Line of the scenario file", count(1))]);
+    let step = object(&[
+        ("step", Always, "Its name", text()),
+        ("line", Always, "Line of the scenario file", count(1)),
+        ("file", Maybe, "That file, from the app's folder, when it is another one than the run's own", text()),
+    ]);
+    let installed = object(&[("version", Always, "The version that is there now", reference("version"))]);
     one_of([
+        tagged("app-installed", "A step installed the app", installed),
+        tagged("attached", "A file was put beside the log, in the folder attachments", reference("attachment")),
         tagged("exchange", "An exchange is over", reference("exchange")),
         tagged("exchange-began", "A request's head was read; without an exchange of that number it was torn by a crash", began),
         tagged("exchange-noted", "Something about an exchange that is not over, and no error", noted),
@@ -81,10 +90,24 @@ fn event() -> Value {
         tagged("planted", "A value became known to be on the phone or the band", reference("planted-value")),
         tagged("run-ended", "The last event", object(&[("ending", Always, "", ending())])),
         tagged("run-started", "The first event", reference("provenance")),
-        tagged("step-began", "", step),
+        tagged("step-began", "Steps may hold others, which begin and end between this and its step-ended", step),
         tagged("step-ended", "", object(&[("note", Always, "What the step says of itself", text())])),
         tagged("tunnel", "A tunnel is over", reference("tunnel")),
         tagged("tunnel-began", "A CONNECT was read; without a tunnel of that number it was open when the recording broke off", opened),
+    ])
+}
+
+fn attachment() -> Value {
+    object(&[
+        ("kind", Always, "What it is", words(AttachmentKind::ALL.map(AttachmentKind::word))),
+        (
+            "file",
+            Always,
+            "Its name in the folder attachments",
+            json!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,79}\\.[a-z0-9]{3}$" }),
+        ),
+        ("bytes", Always, "Its length", count(0)),
+        ("sha256", Always, "Of its bytes", digest()),
     ])
 }
 

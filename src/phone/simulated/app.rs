@@ -2,7 +2,10 @@
 //! each call says is `calls`'; this file decides when it is made.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -22,7 +25,7 @@ use super::{
 use crate::{
     band::{self, Access, Band, BandError, DeviceInfo},
     clock::Hold,
-    link::Central,
+    link::{Central, LinkError},
     model::Position,
 };
 
@@ -33,13 +36,22 @@ pub(super) enum Command {
     Background,
     /// In front again; whether the position may be known is decided anew.
     Front {
-        may_locate: bool,
+        may_locate: MayLocate,
     },
+    /// Whether the position may be known is decided anew.
+    MayLocate(MayLocate),
     /// The phone has moved.
     Moved(Position),
     PullToRefresh,
     StartWorkout,
     StopWorkout,
+}
+
+/// Whether the app may know where the phone is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct MayLocate {
+    pub(super) in_front: bool,
+    pub(super) in_background: bool,
 }
 
 /// A command on its way. Its hold keeps simulated time from jumping before the app has picked it up.
@@ -60,7 +72,9 @@ pub(super) struct StandIn {
     pub(super) place: Place,
     pub(super) stored: Arc<Mutex<Stored>>,
     pub(super) noise: Noise,
-    pub(super) may_locate: bool,
+    pub(super) may_locate: MayLocate,
+    /// Whether the phone's radios are off.
+    pub(super) airplane: Arc<AtomicBool>,
 }
 
 /// What the app has in hand besides what it was started with.
@@ -176,7 +190,7 @@ impl StandIn {
                 agenda.background =
                     Some(Background { next_heartbeat: after(now, HEARTBEAT_EVERY), next_weather: after(now, WEATHER_EVERY) });
                 self.heartbeat().await;
-                self.weather().await;
+                self.weather(agenda).await;
                 self.report("background", agenda).await;
             }
             Command::Background => {}
@@ -184,14 +198,16 @@ impl StandIn {
                 self.may_locate = may_locate;
                 agenda.background = None;
             }
+            Command::MayLocate(may_locate) => self.may_locate = may_locate,
             Command::Moved(position) => {
-                if let Some(workout) = agenda.workout.as_mut().filter(|workout| self.may_locate && workout.track.len() < TRACK_MAX) {
+                let may_locate = self.may_locate(agenda);
+                if let Some(workout) = agenda.workout.as_mut().filter(|workout| may_locate && workout.track.len() < TRACK_MAX) {
                     workout.track.push(position);
                 }
             }
             Command::PullToRefresh => self.sync(agenda).await,
             Command::StartWorkout => {
-                agenda.workout = Some(Workout { began: self.now(), track: self.position().into_iter().collect() });
+                agenda.workout = Some(Workout { began: self.now(), track: self.position(agenda).into_iter().collect() });
                 self.report("workout", agenda).await;
             }
             Command::StopWorkout => {
@@ -221,7 +237,7 @@ impl StandIn {
                 self.heartbeat().await;
             }
             if weather {
-                self.weather().await;
+                self.weather(agenda).await;
             }
         }
     }
@@ -242,7 +258,7 @@ impl StandIn {
             Some(until) => days.retain(|day| day.date >= offset.to_datetime(until).date()),
             None => drop(days.drain(..days.len().saturating_sub(FIRST_SYNC_DAYS))),
         }
-        let location = if self.version.passive_location { self.position() } else { None };
+        let location = if self.version.passive_location { self.position(agenda) } else { None };
         let address = info.address.unwrap_or(self.band.address);
         let device = uploads::device_id(address);
         let last = days.len().saturating_sub(1);
@@ -267,8 +283,8 @@ impl StandIn {
     }
 
     /// Asks for the weather where the phone is, in a version that does so behind one's back.
-    async fn weather(&mut self) {
-        if let (true, Some(position)) = (self.version.passive_location, self.position()) {
+    async fn weather(&mut self, agenda: &Agenda) {
+        if let (true, Some(position)) = (self.version.passive_location, self.position(agenda)) {
             let request = self.call(|caller, noise| caller.weather(position, noise));
             let _ = self.client.send(request).await;
         }
@@ -293,6 +309,9 @@ impl StandIn {
     }
 
     async fn open_band(&self) -> Result<Box<dyn Band>, BandError> {
+        if self.airplane.load(Ordering::SeqCst) {
+            return Err(LinkError::NotFound.into());
+        }
         band::connect(&*self.central, self.band.model, self.band.address, &self.band.access).await
     }
 
@@ -314,8 +333,12 @@ impl StandIn {
     }
 
     /// Where the phone is, if the app may know.
-    fn position(&self) -> Option<Position> {
-        self.may_locate.then(|| self.place.position()).flatten()
+    fn position(&self, agenda: &Agenda) -> Option<Position> {
+        self.may_locate(agenda).then(|| self.place.position()).flatten()
+    }
+
+    const fn may_locate(&self, agenda: &Agenda) -> bool {
+        if agenda.background.is_some() { self.may_locate.in_background } else { self.may_locate.in_front }
     }
 
     fn now(&self) -> Timestamp {

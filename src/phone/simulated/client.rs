@@ -1,7 +1,14 @@
 //! How apps on the simulated phone reach the world: through the HTTP proxy that the phone is pointed at, by CONNECT and TLS, and
 //! no other way. What is sent is left to the apps.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Method, Uri};
@@ -61,6 +68,8 @@ pub(super) struct Client {
     http1: Inner,
     http2: Inner,
     pinned: Inner,
+    /// Whether the phone's radios are off.
+    airplane: Arc<AtomicBool>,
 }
 
 type Inner = legacy::Client<HttpsConnector<Tunnel<HttpConnector>>, Full<Bytes>>;
@@ -68,7 +77,13 @@ type Inner = legacy::Client<HttpsConnector<Tunnel<HttpConnector>>, Full<Bytes>>;
 impl Client {
     /// A client that reaches everything through `proxy`, trusting `trusted` (and on the pinned lane `pinned` alone).
     /// `Err` with words when a certificate or TLS itself is unusable.
-    pub(super) fn new(proxy: SocketAddr, trusted: &CertificateDer<'static>, pinned: &CertificateDer<'static>) -> Result<Self, String> {
+    /// While `airplane` is true, nothing is sent.
+    pub(super) fn new(
+        proxy: SocketAddr,
+        trusted: &CertificateDer<'static>,
+        pinned: &CertificateDer<'static>,
+        airplane: Arc<AtomicBool>,
+    ) -> Result<Self, String> {
         let proxy = Uri::try_from(format!("http://{proxy}")).map_err(|error| format!("the proxy's address is unusable: {error}"))?;
         let lane = |root: &CertificateDer<'static>, http2: bool| -> Result<Inner, String> {
             let mut tcp = HttpConnector::new();
@@ -79,11 +94,14 @@ impl Client {
                 if http2 { builder.enable_all_versions().wrap_connector(tunnel) } else { builder.enable_http1().wrap_connector(tunnel) };
             Ok(legacy::Client::builder(TokioExecutor::new()).build(connector))
         };
-        Ok(Self { http1: lane(trusted, false)?, http2: lane(trusted, true)?, pinned: lane(pinned, true)? })
+        Ok(Self { http1: lane(trusted, false)?, http2: lane(trusted, true)?, pinned: lane(pinned, true)?, airplane })
     }
 
     /// Sends a request and waits for the whole answer. `Err` with words when none came.
     pub(super) async fn send(&self, request: Request) -> Result<Answer, String> {
+        if self.airplane.load(Ordering::SeqCst) {
+            return Err("the phone's radios are off".to_owned());
+        }
         let lane = match request.lane {
             Lane::Http1 => &self.http1,
             Lane::Http2 => &self.http2,

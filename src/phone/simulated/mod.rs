@@ -5,7 +5,11 @@
 use std::{
     fmt,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -17,12 +21,14 @@ use tokio::{
 };
 
 use self::{
-    app::{Command, Message, StandIn},
+    app::{Command, MayLocate, Message, StandIn},
     calls::Stored,
     client::{Client, Request},
     noise::Noise,
 };
-use super::{Action, Element, Key, Launch, Permission, Phone, PhoneError, Probed, Screen, Target};
+use super::{
+    Action, Element, Key, Launch, Percent, Permission, PermissionChange, PermissionName, Phone, PhoneError, Probed, Screen, Swipe, Target,
+};
 use crate::{
     band::{Access, BandModel},
     clock::Clock,
@@ -36,6 +42,7 @@ mod client;
 mod cloud;
 mod noise;
 mod other_app;
+mod picture;
 mod uploads;
 mod versions;
 mod vocabulary;
@@ -118,6 +125,13 @@ pub struct SimulatedPhone {
     place: Place,
     stored: Arc<Mutex<Stored>>,
     version: &'static StandInVersion,
+    /// Whether the app is installed.
+    installed: bool,
+    may_locate: MayLocate,
+    /// Whether the radios are off.
+    airplane: Arc<AtomicBool>,
+    /// Whether the screen is off; and if so, whether the app was in front.
+    dark: Option<bool>,
     app: Option<RunningApp>,
     other_app: Option<JoinHandle<()>>,
 }
@@ -148,6 +162,29 @@ impl Place {
 const START_WORKOUT: &str = "Workout";
 const STOP_WORKOUT: &str = "Stop";
 
+/// Width and height of the screen, in pixels.
+const SCREEN: [u32; 2] = [1080, 2340];
+
+/// Where the one button is: left, top, right, bottom in pixels.
+const BUTTON: [i32; 4] = [340, 1900, 740, 2060];
+
+/// A finger that moves so far down pulls the list with it, in percent of the screen's height.
+const PULLS_PERCENT: f64 = 30.0;
+
+impl RunningApp {
+    /// The one thing that can be tapped on.
+    fn button(&self) -> Element {
+        let text = if self.working_out { STOP_WORKOUT } else { START_WORKOUT };
+        Element { text: text.to_owned(), id: "test.standin:id/workout".to_owned(), bounds: BUTTON, ..Element::default() }
+    }
+}
+
+fn is_inside(element: &Element, at: Percent) -> bool {
+    let [left, top, right, bottom] = element.bounds.map(f64::from);
+    let (x, y) = (at.x / 100.0 * f64::from(SCREEN[0]), at.y / 100.0 * f64::from(SCREEN[1]));
+    (left..right).contains(&x) && (top..bottom).contains(&y)
+}
+
 impl SimulatedPhone {
     /// A phone that is switched on, with version sim-1.0 of the stand-in app installed and not running, and the other app at
     /// work. To be called inside a tokio runtime, and by somebody who holds the clock: the other app sleeps on it from now on, and
@@ -157,7 +194,9 @@ impl SimulatedPhone {
     /// [`PhoneError::Failed`] when a certificate is unusable.
     pub fn new(setup: SimulatedPhoneSetup) -> Result<Self, PhoneError> {
         let SimulatedPhoneSetup { clock, seed, central, band, proxy, trusted, cloud_ca, vocabulary, profile } = setup;
-        let connect = move || Client::new(proxy, &trusted, &cloud_ca);
+        let airplane = Arc::new(AtomicBool::new(false));
+        let radio = Arc::clone(&airplane);
+        let connect = move || Client::new(proxy, &trusted, &cloud_ca, Arc::clone(&radio));
         let client = connect().map_err(PhoneError::Failed)?;
         let place = Place::default();
         // The hold is taken here, not in the task: time must not jump before the task has begun.
@@ -175,13 +214,17 @@ impl SimulatedPhone {
             place,
             stored,
             version: &VERSIONS[0],
+            installed: true,
+            may_locate: MayLocate::default(),
+            airplane,
+            dark: None,
             app: None,
             other_app: Some(other_app),
         })
     }
 
     /// Starts the app's task.
-    fn start_app(&mut self, location: Permission) -> Result<(), PhoneError> {
+    fn start_app(&mut self) -> Result<(), PhoneError> {
         let client = (self.connect)().map_err(PhoneError::Failed)?;
         let (commands, queue) = mpsc::unbounded_channel();
         let stand_in = StandIn {
@@ -196,7 +239,8 @@ impl SimulatedPhone {
             stored: Arc::clone(&self.stored),
             // A stream of its own for each start: what one start drew does not shift the next.
             noise: Noise::new(self.noise.within(0..u64::MAX), "start"),
-            may_locate: location == Permission::Allow,
+            may_locate: self.may_locate,
+            airplane: Arc::clone(&self.airplane),
         };
         self.app = Some(RunningApp { commands, task: tokio::spawn(stand_in.run(queue)), in_front: true, working_out: false });
         Ok(())
@@ -211,11 +255,24 @@ impl SimulatedPhone {
 
     fn app_in_front(&mut self) -> Result<&mut RunningApp, PhoneError> {
         match &mut self.app {
+            _ if self.dark.is_some() => Err(PhoneError::AppNotInFront("the screen is off".to_owned())),
             Some(app) if app.task.is_finished() => Err(PhoneError::AppNotInFront("it has stopped by itself".to_owned())),
             Some(app) if app.in_front => Ok(app),
             Some(_) => Err(PhoneError::AppNotInFront("it is in the background; launch it again first".to_owned())),
             None => Err(PhoneError::AppNotInFront("it is not running; launch it first".to_owned())),
         }
+    }
+
+    /// Sends the app to the background. Whether it was in front.
+    fn leave_app(&mut self) -> bool {
+        let Some(app) = self.app.as_mut().filter(|app| app.in_front) else { return false };
+        app.in_front = false;
+        self.tell(Command::Background);
+        true
+    }
+
+    fn is_installed(&self) -> Result<(), PhoneError> {
+        if self.installed { Ok(()) } else { Err(PhoneError::Failed("the app is not installed".to_owned())) }
     }
 
     /// Gives the running app a command, with a hold on the clock until it has picked it up.
@@ -258,16 +315,16 @@ impl Phone for SimulatedPhone {
             | Action::PressKey
             | Action::PullToRefresh
             | Action::Screen
-            | Action::SetLocation
-            | Action::StopApp
-            | Action::TapOn => true,
-            Action::InputText
-            | Action::Record
             | Action::Screenshot
             | Action::SetAirplaneMode
+            | Action::SetLocation
             | Action::SetPermissions
+            | Action::StopApp
             | Action::Swipe
-            | Action::UninstallApp => false,
+            | Action::TapOn
+            | Action::UninstallApp => true,
+            // The app has nothing to type into, and nothing moves on its screen.
+            Action::InputText | Action::Record => false,
         }
     }
 
@@ -281,27 +338,86 @@ impl Phone for SimulatedPhone {
             })?,
         };
         self.end_app().await;
+        self.installed = true;
         Ok(AppVersion { name: self.version.name.to_owned(), code: Some(self.version.code) })
     }
 
+    /// A package of the stand-in app is a text file that holds the name of its version.
+    async fn install_file(&mut self, file: &Path) -> Result<AppVersion, PhoneError> {
+        let failed = |problem: &str| PhoneError::Failed(format!("{} is no package of the stand-in app: {problem}", file.display()));
+        let about = std::fs::metadata(file).map_err(|problem| failed(&problem.to_string()))?;
+        if !about.is_file() || about.len() > 100 {
+            return Err(failed("such a package holds the name of a version, and no more"));
+        }
+        let name = std::fs::read_to_string(file).map_err(|problem| failed(&problem.to_string()))?;
+        self.install(Some(&AppVersion::named(name.trim()))).await
+    }
+
+    async fn uninstall_app(&mut self) -> Result<(), PhoneError> {
+        self.clear_state().await?;
+        self.installed = false;
+        Ok(())
+    }
+
+    /// Stand-in for a system that asks about positions only, as Android does: taking a permission away stops the app.
+    async fn set_permissions(&mut self, changes: &[PermissionChange]) -> Result<(), PhoneError> {
+        self.is_installed()?;
+        let mut may_locate = self.may_locate;
+        for PermissionChange { which, to } in changes {
+            let allowed = *to == Permission::Allow;
+            match which {
+                PermissionName::Location => may_locate.in_front = allowed,
+                PermissionName::BackgroundLocation => may_locate.in_background = allowed,
+                PermissionName::Exact(name) => match name.as_str() {
+                    "android.permission.ACCESS_COARSE_LOCATION" | "android.permission.ACCESS_FINE_LOCATION" => {
+                        may_locate.in_front = allowed
+                    }
+                    "android.permission.ACCESS_BACKGROUND_LOCATION" => may_locate.in_background = allowed,
+                    _ => return Err(PhoneError::Failed(format!("the app does not ask for {name}"))),
+                },
+            }
+        }
+        let takes = (self.may_locate.in_front && !may_locate.in_front) || (self.may_locate.in_background && !may_locate.in_background);
+        self.may_locate = may_locate;
+        if takes {
+            self.end_app().await;
+        } else {
+            self.tell(Command::MayLocate(may_locate));
+        }
+        Ok(())
+    }
+
+    /// The app on it has no network then, and no band.
+    async fn set_airplane_mode(&mut self, on: bool) -> Result<(), PhoneError> {
+        self.airplane.store(on, Ordering::SeqCst);
+        Ok(())
+    }
+
     async fn launch_app(&mut self, launch: &Launch) -> Result<(), PhoneError> {
+        self.is_installed()?;
+        self.dark = None;
+        let allowed = launch.location == Permission::Allow;
+        let may_locate = MayLocate { in_front: allowed, in_background: allowed };
         let running = self.app.as_ref().is_some_and(|app| !app.task.is_finished());
         if running && !launch.clear_state {
+            self.may_locate = may_locate;
             if let Some(app) = &mut self.app {
                 app.in_front = true;
             }
-            self.tell(Command::Front { may_locate: launch.location == Permission::Allow });
+            self.tell(Command::Front { may_locate });
             return Ok(());
         }
         self.end_app().await;
         if launch.clear_state {
             self.clear_state().await?;
         }
-        self.start_app(launch.location)
+        self.may_locate = may_locate;
+        self.start_app()
     }
 
     async fn clear_state(&mut self) -> Result<(), PhoneError> {
         self.end_app().await;
+        self.may_locate = MayLocate::default();
         *self.stored.lock().unwrap_or_else(PoisonError::into_inner) = Stored::fresh(&mut self.noise);
         Ok(())
     }
@@ -319,12 +435,24 @@ impl Phone for SimulatedPhone {
 
     async fn tap_on(&mut self, target: &Target) -> Result<(), PhoneError> {
         let app = self.app_in_front()?;
-        let (there, command) = if app.working_out { (STOP_WORKOUT, Command::StopWorkout) } else { (START_WORKOUT, Command::StartWorkout) };
-        if *target != Target::Text(there.to_owned()) {
-            return Err(PhoneError::AppNotInFront(format!("nothing in front is named {target}; there is {there:?}")));
+        let button = app.button();
+        match target {
+            Target::Point(at) if !is_inside(&button, *at) => return Ok(()),
+            Target::Point(_) => {}
+            _ if Screen { elements: vec![button.clone()] }.find(target).is_some() => {}
+            _ => return Err(PhoneError::AppNotInFront(format!("nothing in front is named {target}; there is {:?}", button.text))),
         }
+        let command = if app.working_out { Command::StopWorkout } else { Command::StartWorkout };
         app.working_out = !app.working_out;
         self.tell(command);
+        Ok(())
+    }
+
+    /// Far enough down, it pulls the app's list; otherwise there is nothing that would move.
+    async fn swipe(&mut self, swipe: &Swipe) -> Result<(), PhoneError> {
+        if swipe.to.y - swipe.from.y >= PULLS_PERCENT && self.app_in_front().is_ok() {
+            self.tell(Command::PullToRefresh);
+        }
         Ok(())
     }
 
@@ -332,23 +460,37 @@ impl Phone for SimulatedPhone {
         match key {
             // The app has one screen, so that "back" leaves it, too.
             Key::Back | Key::Home => {
-                if let Some(app) = self.app.as_mut().filter(|app| app.in_front) {
-                    app.in_front = false;
-                    self.tell(Command::Background);
+                self.leave_app();
+                Ok(())
+            }
+            Key::Lock | Key::Power if self.dark.is_none() => {
+                self.dark = Some(self.leave_app());
+                Ok(())
+            }
+            Key::Power => {
+                if self.dark.take() == Some(true)
+                    && let Some(app) = &mut self.app
+                {
+                    app.in_front = true;
+                    self.tell(Command::Front { may_locate: self.may_locate });
                 }
                 Ok(())
             }
             // The app has nothing to type into, and no sound.
-            Key::Backspace | Key::Enter | Key::Tab | Key::VolumeDown | Key::VolumeUp => Ok(()),
-            Key::Lock | Key::Power => Err(PhoneError::Unsupported("its screen is always on".to_owned())),
+            // It has no lock, and one that is dark stays so.
+            Key::Backspace | Key::Enter | Key::Lock | Key::Tab | Key::VolumeDown | Key::VolumeUp => Ok(()),
         }
     }
 
     /// The one thing that can be tapped on, while the app is in front.
     async fn screen(&mut self) -> Result<Screen, PhoneError> {
-        let Ok(app) = self.app_in_front() else { return Ok(Screen::default()) };
-        let there = if app.working_out { STOP_WORKOUT } else { START_WORKOUT };
-        Ok(Screen { elements: vec![Element { text: there.to_owned(), ..Element::default() }] })
+        Ok(Screen { elements: self.app_in_front().map(|app| app.button()).into_iter().collect() })
+    }
+
+    /// Grey, with what can be tapped on in white.
+    async fn screenshot(&mut self) -> Result<Vec<u8>, PhoneError> {
+        let screen = self.screen().await?;
+        Ok(picture::png(SCREEN, screen.elements.iter().map(|element| element.bounds)))
     }
 
     async fn set_location(&mut self, position: Position) -> Result<Position, PhoneError> {
@@ -436,6 +578,55 @@ mod tests {
         phone.pull_to_refresh().await.expect("it is in front");
         phone.restore().await.expect("all ends");
         phone.restore().await.expect("twice does no harm");
+    }
+
+    #[tokio::test]
+    async fn a_place_on_the_screen_and_an_id_are_the_same_button() {
+        let (mut phone, _) = phone();
+        phone.launch_app(&Launch::default()).await.expect("it starts");
+        phone.tap_on(&Target::Id("workout".into())).await.expect("it is there");
+        assert_eq!(phone.screen().await.expect("it shows").elements[0].text, "Stop");
+        phone.tap_on(&Target::Point(Percent { x: 50.0, y: 10.0 })).await.expect("nothing is there");
+        assert_eq!(phone.screen().await.expect("it shows").elements[0].text, "Stop");
+        phone.tap_on(&Target::Point(Percent { x: 50.0, y: 85.0 })).await.expect("it is there");
+        assert_eq!(phone.screen().await.expect("it shows").elements[0].text, "Workout");
+        phone.press_key(Key::Power).await.expect("it goes dark");
+        assert!(phone.screen().await.expect("it shows nothing").elements.is_empty());
+        assert!(phone.pull_to_refresh().await.is_err(), "the screen is off");
+        phone.press_key(Key::Power).await.expect("it is on again");
+        phone.pull_to_refresh().await.expect("the app is in front again");
+        assert!(phone.screenshot().await.expect("a picture").starts_with(b"\x89PNG\r\n"));
+    }
+
+    #[tokio::test]
+    async fn an_app_that_is_removed_does_not_start_until_it_is_back() {
+        let (mut phone, _) = phone();
+        phone.uninstall_app().await.expect("it goes");
+        phone.uninstall_app().await.expect("twice does no harm");
+        let error = phone.launch_app(&Launch::default()).await.expect_err("there is none");
+        assert_eq!(error.to_string(), "control the phone: the app is not installed");
+        let folder = tempfile::tempdir().expect("a folder");
+        let package = folder.path().join("1.1.standin");
+        phone.install_file(&package).await.expect_err("there is no such file");
+        std::fs::write(&package, "sim-1.1\n").expect("a file");
+        assert_eq!(phone.install_file(&package).await.map(|version| version.code), Ok(Some(101)));
+        phone.launch_app(&Launch::default()).await.expect("it is back");
+    }
+
+    #[tokio::test]
+    async fn permissions_are_set_as_they_are_named_and_taking_one_away_stops_the_app() {
+        let (mut phone, _) = phone();
+        let change = |which, to| PermissionChange { which, to };
+        phone.launch_app(&Launch::default()).await.expect("it starts");
+        phone.set_permissions(&[change(PermissionName::Location, Permission::Allow)]).await.expect("it asks for it");
+        phone.pull_to_refresh().await.expect("it still runs");
+        assert_eq!(phone.may_locate, MayLocate { in_front: true, in_background: false });
+        phone.set_permissions(&[change(PermissionName::Location, Permission::Deny)]).await.expect("it is taken away");
+        assert!(phone.pull_to_refresh().await.is_err(), "it was stopped");
+        let camera = change(PermissionName::Exact("android.permission.CAMERA".into()), Permission::Allow);
+        let error = phone.set_permissions(&[change(PermissionName::Location, Permission::Allow), camera]).await.expect_err("never asked");
+        assert_eq!(error.to_string(), "control the phone: the app does not ask for android.permission.CAMERA");
+        assert_eq!(phone.may_locate, MayLocate::default(), "all or nothing");
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //! anchors, aliases and tags. Every problem of a file is told at once; reading the files is the caller's.
 
 mod app;
+mod maestro;
 mod planted;
 mod policy;
 mod problem;
@@ -16,7 +17,7 @@ pub use policy::policy;
 pub use problem::{Problem, Problems};
 pub(crate) use read::{LATITUDE, LONGITUDE};
 pub use rig::rig;
-pub use scenario::scenario;
+pub use scenario::{scenario, scenario_among};
 
 pub use app::KEYS as APP;
 pub use planted::KEYS as PLANTED;
@@ -94,5 +95,7 @@ fn check_name(values: &Values, key: &str, expected: &str, whose: &str, problems:
     }
 }
 
+#[cfg(test)]
+mod nested_tests;
 #[cfg(test)]
 mod tests;

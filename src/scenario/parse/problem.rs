@@ -13,13 +13,15 @@ use crate::{
 const MOST: usize = 50;
 
 /// Most valid choices that are listed.
-const MOST_CHOICES: usize = 30;
+const MOST_CHOICES: usize = 50;
 
 /// Everything that is wrong with one file, in the order of the file. As a fragment it reads after "failed to".
 pub struct Problems {
     source: NamedSource<String>,
     problems: Vec<Problem>,
     left_off: usize,
+    /// Problems of the files that this one pulls in, each file once.
+    others: Vec<Problems>,
 }
 
 /// One thing that is wrong.
@@ -91,7 +93,28 @@ impl Problems {
             let stars = "*".repeat(secret.len());
             text.replace_range(secret, &stars);
         }
-        Self { source: NamedSource::new(printable(name), harmless(&text)), problems, left_off }
+        Self { source: NamedSource::new(printable(name), harmless(&text)), problems, left_off, others: Vec::new() }
+    }
+
+    /// With the problems of other files, each file once.
+    pub(super) fn with_others(mut self, others: Vec<Self>) -> Self {
+        for other in others {
+            if other.name() != self.name() && self.others.iter().all(|known| known.name() != other.name()) {
+                self.others.push(other);
+            }
+        }
+        self
+    }
+
+    /// Without the problems of files that are told of elsewhere.
+    pub fn without(mut self, told: impl Fn(&str) -> bool) -> Self {
+        self.others.retain(|other| !told(other.name()));
+        self
+    }
+
+    /// Problems of the files that this one pulls in.
+    pub fn others(&self) -> &[Self] {
+        &self.others
     }
 
     /// The file, as it was named.
@@ -134,7 +157,7 @@ impl fmt::Debug for Problems {
             let (line, column) = self.line_and_column(problem);
             write!(f, "\n{}:{line}:{column}: {}", self.name(), problem.message)?;
         }
-        Ok(())
+        self.others.iter().try_for_each(|other| write!(f, "\n{other:?}"))
     }
 }
 
@@ -150,7 +173,8 @@ impl Diagnostic for Problems {
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.problems.iter().map(|problem| problem as &dyn Diagnostic)))
+        let here = self.problems.iter().map(|problem| problem as &dyn Diagnostic);
+        Some(Box::new(here.chain(self.others.iter().map(|other| other as &dyn Diagnostic))))
     }
 }
 

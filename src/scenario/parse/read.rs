@@ -2,7 +2,7 @@
 //! of a file's problems are told at once. What values mean together is left to the readers of each kind of file.
 
 use super::{
-    Privacy,
+    Privacy, maestro,
     problem::Problem,
     tree::{Content, Name, Node},
 };
@@ -185,7 +185,10 @@ impl Reader<'_> {
         let Some(kind) = steps::named(&name.text) else {
             let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
             let problem = Problem::new(name.span, format!("use the step \"{}\"", name.text), "no such step");
-            self.problems.push(problem.choices(&name.text, "valid steps", &names));
+            self.problems.push(match maestro::instead(&name.text) {
+                Some(instead) => problem.help(format!("Maestro has it, tattletale does not: {instead}")),
+                None => problem.choices(&name.text, "valid steps", &names),
+            });
             return None;
         };
         let before = self.problems.len();

@@ -92,6 +92,15 @@ fn layout_comments_order_and_spelled_out_defaults_do_not_change_the_hash() {
     }
 }
 
+/// A hash that changes makes every accepted snapshot one of another scenario.
+#[test]
+fn what_a_text_to_tap_on_is_called_inside_does_not_reach_the_hash() {
+    let tapped = |line: &str| good(&GOOD.replacen("pressKey: home", line, 1)).hash;
+    let hash = tapped("tapOn: Workout");
+    assert_eq!(hash, "2f8c43837d95b953bc64caf9c845ade06f4b56588510560ce2a1a7a6b7c0b5fb");
+    assert_ne!(hash, tapped("tapOn: { id: Workout }"));
+}
+
 #[test]
 fn whatever_the_scenario_does_differently_changes_the_hash() {
     let mut hashes = vec![good(GOOD).hash];
@@ -259,9 +268,11 @@ Error:
     :         `-- no such step
  13 |   - waitForQuiet: { idle: 20s, max: 5m }
     `----
-  help: did you mean "pressKey"? valid steps: launchApp, measureHeartRate, phase, pressKey, prompt,
-        pullToRefresh, readBand, releaseBand, setLocation, stopApp, tapOn, travel, vibrateBand, wait,
-        waitForBand, waitForQuiet, waitForUpload
+  help: did you mean "pressKey"? valid steps: back, clearState, inputText, installApp, launchApp,
+        measureHeartRate, phase, pressKey, prompt, pullToRefresh, readBand, releaseBand, repeat, retry,
+        runScenario, screenshot, setAirplaneMode, setLocation, setPermissions, startRecording, stopApp,
+        stopRecording, swipe, tapOn, travel, uninstallApp, vibrateBand, wait, waitForBand, waitForQuiet,
+        waitForUpload, waitForVisible
 "#,
     );
 }
@@ -804,7 +815,7 @@ fn a_step_with_an_argument_needs_it() {
   x understand walk.yaml: one problem
 
 Error:
-  x read pressKey: it needs one of back, home
+  x read pressKey: it needs one of back, backspace, enter, home, lock, power, tab, volume down, volume up
     ,-[walk.yaml:12:5]
  11 |   - waitForUpload: { host: "api*.demo.test", path: /v1/data, within: 90s }
  12 |   - pressKey:
@@ -1084,9 +1095,11 @@ Error:
    :         `-- no such step
  6 |   - waitForUpload: { path: v1, within: 5 }
    `----
-  help: did you mean "launchApp"? valid steps: launchApp, measureHeartRate, phase, pressKey, prompt,
-        pullToRefresh, readBand, releaseBand, setLocation, stopApp, tapOn, travel, vibrateBand, wait,
-        waitForBand, waitForQuiet, waitForUpload
+  help: did you mean "launchApp"? valid steps: back, clearState, inputText, installApp, launchApp,
+        measureHeartRate, phase, pressKey, prompt, pullToRefresh, readBand, releaseBand, repeat, retry,
+        runScenario, screenshot, setAirplaneMode, setLocation, setPermissions, startRecording, stopApp,
+        stopRecording, swipe, tapOn, travel, uninstallApp, vibrateBand, wait, waitForBand, waitForQuiet,
+        waitForUpload, waitForVisible
 
 Error:
   x read "path" from "v1"
@@ -1112,7 +1125,7 @@ Error:
   help: a duration needs a unit: 5s, 5m
 
 Error:
-  x read tapOn: it needs some text
+  x read tapOn: it needs some text; or a map with the keys text, id, point
    ,-[walk.yaml:7:12]
  6 |   - waitForUpload: { path: v1, within: 5 }
  7 |   - tapOn: [x]

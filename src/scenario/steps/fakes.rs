@@ -16,12 +16,15 @@ use crate::{
     band::{Access, ActivityToday, Band, BandClock, BandError, BandModel, DeviceInfo, History, Key as BandKey, Workout},
     clock::{Clock, Hold},
     link::{Advertisement, Central, GattLink, LinkError, Notification, Presence, WriteKind},
-    model::{App, AppVersion, ExchangeId, Platform, Position, RunEvent},
+    model::{App, AppVersion, AttachmentKind, ExchangeId, Platform, Position, RunEvent},
     phone::{
-        Action, Element, Key, Launch, Phone, PhoneError, Screen, Target,
+        Action, Element, Key, Launch, Permission, PermissionChange, Phone, PhoneError, Screen, Swipe, Target,
         operator::{Nobody, Operator},
     },
-    scenario::rig::{BandPlan, SeenRequest, Stage, StageLog},
+    scenario::{
+        PlacedStep, ScenarioFiles, Secrets, parse,
+        rig::{BandPlan, Course, SeenRequest, Stage, StageLog},
+    },
 };
 
 /// A stage of fakes.
@@ -33,6 +36,9 @@ pub(crate) struct Fakes {
     pub(crate) no_band: bool,
     /// What we may do on the band.
     pub(crate) access: Access,
+    pub(crate) secrets: Secrets,
+    installed: Option<AppVersion>,
+    recording: Option<String>,
     kept: Option<Box<dyn Band>>,
     heard: Option<Timestamp>,
     clock: Clock,
@@ -43,12 +49,21 @@ impl Fakes {
     pub(crate) fn new() -> Self {
         let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
         Self {
-            phone: FakePhone::default(),
+            phone: FakePhone { clock: Some(clock.clone()), ..FakePhone::default() },
             operator: Box::new(Nobody),
             band: FakeBand { clock: Some(clock.clone()), ..FakeBand::default() },
-            log: FakeLog { clock: clock.clone(), requests: Vec::new(), in_flight: 0, written: Mutex::default() },
+            log: FakeLog {
+                clock: clock.clone(),
+                requests: Vec::new(),
+                in_flight: 0,
+                written: Mutex::default(),
+                attached: Mutex::default(),
+            },
             no_band: false,
             access: Access::Key(BandKey::new([0; 16])),
+            secrets: Secrets::default(),
+            installed: Some(AppVersion::named("1.0")),
+            recording: None,
             kept: None,
             heard: None,
             hold: clock.hold(),
@@ -67,6 +82,8 @@ impl Fakes {
     async fn run_until(&mut self, step: Box<dyn Step>, broken_off: impl Future<Output = ()>) -> Option<Result<String, StepError>> {
         // The plan wants a model that lives for ever; a test leaks one.
         let model: &'static dyn BandModel = Box::leak(Box::new(self.band.clone()));
+        let mut course = Course::new(AppVersion::named("1.0"), &self.secrets, &|_: &PlacedStep| ());
+        (course.installed, course.recording) = (self.installed.take(), self.recording.take());
         let mut stage = Stage {
             phone: &mut self.phone,
             operator: &*self.operator,
@@ -77,6 +94,7 @@ impl Fakes {
             acted_at: self.clock.now(),
             hold: &mut self.hold,
             log: &self.log,
+            course,
         };
         let done = tokio::select! {
             biased;
@@ -84,6 +102,7 @@ impl Fakes {
             () = broken_off => None,
         };
         (self.kept, self.heard) = (stage.kept.take(), stage.band_heard);
+        (self.installed, self.recording) = (stage.course.installed.take(), stage.course.recording.take());
         done
     }
 
@@ -107,8 +126,30 @@ pub(crate) fn step(line: &str) -> Box<dyn Step> {
 /// The step that a line of a scenario describes.
 pub(crate) fn step_of(line: &str, app: &App) -> Box<dyn Step> {
     let text = format!("name: one\napp: demo\nabout: One step.\nruns: 1\nsteps:\n  - {line}\nexpect: []\n");
-    let mut scenario = crate::scenario::parse::scenario("one.yaml", "one", &text, app).expect("the line is valid");
+    let end = if line.starts_with("startRecording") { text.replacen("expect:", "  - stopRecording\nexpect:", 1) } else { text };
+    let mut scenario = parse::scenario_among("one.yaml", "one", &end, app, &OneFolder).expect("the line is valid");
     scenario.steps.remove(0).step
+}
+
+/// A line that no scenario may have.
+pub(crate) fn wrong(line: &str) {
+    let text = format!("name: one\napp: demo\nabout: One step.\nruns: 1\nsteps:\n  - {line}\nexpect: []\n");
+    let app = App { name: "demo".into(), ..App::default() };
+    parse::scenario_among("one.yaml", "one", &text, &app, &OneFolder).expect_err(line);
+}
+
+/// A folder in which one part lies.
+pub(crate) struct OneFolder;
+
+impl ScenarioFiles for OneFolder {
+    fn scenario(&self, path: &str) -> Result<(String, String), String> {
+        let text = "name: sign-in\napp: demo\nabout: A part.\nsteps:\n  - tapOn: Sign in\n";
+        if path == "parts/sign-in.yaml" { Ok((path.to_owned(), text.to_owned())) } else { Err("it is not there".to_owned()) }
+    }
+
+    fn place(&self, path: &str) -> Option<std::path::PathBuf> {
+        Some(std::path::Path::new("app-folder").join(path))
+    }
 }
 
 /// A request seen at this second; `ended` is second and status.
@@ -135,6 +176,29 @@ pub(crate) struct FakePhone {
     pub(crate) by_hand: bool,
     /// Texts that are seen, one screen after the other; the last one stays.
     pub(crate) screens: Vec<&'static str>,
+    /// What it says to the next things that it is asked, one after the other.
+    pub(crate) fails: Vec<PhoneError>,
+    /// What it says to the thing of this number that it is asked, from 1.
+    pub(crate) fails_at: Option<(usize, PhoneError)>,
+    /// What is on its screen, from which second on.
+    pub(crate) shows: Vec<(i64, Screen)>,
+    asked: usize,
+    clock: Option<Clock>,
+}
+
+impl FakePhone {
+    /// Writes down what it was asked, unless it fails.
+    fn does(&mut self, what: impl Into<String>) -> Result<(), PhoneError> {
+        self.asked += 1;
+        if let Some((_, error)) = self.fails_at.take_if(|(number, _)| *number == self.asked) {
+            return Err(error);
+        }
+        if !self.fails.is_empty() {
+            return Err(self.fails.remove(0));
+        }
+        self.done.push(what.into());
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -155,13 +219,65 @@ impl Phone for FakePhone {
         self.by_hand
     }
 
-    async fn screen(&mut self) -> Result<Screen, PhoneError> {
-        let text = if self.screens.len() > 1 { self.screens.remove(0) } else { self.screens.first().copied().unwrap_or_default() };
-        Ok(Screen { elements: vec![Element { text: text.to_owned(), ..Element::default() }] })
+    async fn install(&mut self, version: Option<&AppVersion>) -> Result<AppVersion, PhoneError> {
+        Ok(version.cloned().unwrap_or_else(|| AppVersion::named("1.0")))
     }
 
-    async fn install(&mut self, _: Option<&AppVersion>) -> Result<AppVersion, PhoneError> {
-        Ok(AppVersion::named("1.0"))
+    async fn install_file(&mut self, file: &std::path::Path) -> Result<AppVersion, PhoneError> {
+        self.does(format!("install {}", file.display()))?;
+        Ok(AppVersion::named(file.file_stem().unwrap_or_default().to_string_lossy()))
+    }
+
+    async fn uninstall_app(&mut self) -> Result<(), PhoneError> {
+        self.does("uninstall")
+    }
+
+    async fn clear_state(&mut self) -> Result<(), PhoneError> {
+        self.does("clear state")
+    }
+
+    async fn set_permissions(&mut self, changes: &[PermissionChange]) -> Result<(), PhoneError> {
+        let told =
+            |change: &PermissionChange| format!("{:?} {}", change.which, if change.to == Permission::Allow { "Allow" } else { "Deny" });
+        self.does(format!("permissions {}", changes.iter().map(told).collect::<Vec<_>>().join(", ")))
+    }
+
+    async fn set_airplane_mode(&mut self, on: bool) -> Result<(), PhoneError> {
+        self.does(format!("airplane {on}"))
+    }
+
+    async fn swipe(&mut self, swipe: &Swipe) -> Result<(), PhoneError> {
+        self.does(format!("swipe {swipe:?}"))
+    }
+
+    async fn input_text(&mut self, text: &str) -> Result<(), PhoneError> {
+        self.does(format!("type {text}"))
+    }
+
+    /// Looking is not written down.
+    async fn screen(&mut self) -> Result<Screen, PhoneError> {
+        if !self.fails.is_empty() {
+            return Err(self.fails.remove(0));
+        }
+        if !self.screens.is_empty() {
+            let text = if self.screens.len() > 1 { self.screens.remove(0) } else { self.screens[0] };
+            return Ok(Screen { elements: vec![Element { text: text.to_owned(), ..Element::default() }] });
+        }
+        let now = self.clock.as_ref().map_or(0, |clock| clock.now().as_second());
+        Ok(self.shows.iter().rfind(|(from, _)| *from <= now).map(|(_, screen)| screen.clone()).unwrap_or_default())
+    }
+
+    async fn screenshot(&mut self) -> Result<Vec<u8>, PhoneError> {
+        Ok(b"PNG".to_vec())
+    }
+
+    async fn start_recording(&mut self) -> Result<(), PhoneError> {
+        self.does("start recording")
+    }
+
+    async fn stop_recording(&mut self) -> Result<Vec<u8>, PhoneError> {
+        self.does("stop recording")?;
+        Ok(b"MP4".to_vec())
     }
 
     async fn launch_app(&mut self, launch: &Launch) -> Result<(), PhoneError> {
@@ -180,16 +296,14 @@ impl Phone for FakePhone {
     }
 
     async fn tap_on(&mut self, target: &Target) -> Result<(), PhoneError> {
-        self.done.push(match target {
+        self.does(match target {
             Target::Text(text) => format!("tap {text}"),
             other => format!("tap {other}"),
-        });
-        Ok(())
+        })
     }
 
     async fn press_key(&mut self, key: Key) -> Result<(), PhoneError> {
-        self.done.push(format!("press {key:?}"));
-        Ok(())
+        self.does(format!("press {key:?}"))
     }
 
     async fn set_location(&mut self, position: Position) -> Result<Position, PhoneError> {
@@ -407,11 +521,19 @@ pub(crate) struct FakeLog {
     pub(crate) requests: Vec<SeenRequest>,
     pub(crate) in_flight: usize,
     written: Mutex<Vec<RunEvent>>,
+    attached: Mutex<Vec<(AttachmentKind, String, Vec<u8>)>>,
 }
 
 impl FakeLog {
+    /// What was written, but for the beginnings and ends of steps that another holds.
     pub(crate) fn written(&self) -> Vec<RunEvent> {
-        self.written.lock().expect("no panic while locked").clone()
+        let is_step = |event: &RunEvent| matches!(event, RunEvent::StepBegan { .. } | RunEvent::StepEnded { .. });
+        self.written.lock().expect("no panic while locked").iter().filter(|event| !is_step(event)).cloned().collect()
+    }
+
+    /// What was put beside it: kind, name and bytes.
+    pub(crate) fn attached(&self) -> Vec<(AttachmentKind, String, Vec<u8>)> {
+        self.attached.lock().expect("no panic while locked").clone()
     }
 }
 
@@ -419,6 +541,12 @@ impl FakeLog {
 impl StageLog for FakeLog {
     async fn write(&self, event: RunEvent) {
         self.written.lock().expect("no panic while locked").push(event);
+    }
+
+    async fn attach(&self, kind: AttachmentKind, name: &str, bytes: Vec<u8>) -> Option<String> {
+        let mut attached = self.attached.lock().expect("no panic while locked");
+        attached.push((kind, name.to_owned(), bytes));
+        Some(format!("attachments/{}-{name}.{}", attached.len(), kind.ending()))
     }
 
     fn requests(&self) -> Vec<SeenRequest> {

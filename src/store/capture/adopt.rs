@@ -10,14 +10,14 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    BODIES, LOG, chain,
+    BODIES, LOG, attachments, chain,
     reader::{CaptureReader, Line, Lines, follow, unreadable},
     verify::Verified,
     writer::new_folder,
 };
 use crate::{
     model::{NumberedEvent, Recording as _, text},
-    store::{StoreError, create_private_file},
+    store::{StoreError, create_private_file, create_private_folder},
 };
 
 /// Copies the capture `from`, a folder or a log under whatever name, into a new folder of `parent` (which must exist), private to its owner. Its whole
@@ -59,12 +59,19 @@ fn copy(from: &CaptureReader, folder: &Path) -> Result<(), StoreError> {
         for sha256 in super::spilled(&event.event).filter(|sha256| super::is_digest(sha256)) {
             copy_body(&from.folder().join(BODIES).join(sha256), &folder.join(BODIES).join(sha256), sha256)?;
         }
+        if let Some(attachment) = attachments::spoken_of(&event.event) {
+            let to = attachments::path(folder, attachment);
+            create_private_folder(&folder.join(attachments::ATTACHMENTS))
+                .or_else(|problem| if problem.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(problem) })
+                .map_err(|problem| StoreError::of("write", &to, problem))?;
+            copy_body(&attachments::path(from.folder(), attachment), &to, &attachment.sha256)?;
+        }
         log.write_all(line).and_then(|()| log.write_all(b"\n")).map_err(failed)?;
     }
     log.flush().and_then(|()| log.get_ref().sync_data()).map_err(failed)
 }
 
-/// Copies a body, once; one that is not there stays missing.
+/// Copies a body or an attachment, once; one that is not there stays missing.
 fn copy_body(from: &Path, to: &Path, sha256: &str) -> Result<(), StoreError> {
     let mut source = match fs::File::open(from) {
         Ok(source) => source,
@@ -90,5 +97,5 @@ fn copy_body(from: &Path, to: &Path, sha256: &str) -> Result<(), StoreError> {
     if text::hex(&digest.finalize()) == sha256 {
         return Ok(());
     }
-    Err(StoreError::NotACapture { path: from.to_owned(), problem: "this body is not what was written".into() })
+    Err(StoreError::NotACapture { path: from.to_owned(), problem: "this file is not what was written".into() })
 }

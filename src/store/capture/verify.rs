@@ -7,11 +7,11 @@ use std::{
 };
 
 use super::{
-    BODIES, PARTIAL, chain, is_digest,
+    BODIES, PARTIAL, attachments, chain, is_digest,
     reader::{CaptureReader, Line, Lines, digest_of, follow, unreadable},
 };
 use crate::{
-    model::{ExchangeId, NumberedEvent, Recording as _, RunEnding, RunEvent, TunnelId, text::printable},
+    model::{Attachment, ExchangeId, NumberedEvent, Recording as _, RunEnding, RunEvent, TunnelId, text::printable},
     store::StoreError,
 };
 
@@ -42,6 +42,10 @@ pub struct Verified {
     pub partial_bytes: u64,
     /// Whole body files that no line speaks of: the recording broke off before their exchange was written.
     pub stray_bodies: u64,
+    /// Attachments that are there and are what was written.
+    pub attachments: u64,
+    /// Attachments that the log speaks of and that are gone: purged, or lost.
+    pub missing_attachments: u64,
 }
 
 /// An exchange that began and never ended.
@@ -97,6 +101,11 @@ impl Verified {
         if self.missing_bodies > 0 {
             gaps.push(format!("{} not there: purged, or lost", counted(self.missing_bodies, "large body is", "large bodies are")));
         }
+        if self.missing_attachments > 0 {
+            let count =
+                counted(self.missing_attachments, "picture or recording of the screen is", "pictures or recordings of the screen are");
+            gaps.push(format!("{count} not there: purged, or lost"));
+        }
         if self.partial_bodies > 0 {
             let count = counted(self.partial_bodies, "large body was", "large bodies were");
             gaps.push(format!("{count} still coming in: {} bytes are there, of no exchange that ended", self.partial_bytes));
@@ -131,8 +140,19 @@ impl CaptureReader {
             partial_bodies: 0,
             partial_bytes: 0,
             stray_bodies: 0,
+            attachments: 0,
+            missing_attachments: 0,
         };
-        let spoken_of = found.read_log(self.log())?;
+        let (spoken_of, attached) = found.read_log(self.log())?;
+        for attachment in attached {
+            let path = attachments::path(self.folder(), &attachment);
+            match digest_of(&path) {
+                Ok(is) if is == attachment.sha256 => found.attachments += 1,
+                Ok(_) => return Err(StoreError::NotACapture { path, problem: "this attachment is not what was written".into() }),
+                Err(problem) if problem.kind() == io::ErrorKind::NotFound => found.missing_attachments += 1,
+                Err(problem) => return Err(StoreError::of("read", &path, problem)),
+            }
+        }
         for sha256 in &spoken_of {
             let path = bodies.join(sha256);
             match digest_of(&path) {
@@ -156,10 +176,10 @@ impl CaptureReader {
 }
 
 impl Verified {
-    /// Follows the chain to the end of the log, and gives the digests of the body files that it speaks of.
-    fn read_log(&mut self, log: &Path) -> Result<BTreeSet<String>, StoreError> {
+    /// Follows the chain to the end of the log, and gives the digests of the body files that it speaks of, and its attachments.
+    fn read_log(&mut self, log: &Path) -> Result<(BTreeSet<String>, Vec<Attachment>), StoreError> {
         let mut lines = Lines::open(log)?;
-        let mut spoken_of = BTreeSet::new();
+        let (mut spoken_of, mut attached) = (BTreeSet::new(), Vec::new());
         let mut begun: BTreeMap<ExchangeId, Unfinished> = BTreeMap::new();
         let mut opened: BTreeMap<TunnelId, OpenTunnel> = BTreeMap::new();
         loop {
@@ -177,6 +197,7 @@ impl Verified {
             self.events = number;
             let event: NumberedEvent = serde_json::from_slice(line).map_err(|problem| bad(&unreadable(&problem)))?;
             spoken_of.extend(super::spilled(&event.event).map(str::to_owned));
+            attached.extend(attachments::spoken_of(&event.event).cloned());
             match event.event {
                 RunEvent::ExchangeBegan { id, method, host, .. } => {
                     begun.insert(id, Unfinished { id, method, host });
@@ -196,7 +217,7 @@ impl Verified {
         }
         self.unfinished = begun.into_values().collect();
         self.open_tunnels = opened.into_values().collect();
-        Ok(spoken_of)
+        Ok((spoken_of, attached))
     }
 }
 

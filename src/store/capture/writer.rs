@@ -10,13 +10,13 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    BODIES, LOG, MOST_LINE,
+    BODIES, LOG, MOST_LINE, attachments,
     body::{BodyFolder, BodyWriter},
     chain, folder_name,
     in_use::InUse,
 };
 use crate::{
-    model::{Provenance, RunEvent},
+    model::{Attachment, AttachmentKind, Provenance, RunEvent},
     store::{StoreError, create_private_file, create_private_folder},
 };
 
@@ -34,6 +34,8 @@ pub struct CaptureWriter {
     bodies: Arc<BodyFolder>,
     n: u64,
     link: String,
+    /// Attachments so far.
+    attached: u32,
     /// Let go of last, when everything is written.
     _in_use: InUse,
 }
@@ -59,7 +61,7 @@ impl CaptureWriter {
     fn with_log(folder: PathBuf, file: Box<dyn LogFile>, in_use: InUse) -> Self {
         let log = Log { path: folder.join(LOG), file, waiting: Vec::new(), length: 0, failed: false };
         let bodies = Arc::new(BodyFolder::new(folder.join(BODIES)));
-        Self { folder, log, bodies, n: 0, link: chain::START.to_owned(), _in_use: in_use }
+        Self { folder, log, bodies, n: 0, link: chain::START.to_owned(), attached: 0, _in_use: in_use }
     }
 
     /// The folder.
@@ -83,6 +85,16 @@ impl CaptureWriter {
     /// Begins a body. Any number may be under way at once, each on a thread of its own.
     pub fn body(&self) -> BodyWriter {
         BodyWriter::new(Arc::clone(&self.bodies))
+    }
+
+    /// Puts a file into the folder [`super::ATTACHMENTS`], for its owner only, and gives what is to be written of it. `name` is made a part
+    /// of the file's name. Nothing is left of one that cannot be written whole.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] or [`StoreError::Io`] naming the file.
+    pub fn attach(&mut self, kind: AttachmentKind, name: &str, bytes: &[u8]) -> Result<Attachment, StoreError> {
+        self.attached += 1;
+        attachments::write(&self.folder, self.attached, kind, name, bytes)
     }
 
     /// Hands everything appended so far to the operating system; from then on a crash of this program does not lose it.
