@@ -1,4 +1,5 @@
 //! The tests' hands in the Bluetooth lab: orders for the band stand-in, and commands for the guest that the Bluetooth stack runs in.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -8,12 +9,15 @@ use std::{
     time::Duration,
 };
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tattletale::{
     band::huami::{BandContents, JournalEntry},
     link::radio::{Limits, Radio},
 };
 use uuid::Uuid;
+
+use crate::support::held::samples;
 
 /// One guest serves all tests, so they take turns.
 static TURN: Mutex<()> = Mutex::new(());
@@ -65,6 +69,20 @@ impl Lab {
     /// What the band holds.
     pub(crate) fn contents(&self) -> BandContents {
         self.contents.clone().expect("the model is a band")
+    }
+
+    /// Lets the band hold a day that ended just now: 1,200 readings and 240 gaps, no two half-hours alike.
+    pub(crate) fn hold(&self, seed: u64) -> BandContents {
+        let mut contents = self.contents();
+        contents.samples = samples(seed);
+        let minutes = i64::try_from(contents.samples.len()).expect("a day");
+        let now = Timestamp::from_second(Timestamp::now().as_second().div_euclid(60) * 60).expect("in range");
+        contents.start = now - SignedDuration::from_mins(minutes);
+        // By the band's clock it is about noon: a piece of a day that is too short to be told from chance would count as nothing.
+        let quarters = (12 * 3600 - now.as_second().rem_euclid(24 * 3600)) / 900;
+        contents.utc_offset_s = i32::try_from(quarters * 900).expect("half a day at most");
+        self.order(json!({ "do": "play", "model": "mi-band-3", "contents": contents }));
+        contents
     }
 
     /// What is going on at the stand-in.

@@ -3,8 +3,6 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 use tattletale::{
     band::huami::BandContents,
     model::{App, Held, Planted, PlantedSource, Platform, Quantity, Recording as _, RunEnding, RunEvent, text::hex},
@@ -16,7 +14,7 @@ use crate::{
     lab::Lab,
     support::{
         Place,
-        held::{Recorded, report, row, samples},
+        held::{Recorded, report, row},
     },
 };
 
@@ -39,20 +37,6 @@ steps:
 fn app() -> App {
     let shipped = &embedded::apps()[0];
     parse::app("app.yaml", shipped.name, shipped.app_yaml).expect("the shipped app file is right")
-}
-
-/// Lets the band hold a day that ended just now: 1,200 readings and 240 gaps, no two half-hours alike.
-fn hold(lab: &Lab, seed: u64) -> BandContents {
-    let mut contents = lab.contents();
-    contents.samples = samples(seed);
-    let minutes = i64::try_from(contents.samples.len()).expect("a day");
-    let now = Timestamp::from_second(Timestamp::now().as_second().div_euclid(60) * 60).expect("in range");
-    contents.start = now - SignedDuration::from_mins(minutes);
-    // By the band's clock it is about noon: a piece of a day that is too short to be told from chance would count as nothing.
-    let quarters = (12 * 3600 - now.as_second().rem_euclid(24 * 3600)) / 900;
-    contents.utc_offset_s = i32::try_from(quarters * 900).expect("half a day at most");
-    lab.order(json!({ "do": "play", "model": "mi-band-3", "contents": contents }));
-    contents
 }
 
 /// Runs the scenario with this version of the stand-in app, and opens its capture.
@@ -87,7 +71,7 @@ fn a_run_tells_what_became_of_what_the_labs_band_held() {
     let held = Held::Minutes { values: 1200, zeros: 0, gaps: 240 };
     let mut all = None;
     for (version, seed, want) in [("sim-1.0", 1, 1200), ("sim-1.3", 9, 600)] {
-        let contents = hold(&lab, seed);
+        let contents = lab.hold(seed);
         let capture = run(&place, &contents, version);
         assert_eq!(capture.provenance().target.platform, Platform::Lab);
         let tables = report(&[&capture], &app).conservation;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::{
-    runs::Lab,
+    rig::Lab,
     support::phone_lab::{Fault, Options},
 };
 

@@ -1,100 +1,12 @@
 //! Whole runs on the stand-in phone: the binary, the real adb, the real adbd, the app on OkHttp, the proxy in between. What is asked of
 //! a real phone is asked here: the phone is left as it was found on every way out, and the next command says what it undid.
 
-use std::{
-    process::{Command, Stdio},
-    time::Duration,
+use std::{process::Stdio, time::Duration};
+
+use crate::{
+    rig::{Lab, PASSIVE_SYNC},
+    support::phone_lab::{APP, Fault, OTHER_APP, Options},
 };
-
-use serde_json::{Value, json};
-
-use crate::support::{
-    Ended, Place, finish,
-    phone_lab::{APP, Fault, LabCloud, Options, Phone, eventually},
-};
-
-/// A phone, the servers its app talks to, and a folder with a rig file and scenarios.
-pub(crate) struct Lab {
-    pub(crate) phone: Phone,
-    cloud: LabCloud,
-    pub(crate) place: Place,
-}
-
-impl Lab {
-    pub(crate) fn boot(options: &Options, ca: &str) -> Option<Self> {
-        let mut phone = Phone::boot(options)?;
-        // The app syncs by itself more often than each half hour.
-        phone.property("debug.standin.sync_every_s", "4");
-        let cloud = LabCloud::start();
-        let place = Place::empty();
-        place.write("cloud.pem", cloud.authority_pem());
-        for version in ["sim-1.0", "sim-1.1"] {
-            place.write(&format!("packages/{version}.apk"), std::fs::read(phone.apk(version)).expect("the lab made it"));
-        }
-        let app = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/mifit/app.yaml");
-        place.write("scenarios/mifit/app.yaml", std::fs::read(app).expect("it is shipped"));
-        place.write("scenarios/mifit/passive-sync.yaml", PASSIVE_SYNC);
-        place.write("scenarios/mifit/workout.yaml", WORKOUT);
-        let lab = Self { phone, cloud, place };
-        lab.write_rig(ca);
-        Some(lab)
-    }
-
-    pub(crate) fn write_rig(&self, ca: &str) {
-        let (serial, port, cloud) = (self.phone.serial(), self.phone.server_port(), self.cloud.address());
-        let rig = format!(
-            "consent: {{ owner: Nobody, date: 2026-03-14 }}\n\
-             phone: {{ kind: android, serial: \"{serial}\", ca: {ca}, package: {APP}, packages: packages, adb: {{ port: {port} }} }}\n\
-             lab: {{ cloud: \"{cloud}\", authority: cloud.pem, control: 2s }}\n"
-        );
-        let path = self.place.write("rig.yaml", rig);
-        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
-    }
-
-    /// Replaces words of the rig file.
-    #[track_caller]
-    pub(crate) fn rewrite_rig(&self, words: &str, by: &str) {
-        let text = std::fs::read_to_string(self.place.path().join("rig.yaml")).expect("it was written");
-        assert!(text.contains(words), "{words}: {text}");
-        let path = self.place.write("rig.yaml", text.replace(words, by));
-        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
-    }
-
-    pub(crate) fn command(&self, line: &[&str]) -> Command {
-        let mut command = self.place.command(line);
-        command.envs(self.phone.adb_env());
-        command
-    }
-
-    pub(crate) fn tattletale(&self, line: &[&str]) -> Ended {
-        finish(self.command(line))
-    }
-
-    /// What a run may change on the phone, but for the app itself, as the phone remembers it.
-    pub(crate) fn changeable(&self) -> Value {
-        let mut state = self.phone.state();
-        if let Some(operations) = state["app_ops"].as_object_mut() {
-            operations.retain(|_, modes| modes.as_object().is_some_and(|modes| !modes.is_empty()));
-        }
-        json!([state["settings"], state["app_ops"], state["providers"], state["packages"][APP]["permissions"]])
-    }
-
-    /// Puts the app on the phone as its owner has it, so that a run changes nothing that stays.
-    pub(crate) fn install(&self, version: &str) {
-        let ended = self.phone.adb(&["install", "-r", &self.phone.apk(version).to_string_lossy()]);
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-    }
-
-    /// Whether a certificate that was not there from the beginning is in a store.
-    pub(crate) fn certificates(&self) -> String {
-        self.phone.says("ls /apex/com.android.conscrypt/cacerts /system/etc/security/cacerts")
-    }
-
-    /// Waits until a run has begun to drive the phone.
-    pub(crate) fn wait_until_routed(&self, proxy_before: Option<&str>) {
-        eventually("the phone is routed", || self.phone.setting("global", "http_proxy").as_deref() != proxy_before);
-    }
-}
 
 /// Odd values, so that a restore of defaults would be seen.
 fn odd() -> Options {
@@ -149,6 +61,49 @@ fn what_cannot_be_read_is_inconclusive_and_says_why() {
     let ended = lab.tattletale(&["run", "passive-sync", "--rig", "rig.yaml", "--runs", "1"]);
     assert!(matches!(ended.code, Some(3 | 4)), "{ended:?}");
     assert_eq!(lab.changeable(), before);
+}
+
+#[test]
+fn a_permission_that_is_taken_takes_the_position_along() {
+    let Some(lab) = Lab::boot(&odd(), "system") else { return };
+    lab.install("sim-1.1");
+    lab.place
+        .write("scenarios/mifit/denied.yaml", PASSIVE_SYNC.replace("passive-sync", "denied").replace("location: allow", "location: deny"));
+    let sends_a_position = |scenario: &str| {
+        let (ended, report) = lab.json(&["run", scenario, "--rig", "rig.yaml", "--runs", "1", "--format", "json"]);
+        let endpoints = &report["reports"][0]["endpoints"];
+        assert!(endpoints.to_string().contains("band_data.json"), "{ended:?}");
+        endpoints.to_string().contains("location")
+    };
+    assert!(sends_a_position("passive-sync"));
+    assert!(!sends_a_position("denied"));
+}
+
+#[test]
+fn a_host_that_the_app_pins_is_reported_as_unread_and_never_as_clean() {
+    let Some(lab) = Lab::boot(&odd(), "system") else { return };
+    lab.install("sim-1.2");
+    let (ended, report) = lab.json(&["run", "passive-sync", "--rig", "rig.yaml", "--runs", "1", "--format", "json"]);
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    let spots = report["reports"][0]["coverage"]["blind_spots"].as_array().expect("blind spots").clone();
+    let pinned = spots.iter().find(|spot| spot["host"] == "api-analytics.huami.test").unwrap_or_else(|| panic!("{spots:#?}"));
+    assert!(pinned["sentence"].as_str().is_some_and(|said| said.contains("pin")), "{pinned:#}");
+}
+
+#[test]
+fn what_another_app_on_the_phone_uploads_is_blamed_on_nobody() {
+    let Some(mut lab) = Lab::boot(&odd(), "system") else { return };
+    lab.install("sim-1.0");
+    lab.install("weather-3.0");
+    lab.phone.property("debug.standin.weather_every_s", "1");
+    lab.phone.says(&format!("am start -n {OTHER_APP}/.MainActivity"));
+    let (ended, report) = lab.json(&["run", "passive-sync", "--rig", "rig.yaml", "--runs", "1", "--format", "json"]);
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    let report = &report["reports"][0];
+    let others: Vec<_> =
+        report["coverage"]["hosts"].as_object().expect("hosts").iter().filter(|(_, host)| host["origin"] == "phone").collect();
+    assert!(others.iter().any(|(host, _)| host.contains("news.test")), "{:#}", report["coverage"]["hosts"]);
+    assert!(!report["findings"].to_string().contains("news.test"), "{:#}", report["findings"]);
 }
 
 #[test]
@@ -243,59 +198,3 @@ fn interrupt(process: u32) {
     let pid = rustix::process::Pid::from_raw(process.cast_signed()).expect("a process");
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
 }
-
-/// The shipped scenario of this name with shorter waits, and without a band.
-const PASSIVE_SYNC: &str = "\
-name: passive-sync
-app: mifit
-about: Sync while standing still, then leave the app in the background.
-runs: 3
-plant:
-  location: { lat: 52.37403, lon: 4.88969 }
-steps:
-  - launchApp: { clearState: false, permissions: { location: allow } }
-  - waitForQuiet: { idle: 1s, max: 1m }
-  - phase: { name: sync }
-  - pullToRefresh
-  - waitForUpload: { host: \"api-mifit*.huami.com\", path: /v1/data/band_data.json, within: 60s }
-  - waitForQuiet: { idle: 1s, max: 1m }
-  - setLocation: { lat: 52.15917, lon: 4.49306 }
-  - phase: { name: background }
-  - pressKey: home
-  - wait: { for: 6s }
-  - waitForQuiet: { idle: 1s, max: 1m }
-expect:
-  - never: location
-";
-
-/// The same of the other one.
-const WORKOUT: &str = "\
-name: workout
-app: mifit
-about: Sync, record a walk with its track, then leave the app in the background far away from it.
-runs: 1
-plant:
-  location: { lat: 52.37403, lon: 4.88969 }
-steps:
-  - launchApp: { clearState: false, permissions: { location: allow } }
-  - waitForQuiet: { idle: 1s, max: 1m }
-  - setLocation: { lat: 52.09073, lon: 5.12142 }
-  - phase: { name: workout, explains: [location] }
-  - tapOn: \"Workout\"
-  - travel:
-      every: 1s
-      track:
-        - [52.09073, 5.12142]
-        - [52.09091, 5.12163]
-        - [52.09108, 5.12187]
-        - [52.09121, 5.12214]
-  - tapOn: \"Stop\"
-  - waitForQuiet: { idle: 1s, max: 1m }
-  - phase: { name: background }
-  - setLocation: { lat: 51.92250, lon: 4.47917 }
-  - pressKey: home
-  - wait: { for: 6s }
-  - waitForQuiet: { idle: 1s, max: 1m }
-expect:
-  - never: location
-";
