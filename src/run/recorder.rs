@@ -67,7 +67,7 @@ pub struct Recorder {
 
 enum Note {
     Attach { kind: AttachmentKind, name: String, bytes: Vec<u8>, place: oneshot::Sender<String> },
-    Event(RunEvent, oneshot::Sender<()>),
+    Event(Box<RunEvent>, oneshot::Sender<()>),
 }
 
 /// The writer at work.
@@ -152,7 +152,7 @@ impl Recorder {
 impl StageLog for Recorder {
     async fn write(&self, event: RunEvent) {
         let (written, done) = oneshot::channel();
-        if self.to_writer.send(Note::Event(event, written)).is_ok() {
+        if self.to_writer.send(Note::Event(Box::new(event), written)).is_ok() {
             // A writer that fails drops the note; the run learns of it through `failed`.
             let _ = done.await;
         }
@@ -296,7 +296,7 @@ impl Writer {
                                 let _ = place.send(file);
                             }
                             Note::Event(event, written) => {
-                                self.take_note(event)?;
+                                self.take_note(*event)?;
                                 let _ = written.send(());
                             }
                         }

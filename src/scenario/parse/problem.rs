@@ -17,7 +17,8 @@ const MOST_CHOICES: usize = 50;
 
 /// Everything that is wrong with one file, in the order of the file. As a fragment it reads after "failed to".
 pub struct Problems {
-    source: NamedSource<String>,
+    /// Boxed, so that a result with problems stays small.
+    source: Box<NamedSource<String>>,
     problems: Vec<Problem>,
     left_off: usize,
     /// Problems of the files that this one pulls in, each file once.
@@ -93,7 +94,7 @@ impl Problems {
             let stars = "*".repeat(secret.len());
             text.replace_range(secret, &stars);
         }
-        Self { source: NamedSource::new(printable(name), harmless(&text)), problems, left_off, others: Vec::new() }
+        Self { source: Box::new(NamedSource::new(printable(name), harmless(&text))), problems, left_off, others: Vec::new() }
     }
 
     /// With the problems of other files, each file once.
@@ -169,7 +170,7 @@ impl Diagnostic for Problems {
     }
 
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {
-        Some(&self.source)
+        Some(&*self.source)
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {

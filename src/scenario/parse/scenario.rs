@@ -195,7 +195,7 @@ impl<'n, 'a> Nested<'n, 'a> {
     }
 
     /// A path from the app's folder, made of one from this file's folder; `None` when it leads out of it.
-    fn from_app(&self, path: &str) -> Option<String> {
+    fn path_in_app(&self, path: &str) -> Option<String> {
         let here = self.whole.open.last().map_or("", String::as_str);
         let mut segments: Vec<&str> = here.split('/').collect();
         segments.pop();
@@ -226,7 +226,7 @@ impl Nest for Nested<'_, '_> {
     }
 
     fn scenario(&mut self, written: &str, span: Span) -> Option<Vec<PlacedStep>> {
-        let Some(path) = self.from_app(written) else {
+        let Some(path) = self.path_in_app(written) else {
             let label = "leads out of the app's folder".to_owned();
             self.refuse(written, span, label, "a scenario of another app speaks of other hosts: copy it into this app's folder");
             return None;
