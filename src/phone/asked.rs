@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::text::printable;
+
 /// What can be asked of a phone. What a backend says it cannot do is told before a run starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
@@ -224,17 +226,23 @@ impl Screen {
         })
     }
 
-    /// What there is, for a message: texts, then ids, each once, and no more than a dozen.
+    /// What there is, for a message: no text of it, which may be a person's; how many texts, and the ids that a developer gave. An id
+    /// without a package is a web page's, and may be anything.
     pub fn in_words(&self) -> String {
         const MOST: usize = 12;
-        let texts = self.elements.iter().flat_map(|element| [&element.text, &element.description]);
-        let texts: BTreeSet<String> = texts.filter(|text| !text.is_empty()).map(|text| format!("{text:?}")).collect();
-        let ids = self.elements.iter().filter_map(|element| Some(format!("id {:?}", element.id.rsplit_once(":id/")?.1)));
-        let all: Vec<String> = texts.into_iter().chain(ids.collect::<BTreeSet<_>>()).collect();
-        match all.len() {
-            0 => "nothing that has a text or an id".to_owned(),
-            count if count > MOST => format!("{} and {} more", all[..MOST].join(", "), count - MOST),
-            _ => all.join(", "),
+        let texts = self.elements.iter().filter(|element| !element.text.is_empty() || !element.description.is_empty()).count();
+        let ids: BTreeSet<&str> = self.elements.iter().filter_map(|element| Some(element.id.rsplit_once(":id/")?.1)).collect();
+        let texts = match texts {
+            0 => "no text".to_owned(),
+            1 => "1 text".to_owned(),
+            count => format!("{count} texts"),
+        };
+        let named: Vec<String> = ids.iter().take(MOST).map(|id| printable(id)).collect();
+        let more = if ids.len() > MOST { format!(" and {} more", ids.len() - MOST) } else { String::new() };
+        match named.as_slice() {
+            [] => format!("{texts} and no id on the screen"),
+            [one] => format!("{texts} and the id {one} on the screen"),
+            _ => format!("{texts} and the ids {}{more} on the screen", named.join(", ")),
         }
     }
 }
@@ -287,14 +295,14 @@ mod tests {
             assert_eq!(screen.find(&target).is_some(), found, "{target}");
         }
         assert_eq!(screen.elements[0].middle(), (200, 240));
-        assert_eq!(screen.in_words(), "\"Sync\", id \"content\", id \"sync\"");
+        assert_eq!(screen.in_words(), "1 text and the ids content, sync on the screen");
     }
 
     #[test]
     fn a_screen_full_of_things_is_told_in_a_line() {
-        let screen = Screen { elements: (10..40).map(|number| element(&format!("Row {number}"), "")).collect() };
-        assert!(screen.in_words().ends_with("\"Row 21\" and 18 more"), "{}", screen.in_words());
-        assert_eq!(Screen::default().in_words(), "nothing that has a text or an id");
+        let screen = Screen { elements: (10..40).map(|number| element("Row", &format!("com.example:id/row{number}"))).collect() };
+        assert!(screen.in_words().ends_with("row21 and 18 more on the screen"), "{}", screen.in_words());
+        assert_eq!(Screen::default().in_words(), "no text and no id on the screen");
     }
 
     #[test]

@@ -1,22 +1,18 @@
 //! `waitForVisible`: waits until something is on the screen.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{Build, POLL, Step, StepError, StepKind, Takes, tap_on, wait_for_quiet::elapsed};
 use crate::{
-    model::text::printable,
-    phone::{Action, PhoneError, Screen, Target},
+    phone::{Action, PhoneError, Target},
     scenario::{
         forms,
         rig::Stage,
         spec::{Key, Kind, Need},
     },
 };
-
-/// Ids that a message names before it counts the rest.
-const IDS_NAMED: usize = 8;
 
 pub(super) const KIND: StepKind = StepKind {
     name: "waitForVisible",
@@ -59,7 +55,7 @@ impl Step for WaitForVisible {
                 Ok(screen) if screen.find(&self.target).is_some() => {
                     return Ok(format!("{} was visible after {:?}", self.target, elapsed(start, stage.hold.clock().now())));
                 }
-                Ok(screen) => Ok(outline(&screen)),
+                Ok(screen) => Ok(screen.in_words()),
                 // A screen on which something moves cannot be looked at, and comes to rest: the next look may tell.
                 Err(error @ PhoneError::Failed(_)) => Err(error),
                 Err(error) => return Err(error.into()),
@@ -81,30 +77,11 @@ impl Step for WaitForVisible {
     }
 }
 
-/// What is on a screen without any text of it, which may be a person's: how many texts, and the ids that a developer gave. An id
-/// without a package is a web page's, and may be anything.
-fn outline(screen: &Screen) -> String {
-    let texts = screen.elements.iter().filter(|element| !element.text.is_empty() || !element.description.is_empty()).count();
-    let ids: BTreeSet<&str> = screen.elements.iter().filter_map(|element| Some(element.id.rsplit_once(":id/")?.1)).collect();
-    let texts = match texts {
-        0 => "no text".to_owned(),
-        1 => "1 text".to_owned(),
-        count => format!("{count} texts"),
-    };
-    let named: Vec<String> = ids.iter().take(IDS_NAMED).map(|id| printable(id)).collect();
-    let more = if ids.len() > IDS_NAMED { format!(" and {} more", ids.len() - IDS_NAMED) } else { String::new() };
-    match named.as_slice() {
-        [] => format!("{texts} and no id on the screen"),
-        [one] => format!("{texts} and the id {one} on the screen"),
-        _ => format!("{texts} and the ids {}{more} on the screen", named.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        phone::Element,
+        phone::{Element, Screen},
         scenario::steps::fakes::{Fakes, step, wrong},
     };
 
