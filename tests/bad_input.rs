@@ -104,7 +104,7 @@ fn a_rig_file_is_refused_while_others_can_read_it_and_a_real_rig_without_consent
     written("phone: { kind: ios }\nconsent: { owner: Quillon, date: 2026-03-14 }\n", 0o600);
     let ended = place.run(&["run", "--rig", "rig.yaml"]);
     assert_eq!(ended.code, Some(2));
-    assert!(ended.err.contains("drives Android phones and the simulated one"), "{}", ended.err);
+    assert!(ended.err.contains("no iPhone is driven over a cable") && ended.err.contains("kind: manual"), "{}", ended.err);
 }
 
 #[test]

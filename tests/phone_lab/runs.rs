@@ -154,6 +154,7 @@ fn a_cable_that_is_pulled_is_told_and_the_next_command_puts_everything_back() {
     let Some(mut lab) = Lab::boot(&odd(), "system") else { return };
     lab.install("sim-1.0");
     let (before, certificates) = (lab.changeable(), lab.certificates());
+    let mut in_a_run = 0;
     for _ in 0..5 {
         let line = ["run", "passive-sync", "--rig", "rig.yaml", "--runs", "1"];
         let child = lab.command(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
@@ -164,12 +165,16 @@ fn a_cable_that_is_pulled_is_told_and_the_next_command_puts_everything_back() {
         let output = child.wait_with_output().expect("it ends");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(3), "after {moment:?}: {said}");
-        assert!(said.contains("put the phone back as it was"), "after {moment:?}: {said}");
+        let told = said.contains("put the phone back as it was");
         lab.phone.reconnect();
         let ended = lab.tattletale(&["restore"]);
         assert_eq!(ended.code, Some(0), "after {moment:?}: {ended:?}");
+        // Between the control run and the run there is nothing to put back, and nothing to tell.
+        assert_eq!(told, ended.err.contains("put back:"), "after {moment:?}: {said}\n{ended:?}");
+        in_a_run += u32::from(told);
         assert_eq!((lab.changeable(), lab.certificates()), (before.clone(), certificates.clone()), "after {moment:?}: {ended:?}");
     }
+    assert!(in_a_run > 0, "no cut fell into a run");
 }
 
 #[test]

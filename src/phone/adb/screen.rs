@@ -92,7 +92,7 @@ pub(super) async fn tap(changes: &mut Changes, target: &Target) -> Result<(), Ph
         pixels(size(&changes.adb).await?, *at)
     } else {
         let screen = look(changes).await?;
-        let missing = || PhoneError::AppNotInFront(format!("nothing in front is named {target}; there is {}", screen.in_words()));
+        let missing = || PhoneError::AppNotInFront(format!("nothing in front is named {target}: {}", screen.in_words()));
         screen.find(target).ok_or_else(missing)?.middle()
     };
     Ok(touch(&changes.adb, &["tap", &x.to_string(), &y.to_string()]).await?)
