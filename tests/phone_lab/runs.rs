@@ -122,7 +122,7 @@ fn a_run_that_is_interrupted_or_killed_at_any_moment_leaves_the_phone_as_it_was(
     lab.install("sim-1.0");
     let (before, certificates) = (lab.changeable(), lab.certificates());
     let mut put_back = 0;
-    for round in 0..6 {
+    for round in 0..=times("TATTLETALE_KILLS") {
         let line = ["run", "passive-sync", "--rig", "rig.yaml", "--runs", "1", "--quiet"];
         let mut child = lab.command(&line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         lab.wait_until_routed(Some("10.0.0.1:3128"));
@@ -155,7 +155,7 @@ fn a_cable_that_is_pulled_is_told_and_the_next_command_puts_everything_back() {
     lab.install("sim-1.0");
     let (before, certificates) = (lab.changeable(), lab.certificates());
     let mut in_a_run = 0;
-    for _ in 0..5 {
+    for _ in 0..times("TATTLETALE_CUTS") {
         let line = ["run", "passive-sync", "--rig", "rig.yaml", "--runs", "1"];
         let child = lab.command(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         lab.wait_until_routed(Some("10.0.0.1:3128"));
@@ -196,6 +196,11 @@ fn a_rig_runs_one_job_and_the_next_run_puts_back_what_the_last_one_left() {
         assert!(next.err.contains(words), "{words}: {next:?}");
     }
     assert_eq!(lab.changeable(), before);
+}
+
+/// How often something is tried: five times, or as `ci/soak phone` says.
+fn times(variable: &str) -> u32 {
+    std::env::var(variable).map_or(5, |text| text.parse().expect("a number"))
 }
 
 /// What Ctrl-C sends.
