@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{
-    Exit, Failure, Surroundings, files, restore,
+    Exit, Failure, Surroundings, files,
     run::{Real, Shelf, runtime},
     signals::Signals,
     table::table,
@@ -81,13 +81,14 @@ fn look(path: &Path, rig: &RigFile, app: &App, surroundings: &mut Surroundings) 
             PhoneKind::Android => {
                 let shelf = Shelf::of(Some((path, rig)), &surroundings.workspace())?;
                 let real = Real::of(path, rig, app, shelf.folder(), surroundings)?;
+                let looking = phone(&real, rig, &mut checks, surroundings);
+                tokio::pin!(looking);
                 let ended = tokio::select! {
-                    looked = phone(&real, rig, &mut checks, surroundings) => looked.map(|()| false),
-                    () = signals.next() => Ok(true),
+                    looked = &mut looking => looked.map(|()| false),
+                    // What is under way on the phone is brought to its end, and put back.
+                    () = signals.next() => looking.await.map(|()| true),
                 };
                 if ended? {
-                    let undone = adb::undo_journal(shelf.folder(), false, Vec::new()).await?;
-                    restore::tell(&undone, surroundings);
                     return Ok(None);
                 }
             }

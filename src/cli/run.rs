@@ -543,6 +543,8 @@ fn tell_outcome(outcome: &RunOutcome, progress: &RunProgress, surroundings: &mut
         surroundings.warn(format_args!("warning: failed to put the phone back as it was: {}", printable(&error.with_help())));
     }
     match &outcome.ending {
+        // The capture is whole, and somebody's phone is not as it was.
+        RunEnding::Complete if outcome.not_restored.is_some() => Exit::Failed,
         RunEnding::Complete => Exit::Clean,
         RunEnding::Interrupted => Exit::Interrupted,
         RunEnding::InstrumentFailed { why } => {

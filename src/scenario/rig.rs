@@ -90,8 +90,8 @@ impl Stage<'_> {
         if self.kept.is_none() {
             let opened = band::connect(self.central, plan.model, plan.address, &plan.access).await;
             self.kept = Some(opened.map_err(|error| plan.failed(error))?);
+            self.heard_band();
         }
-        self.heard_band();
         self.kept.as_deref_mut().ok_or(StepError::NoBand)
     }
 
@@ -102,16 +102,29 @@ impl Stage<'_> {
     /// Those of `done`, then [`StepError::Band`].
     pub async fn give_back<T>(&mut self, keep: bool, done: Result<T, BandError>) -> Result<T, StepError> {
         let plan = self.plan()?;
-        self.heard_band();
-        if keep && done.is_ok() {
-            return done.map_err(|error| plan.failed(error));
+        let done = done.map_err(|error| plan.failed(error));
+        if done.is_ok() {
+            self.heard_band();
         }
+        if keep && done.is_ok() {
+            return done;
+        }
+        let released = self.let_go().await;
+        done.and_then(|done| released.map(|()| done))
+    }
+
+    /// Lets go of a band that is kept. That this went well says nothing of whether it was still in reach.
+    ///
+    /// # Errors
+    /// [`StepError::Band`].
+    pub async fn let_go(&mut self) -> Result<(), StepError> {
         let released = match &mut self.kept {
             Some(band) => band.release().await,
-            None => Ok(()),
+            None => return Ok(()),
         };
         self.kept = None;
-        done.and_then(|done| released.map(|()| done)).map_err(|error| plan.failed(error))
+        let plan = self.plan()?;
+        released.map_err(|error| plan.failed(error))
     }
 
     /// Notes that the band is in reach now.

@@ -107,6 +107,22 @@ fn what_another_app_on_the_phone_uploads_is_blamed_on_nobody() {
 }
 
 #[test]
+fn an_app_that_the_phone_refused_is_nothing_to_put_back() {
+    let Some(mut lab) = Lab::boot(&odd(), "system") else { return };
+    lab.phone.fault(Fault::InstallRefused);
+    let ended = lab.tattletale(&["run", "passive-sync", "--rig", "rig.yaml", "--app-version", "sim-1.0"]);
+    assert!(ended.code == Some(3) && ended.err.contains("Install via USB"), "{ended:?}");
+    lab.phone.mend(Fault::InstallRefused);
+    // Its owner installs it: it is theirs.
+    lab.install("sim-1.0");
+    for line in [&["restore"][..], &["restore", "--app"]] {
+        let ended = lab.tattletale(line);
+        assert!(ended.code == Some(0) && ended.err.contains("nothing is left to put back"), "{ended:?}");
+    }
+    assert!(!lab.phone.state()["packages"][APP].is_null());
+}
+
+#[test]
 fn what_goes_past_the_proxy_is_a_blind_spot() {
     let Some(mut lab) = Lab::boot(&odd(), "system") else { return };
     lab.install("sim-1.0");

@@ -29,6 +29,8 @@ def main():
         os.close(master)
         os.environ["TERM"] = "xterm-256color"
         os.environ.pop("COLUMNS", None)
+        # Whoever runs the tests may have them outlive a terminal (`nohup`), and this one is to be closed.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         os.execv(sys.argv[3], sys.argv[3:])
     print("pid", child, file=sys.stderr, flush=True)
     closing = []

@@ -182,14 +182,14 @@ impl Changes {
         self.journal.phone.serial == self.adb.serial
     }
 
-    /// Takes out of the journal that an app was installed, of those that it turned out not to be.
+    /// Takes out of the journal that these apps were installed: it turned out that they were not.
     ///
     /// # Errors
     /// When the journal cannot be written.
-    pub(super) fn forget_apps_but(&mut self, name: &str) -> Result<(), PhoneError> {
-        let others = |change: &PhoneChange| matches!(change, PhoneChange::App { package, .. } if package != name);
-        if self.has(others) {
-            self.journal.entries.retain(|entry| !others(&entry.change));
+    pub(super) fn forget_apps(&mut self, meant: impl Fn(&str) -> bool) -> Result<(), PhoneError> {
+        let is_one = |change: &PhoneChange| matches!(change, PhoneChange::App { package, .. } if meant(package));
+        if self.has(is_one) {
+            self.journal.entries.retain(|entry| !is_one(&entry.change));
             self.folder.keep_journal(&self.journal).map_err(|error| PhoneError::Failed(error.to_string()))?;
         }
         Ok(())

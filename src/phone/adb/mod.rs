@@ -295,17 +295,27 @@ impl Phone for AdbPhone {
         let parts = parts(file)?;
         let before = self.installed().await?;
         let noted = before.as_ref().map(|(name, _)| name.clone());
+        let mut fresh = Vec::new();
         for id in noted.map_or_else(|| self.setup.ids.clone(), |name| vec![name]) {
             // Which of the packages it has is known when it is there; what was there first is what goes back.
             if !self.changes.has(|change| matches!(change, PhoneChange::App { package, .. } if *package == id)) {
                 let before = before.as_ref().and_then(|(_, package)| package.version.clone());
-                self.changes.will(PhoneChange::App { package: id, before })?;
+                self.changes.will(PhoneChange::App { package: id.clone(), before })?;
+                fresh.push(id);
             }
         }
-        self.changes.adb.install(&parts.iter().map(PathBuf::as_path).collect::<Vec<_>>()).await?;
+        if let Err(error) = self.changes.adb.install(&parts.iter().map(PathBuf::as_path).collect::<Vec<_>>()).await {
+            // What was refused need not be put back: a note of it would one day cost somebody an app of their own. Where the phone cannot
+            // say what is there, the note stays.
+            let version = |found: Option<(String, Package)>| found.and_then(|(_, package)| package.version);
+            if self.installed().await.is_ok_and(|is| version(is) == version(before)) {
+                self.changes.forget_apps(|package| fresh.iter().any(|id| id == package))?;
+            }
+            return Err(error.into());
+        }
         match self.installed().await? {
             Some((name, Package { version: Some(version), .. })) => {
-                self.changes.forget_apps_but(&name)?;
+                self.changes.forget_apps(|package| package != name)?;
                 Ok(version)
             }
             _ => {

@@ -60,7 +60,7 @@ impl Step for ReadBand {
         let since = stage.hold.clock().now().saturating_sub(since).unwrap_or(jiff::Timestamp::MIN);
         // Reading makes its own connections, so that it can go on over a new one.
         if stage.kept.is_some() {
-            stage.give_back(false, Ok(())).await?;
+            stage.let_go().await?;
         }
         let reading = band::read_history(stage.central, plan.model, plan.address, &plan.access, since, self.within).await;
         let reading = reading.map_err(|error| plan.failed(error))?;

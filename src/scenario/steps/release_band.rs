@@ -31,7 +31,7 @@ impl Step for ReleaseBand {
         if stage.kept.is_none() {
             return Ok("no step keeps the band; this rig is not connected to it".to_owned());
         }
-        stage.give_back(false, Ok(())).await?;
+        stage.let_go().await?;
         Ok("the phone can have the band".to_owned())
     }
 
