@@ -141,9 +141,10 @@ const fn words(quantity: Quantity) -> &'static str {
 const NOTHING: &str = "-";
 
 /// What the columns mean, and no more than they do (R3).
-const LEGEND: &str = "Each minute counts once, over all uploads together. Not seen: not seen in what could be read. Derived: fields of a kind \
-                      that is not on the band and can be worked out of what is. Added: fields of the band's own kinds in which none of its \
-                      values was found.";
+const LEGEND: &str = "Each minute counts once, over all uploads together. Not seen: not seen in what could be read; minutes that were sent in \
+                      pieces of fewer than 20 readings cannot be told from chance, and are among them. Derived: fields of a kind that is not \
+                      on the band and can be worked out of what is. Added: fields of the band's own kinds in which none of its values was \
+                      found.";
 
 #[cfg(test)]
 mod tests {
