@@ -2,6 +2,8 @@
 //! changes, and whom it trusts in which mount namespace.
 
 use std::{
+    collections::BTreeMap,
+    io::Read as _,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,7 +16,7 @@ use tattletale::{
     band::huami::{BandContents, SimulatedBand},
     clock::Clock,
     link::simulated::SimulatedCentral,
-    model::{BodyContent, TunnelOutcome},
+    model::{BodyContent, Captured, Recording as _, RunEvent, TunnelOutcome},
 };
 
 use crate::{
@@ -321,7 +323,28 @@ fn logged(phone: &Phone, what: &str, times: usize) {
 /// Stops the proxy once nothing is in flight.
 fn finished(bench: Bench) -> Outcome {
     crate::bench::wait_until("nothing is in flight", WITHIN.max(Duration::from_secs(1)), || bench.in_flight() == 0);
-    bench.finish()
+    // A long day's upload lies beside the log, in a folder that goes with the bench.
+    bench.mark("all is written");
+    let mut uploads = BTreeMap::new();
+    bench
+        .reader()
+        .replay(&mut |event, bodies| {
+            if let RunEvent::Exchange(exchange) = &event.event
+                && let Some(mut body) = exchange.request.body.open(bodies).expect("stored")
+            {
+                let mut bytes = Vec::new();
+                body.read_to_end(&mut bytes).expect("stored");
+                uploads.insert(exchange.id, bytes);
+            }
+        })
+        .expect("readable");
+    let mut outcome = bench.finish();
+    for recorded in &mut outcome.log.exchanges {
+        if let Some(bytes) = uploads.remove(&recorded.exchange.id) {
+            recorded.exchange.request.body.content = BodyContent::Inline(Captured::new(bytes));
+        }
+    }
+    outcome
 }
 
 /// The bodies of the days' uploads, in their order.
@@ -337,6 +360,6 @@ fn is_upload(exchange: &tattletale::model::Exchange) -> bool {
 fn text(exchange: &tattletale::model::Exchange) -> String {
     match &exchange.request.body.content {
         BodyContent::Inline(bytes) => String::from_utf8_lossy(bytes.expose()).into_owned(),
-        other => panic!("a small body is in the log: {other:?}"),
+        other => panic!("it was read with the log: {other:?}"),
     }
 }
