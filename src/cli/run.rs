@@ -129,7 +129,11 @@ impl Plan {
 
     /// Who is asked for what has to be done by hand. To be called once.
     fn operator(&self, surroundings: &mut Surroundings) -> Arc<dyn Operator> {
-        if by_hand::asks_somebody(self) { AtTheTerminal::take(self.confirmed.clone(), surroundings) } else { Arc::new(Nobody) }
+        if by_hand::asks_somebody(self) || self.real.as_ref().is_some_and(real::Real::may_ask) {
+            AtTheTerminal::take(self.confirmed.clone(), surroundings)
+        } else {
+            Arc::new(Nobody)
+        }
     }
 
     /// Where its rigs come from.
@@ -489,7 +493,7 @@ async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundi
     let runs = plan.scenarios.iter().map(|planned| u64::from(planned.scenario.runs)).sum::<u64>();
     let progress = RunProgress::new(runs + 1, surroundings);
 
-    let control = match control::obtain(plan, &bench, &order, presses, &progress, surroundings).await? {
+    let control = match control::obtain(plan, &bench, &operator, &order, presses, &progress, surroundings).await? {
         Ok(control) => control,
         Err(exit) => return Ok(Recorded { exit, ..recorded }),
     };

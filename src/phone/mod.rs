@@ -240,6 +240,15 @@ pub trait Phone: Send {
         Err(unsupported(&format!("be told to trust {}", authority.about().name)))
     }
 
+    /// Lays out what a person needs so that the phone trusts an authority, and says in lines what they do. `None` where it is not theirs
+    /// to do (the default). Undone by [`Phone::restore`], but for what they have done.
+    ///
+    /// # Errors
+    /// Why it could not be laid out.
+    async fn ask_for_trust(&mut self, _authority: &Authority) -> Result<Option<String>, PhoneError> {
+        Ok(None)
+    }
+
     /// Fetches a URL as any app on the phone would that trusts whom the phone trusts: by the phone's own way to the network, without
     /// a cache. Any status is an answer. For the self-check, before the app is started.
     ///

@@ -9,7 +9,11 @@ use std::{
 
 use crate::{
     model::{self, AppVersion, CaptureSource, ControlRun, Provenance, RunEnding, RunEvent, Target, capture::CAPTURE_FORMAT},
-    phone::{Counted, Outside, Phone, PhoneError, Route, RouteWatch, adb::LOOK_EACH},
+    phone::{
+        Counted, Outside, Phone, PhoneError, Route, RouteWatch,
+        adb::LOOK_EACH,
+        operator::{Operator, Task, have_done},
+    },
     scenario::{
         Impossible, PlacedStep, Scenario, Secrets, StepFailure,
         rig::{Course, Stage, StageLog as _},
@@ -165,7 +169,7 @@ async fn perform(
         () = &mut interrupted => Err(RunEnding::Interrupted),
         error = rig.source.failed() => Err(RunEnding::InstrumentFailed { why: error.to_string() }),
         why = recorder.failed() => Err(RunEnding::InstrumentFailed { why }),
-        checked = prepare(&mut rig.phone, rig.way.as_ref(), &rig.probe) => checked,
+        checked = prepare(&mut rig.phone, &*rig.operator, rig.way.as_ref(), &rig.probe) => checked,
     };
     let watch = rig.phone.route_watch();
     let capture = writing.folder().to_owned();
@@ -239,22 +243,41 @@ async fn perform(
 /// Brings the phone to the source and proves it, without a scenario: what a run would begin with. Gives how that ended, and what could
 /// not be put back.
 pub async fn rehearse(mut rig: Rig) -> (Result<(), RunEnding>, Option<PhoneError>) {
-    let prepared = prepare(&mut rig.phone, rig.way.as_ref(), &rig.probe).await;
+    let prepared = prepare(&mut rig.phone, &*rig.operator, rig.way.as_ref(), &rig.probe).await;
     let not_restored = rig.phone.restore().await.err();
     let stopped = rig.source.stop().await;
     let ended = prepared.and_then(|()| stopped.map_err(|error| RunEnding::InstrumentFailed { why: error.to_string() }));
     (ended, not_restored)
 }
 
-/// Brings the phone to the source, and proves it. An error says how the run ends.
-async fn prepare(phone: &mut Box<dyn Phone>, way: Option<&Way>, probe: &self_check::Probe) -> Result<(), RunEnding> {
+/// Brings the phone to the source, and proves it. Where only a person can have it trust the authority, they are asked to, and it is looked
+/// at again. An error says how the run ends.
+async fn prepare(
+    phone: &mut Box<dyn Phone>,
+    operator: &dyn Operator,
+    way: Option<&Way>,
+    probe: &self_check::Probe,
+) -> Result<(), RunEnding> {
     let failed = |error: PhoneError| RunEnding::InstrumentFailed { why: error.with_help() };
     if let Some(way) = way {
         phone.route_through(way.proxy).await.map_err(failed)?;
         phone.trust(&way.authority).await.map_err(failed)?;
     }
-    self_check::check(&mut **phone, probe, way.is_none_or(|way| way.reads)).await
+    let checked = self_check::check(&mut **phone, probe, way.is_none_or(|way| way.reads)).await;
+    if let (Err(RunEnding::SelfCheckFailed { .. }), Some(way)) = (&checked, way)
+        && operator.is_there()
+        && probe.was_refused()
+        && let Some(what) = phone.ask_for_trust(&way.authority).await.map_err(failed)?
+    {
+        let task = Task { name: "certificate", what: &what, within: TRUSTED_WITHIN, word_counts: false };
+        let done = have_done(operator, &task, &mut self_check::Trusts { phone: &mut **phone, probe }).await;
+        return done.map(drop).map_err(|error| RunEnding::SelfCheckFailed { why: format!("failed to {error}") });
+    }
+    checked
 }
+
+/// A person has this long to have the phone trust the authority.
+const TRUSTED_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// Looks at the phone's route again and again; resolves when it is broken, and says how. A run with a hole in it is none: what the app
 /// would have sent meanwhile is not known.

@@ -14,8 +14,15 @@ use crate::{
     band::huami::characteristics::HEART_RATE_CONTROL,
     link::{Advertisement, Central, GattLink, LinkError, Notification, WriteKind},
     model::{App, NumberedEvent, Position},
-    phone::{Action, Key, Launch, Probed, Target as On},
+    phone::{
+        Action, Key, Launch, Probed, Target as On,
+        operator::{Nobody, NobodyThere},
+    },
     scenario::parse,
+    traffic::{
+        authority::Authority,
+        proxy::{Gate, OpenGate, Visit},
+    },
 };
 
 /// A central over whose links no pulse is ever told. It writes down what is written to the sensor.
@@ -252,6 +259,124 @@ async fn what_went_past_the_proxy_is_told_however_the_run_ended() {
         assert_eq!(ending == RunEnding::Complete, complete, "{ending:?}");
         assert!(events.contains(&RunEvent::OutsideUncounted { why: "this phone does not tell".to_owned() }), "{steps}");
         assert!(matches!(events.last(), Some(RunEvent::RunEnded { .. })), "nothing comes after the end");
+    }
+}
+
+/// A person who does what they are asked for the second time only.
+struct Slow;
+
+#[async_trait]
+impl Operator for Slow {
+    fn is_there(&self) -> bool {
+        true
+    }
+
+    fn has_confirmed(&self, _: &str) -> bool {
+        false
+    }
+
+    fn tell(&self, _: &str) {}
+
+    async fn answer(&self, question: &str) -> Result<String, NobodyThere> {
+        assert!(question.contains("certificate"), "{question}");
+        Ok(String::new())
+    }
+}
+
+#[tokio::test]
+async fn a_person_is_asked_to_trust_the_authority_and_it_is_looked_at_until_the_probe_is_read() {
+    let authority = Arc::new(Authority::generate("Lab", jiff::Timestamp::now()).expect("a key"));
+    let way = Way { proxy: ([127, 0, 0, 1], 9).into(), authority, reads: true };
+    for (operator, asks, asked, well) in
+        [(&Slow as &dyn Operator, true, 3, true), (&Nobody, true, 1, false), (&Slow as &dyn Operator, false, 1, false)]
+    {
+        let probe = self_check::Probe::new();
+        let phone = Distrusts { gate: probe.gate(Arc::new(OpenGate)), asks, probed: Arc::default() };
+        let probed = Arc::clone(&phone.probed);
+        let mut phone: Box<dyn Phone> = Box::new(phone);
+        let prepared = prepare(&mut phone, operator, Some(&way), &probe).await;
+        assert_eq!((prepared.is_ok(), probed.load(Ordering::Relaxed)), (well, asked), "{prepared:?}");
+    }
+}
+
+/// A phone that refuses the certificate the first two times.
+struct Distrusts {
+    gate: Arc<dyn Gate>,
+    asks: bool,
+    probed: Arc<AtomicU32>,
+}
+
+#[async_trait]
+impl Phone for Distrusts {
+    fn about(&self) -> String {
+        "a phone".to_owned()
+    }
+
+    fn platform(&self) -> model::Platform {
+        model::Platform::Lab
+    }
+
+    fn supports(&self, _: Action) -> bool {
+        true
+    }
+
+    async fn install(&mut self, _: Option<&AppVersion>) -> Result<AppVersion, PhoneError> {
+        Ok(AppVersion::named("1.0"))
+    }
+
+    async fn launch_app(&mut self, _: &Launch) -> Result<(), PhoneError> {
+        Ok(())
+    }
+
+    async fn stop_app(&mut self) -> Result<(), PhoneError> {
+        Ok(())
+    }
+
+    async fn pull_to_refresh(&mut self) -> Result<(), PhoneError> {
+        Ok(())
+    }
+
+    async fn tap_on(&mut self, _: &On) -> Result<(), PhoneError> {
+        Ok(())
+    }
+
+    async fn press_key(&mut self, _: Key) -> Result<(), PhoneError> {
+        Ok(())
+    }
+
+    async fn set_location(&mut self, position: Position) -> Result<Position, PhoneError> {
+        Ok(position)
+    }
+
+    async fn route_through(&mut self, _: std::net::SocketAddr) -> Result<(), PhoneError> {
+        Ok(())
+    }
+
+    async fn trust(&mut self, _: &Authority) -> Result<(), PhoneError> {
+        Ok(())
+    }
+
+    async fn ask_for_trust(&mut self, _: &Authority) -> Result<Option<String>, PhoneError> {
+        Ok(self.asks.then(|| "Install the certificate.".to_owned()))
+    }
+
+    async fn probe(&mut self, url: &str) -> Result<Probed, PhoneError> {
+        let client = std::net::Ipv4Addr::LOCALHOST.into();
+        if self.probed.fetch_add(1, Ordering::Relaxed) < 2 {
+            let refused = model::TunnelOutcome::CertificateRefused { alert: "CertificateUnknown".to_owned() };
+            self.gate.left(client, self_check::PROBE_HOST, &refused);
+        } else {
+            let path =
+                url.strip_prefix("https://").and_then(|rest| rest.split_once('/')).map(|(_, path)| format!("/{path}")).expect("a path");
+            let host = self_check::PROBE_HOST;
+            let visit = Visit { client, method: "GET", host, path_and_query: &path, user_agent: None, decrypted: true, proxied: true };
+            self.gate.page(&visit);
+        }
+        Ok(Probed::Sent)
+    }
+
+    async fn restore(&mut self) -> Result<(), PhoneError> {
+        Ok(())
     }
 }
 

@@ -1,13 +1,14 @@
 //! The control run of `run` (R1): the one that is kept with the rig while it is true, else one that is made. And `run --control`,
 //! which makes it anew and says what it saw. When a kept one is true is `run::control`'s business.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use super::{Arguments, Exit, Failure, Plan, Presses, RunProgress, Surroundings, order, runtime, seed_of, seeded, tell_outcome};
 use crate::{
     model::{ControlRun, text::printable},
+    phone::operator::Operator,
     run::{
-        self, Bench, Order, RunError,
+        self, Bench, Order, Rig, RunError,
         control::{self, Stale, USED_FOR},
     },
     scenario::RigFile,
@@ -52,13 +53,15 @@ impl Shelf {
 pub(super) async fn obtain(
     plan: &Plan,
     bench: &Bench,
+    operator: &Arc<dyn Operator>,
     order: &Order<'_>,
     presses: &Presses,
     progress: &RunProgress,
     surroundings: &mut Surroundings,
 ) -> Result<Result<ControlRun, Exit>, Failure> {
     let Shelf { folder, fingerprint, always } = &plan.control;
-    let mut rig = seeded(bench.control_rig(seed_of(plan.seed, run::CONTROL, 0)).await?, plan.seed);
+    let rig = seeded(bench.control_rig(seed_of(plan.seed, run::CONTROL, 0)).await?, plan.seed);
+    let mut rig = Rig { operator: Arc::clone(operator), ..rig };
     // Before anything is done, for half an hour first of all.
     if let Err(error) = run::refuse_impossible(&rig, plan.scenarios.iter().map(|planned| &planned.scenario)) {
         rig.source.stop().await.map_err(RunError::from)?;
@@ -112,6 +115,7 @@ pub(super) fn execute(plan: &Plan, arguments: &Arguments, surroundings: &mut Sur
         let progress = RunProgress::new(1, surroundings);
         progress.begin("control run, app stopped".to_owned(), surroundings);
         let rig = seeded(bench.control_rig(seed_of(plan.seed, run::CONTROL, 0)).await?, plan.seed);
+        let rig = Rig { operator, ..rig };
         let now = surroundings.now;
         let interrupted = presses.pressed(&progress, surroundings);
         let made = match control::renew(folder, rig, fingerprint, &order, is_own, || now, interrupted).await {

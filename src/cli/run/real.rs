@@ -103,6 +103,11 @@ impl Real {
         })
     }
 
+    /// Whether a person may have to have the phone trust the authority.
+    pub(super) fn may_ask(&self) -> bool {
+        self.setup.trust == TrustMode::User
+    }
+
     /// How to leave the phone, once everything is over: what a person has put on it stays until they take it off.
     pub(super) fn afterwards(&self) -> Option<String> {
         let about = authority::about(&self.setup.folder).filter(|_| self.setup.trust == TrustMode::User)?;

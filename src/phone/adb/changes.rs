@@ -222,6 +222,7 @@ fn in_words(change: &PhoneChange) -> String {
         PhoneChange::AirplaneMode { .. } => "airplane mode".to_owned(),
         PhoneChange::App { package, .. } => format!("the app {package}"),
         PhoneChange::AppOp { package, operation, .. } => format!("{operation} of {package}"),
+        PhoneChange::File { path } => format!("the file {path}"),
         PhoneChange::Permission { package, permission, .. } => format!("{permission} of {package}"),
         PhoneChange::Recording { .. } => "the recording of the screen".to_owned(),
         PhoneChange::Reverse { to } => format!("the tunnel to port {to} of this computer"),
@@ -304,6 +305,14 @@ async fn undo(adb: &Adb, change: &PhoneChange) -> Result<Undoing, AdbError> {
             adb.script(screen::STOP_RECORDING, what, QUERY).await?;
             adb.ask(&["rm", "-f", file], what).await?;
             Ok(Undoing::Back("ended, and its file removed".to_owned()))
+        }
+        PhoneChange::File { path } => {
+            let what = "remove the file";
+            if adb.shell(&["ls", path], what).await?.status != 0 {
+                return Ok(Undoing::AlreadyAsBefore);
+            }
+            adb.ask(&["rm", "-f", path], what).await?;
+            Ok(Undoing::Back("gone".to_owned()))
         }
         PhoneChange::Trust { file } => {
             if trust::withdraw(adb, file).await? {

@@ -599,6 +599,28 @@ impl Phone for AdbPhone {
         Ok(())
     }
 
+    /// Puts the certificate where the phone's settings look for one: no program may install it.
+    async fn ask_for_trust(&mut self, authority: &Authority) -> Result<Option<String>, PhoneError> {
+        if self.setup.trust != TrustMode::User {
+            return Ok(None);
+        }
+        let what = "put the certificate on the phone";
+        let name = format!("tattletale-{}.crt", authority.android_name().trim_end_matches(".0"));
+        let path = format!("{DOWNLOADS}/{name}");
+        if self.changes.adb.shell(&["ls", &path], what).await?.status != 0 {
+            self.changes.will(PhoneChange::File { path: path.clone() })?;
+            let script = format!("cat > {} <<'END'\n{}\nEND", client::quoted(&path), authority.certificate_pem().trim_end());
+            let answer = self.changes.adb.script(&script, what, QUERY).await?;
+            if answer.status != 0 {
+                return Err(AdbError::of_command(what, &answer.stdout, &answer.stderr).into());
+            }
+        }
+        Ok(Some(format!(
+            "The phone does not trust this rig's authority.\n  Its certificate is on the phone, in Download: {name}.\n  Settings > Security > More > \
+             Encryption & credentials > Install a certificate > CA certificate, and choose it there."
+        )))
+    }
+
     /// By what opens web pages on this phone: an app like any other, that goes where the phone is pointed and trusts whom it trusts.
     async fn probe(&mut self, url: &str) -> Result<Probed, PhoneError> {
         let what = "have the phone send a request";
@@ -678,6 +700,8 @@ const LOCATION: [&str; 3] = [
 ];
 /// Pulls a list down: from below its top to three quarters of the screen.
 const PULL: Swipe = Swipe { from: Percent { x: 50.0, y: 30.0 }, to: Percent { x: 50.0, y: 75.0 }, takes: Duration::from_millis(400) };
+/// Where a person finds files on the phone.
+const DOWNLOADS: &str = "/sdcard/Download";
 /// Where the phone keeps a recording until it is fetched.
 const RECORDING: &str = "/data/local/tmp/tattletale-recording.mp4";
 /// Starting an app takes this long at most: phones compile it first.
