@@ -165,9 +165,15 @@ impl Changes {
             if matches!(change, PhoneChange::App { .. }) && !app {
                 continue;
             }
-            let how = undo(&self.adb, &change)
-                .await
-                .unwrap_or_else(|error| Undoing::Failed { why: error.to_string(), help: error.help().into() });
+            // Who may give positions is needed to take the test's own away again, the next time.
+            let is_needed =
+                matches!(change, PhoneChange::AppOp { .. }) && self.has(|change| matches!(change, PhoneChange::TestProvider { .. }));
+            let how = match is_needed {
+                true => Undoing::Failed { why: "put it back while the test's positions are still given".into(), help: String::new() },
+                false => undo(&self.adb, &change)
+                    .await
+                    .unwrap_or_else(|error| Undoing::Failed { why: error.to_string(), help: error.help().into() }),
+            };
             if !matches!(how, Undoing::Failed { .. }) {
                 self.journal.entries.remove(at);
                 self.folder.keep_journal(&self.journal)?;

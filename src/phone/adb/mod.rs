@@ -609,7 +609,8 @@ impl Phone for AdbPhone {
         let path = format!("{DOWNLOADS}/{name}");
         if self.changes.adb.shell(&["ls", &path], what).await?.status != 0 {
             self.changes.will(PhoneChange::File { path: path.clone() })?;
-            let script = format!("cat > {} <<'END'\n{}\nEND", client::quoted(&path), authority.certificate_pem().trim_end());
+            let script =
+                format!("mkdir -p {DOWNLOADS} && cat > {} <<'END'\n{}\nEND", client::quoted(&path), authority.certificate_pem().trim_end());
             let answer = self.changes.adb.script(&script, what, QUERY).await?;
             if answer.status != 0 {
                 return Err(AdbError::of_command(what, &answer.stdout, &answer.stderr).into());
