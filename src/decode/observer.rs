@@ -166,7 +166,11 @@ impl<'a> Observer<'a> {
             RunEvent::OutsideProxy { sent, received } => {
                 let sentence =
                     format!("the phone counted {sent} bytes that the app sent past the proxy, and {received} that it received there");
-                self.spots.add(self.spot(BlindSpotKind::OutsideProxy, "", String::new(), Origin::App, sentence));
+                self.outside(BlindSpotKind::OutsideProxy, sentence);
+            }
+            RunEvent::OutsideUncounted { why } => {
+                let sentence = format!("what the app sent past the proxy is not known, because {}", printable(why));
+                self.outside(BlindSpotKind::OutsideUncounted, sentence);
             }
             RunEvent::PhaseBegan { name, explains } => self.begin_phase(name, explains),
             RunEvent::PhoneMoved { position, confirmed } => {
@@ -544,6 +548,12 @@ impl<'a> Observer<'a> {
         let merged = merge_sightings(self.sightings.remove(&place).into_iter().chain([sighting]));
         self.sightings.extend(merged.into_iter().map(|sighting| (place.clone(), sighting)));
         planted.map(|(number, _)| number)
+    }
+
+    /// What went past the proxy is the app's: the phone counts for it alone.
+    fn outside(&mut self, kind: BlindSpotKind, sentence: String) {
+        let spot = self.spot(kind, "", String::new(), Origin::App, sentence);
+        self.spots.add(BlindSpot { evidence: Some(self.evidence(None)), ..spot });
     }
 
     fn spot(&self, kind: BlindSpotKind, host: &str, endpoint: String, origin: Origin, sentence: String) -> BlindSpot {

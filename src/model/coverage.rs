@@ -128,6 +128,8 @@ pub enum BlindSpotKind {
     NotTls,
     /// The phone counted traffic of the app that went past the proxy.
     OutsideProxy,
+    /// Nobody counted what the app sent past the proxy, or not all of it.
+    OutsideUncounted,
     /// TLS with a protocol inside that is not HTTP.
     OwnProtocol,
     /// Passed on unread.
@@ -142,7 +144,7 @@ pub enum BlindSpotKind {
 
 impl BlindSpotKind {
     /// Every kind, sorted by word.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BodyMissing,
         Self::BodyOpaque,
         Self::CertificateRefused,
@@ -155,6 +157,7 @@ impl BlindSpotKind {
         Self::NoCoverage,
         Self::NotTls,
         Self::OutsideProxy,
+        Self::OutsideUncounted,
         Self::OwnProtocol,
         Self::PassedThrough,
         Self::StillOpen,
@@ -177,6 +180,7 @@ impl BlindSpotKind {
             Self::NoCoverage => "no-coverage",
             Self::NotTls => "not-tls",
             Self::OutsideProxy => "outside-proxy",
+            Self::OutsideUncounted => "outside-uncounted",
             Self::OwnProtocol => "own-protocol",
             Self::PassedThrough => "passed-through",
             Self::StillOpen => "still-open",

@@ -72,6 +72,11 @@ pub enum PhoneChange {
         /// The version that was there before; `None` when the app was not there.
         before: Option<AppVersion>,
     },
+    /// A file was put on the phone, for a person to find. There was none of its name.
+    File {
+        /// Where.
+        path: String,
+    },
     /// A permission of an app.
     Permission {
         /// The package.

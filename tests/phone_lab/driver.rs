@@ -337,3 +337,17 @@ async fn what_the_owner_has_mounted_over_the_store_stays() {
     let left = bench.folder().journal().expect("readable");
     assert_eq!(left, None, "and no next run is refused");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_laid_out_for_a_person_and_gone_afterwards() {
+    let Some(bench) = Bench::boot(&Options::default()) else { return };
+    let mut phone = AdbPhone::connect(AdbSetup { trust: TrustMode::User, ..bench.setup() }).await.expect("it is there");
+    let words = phone.ask_for_trust(&authority()).await.expect("it is laid out").expect("it is a person's to do");
+    let name = words.split_whitespace().find(|word| word.ends_with(".crt.")).expect("it is named").trim_end_matches('.').to_owned();
+    assert!(bench.phone.says(&format!("cat /sdcard/Download/{name}")).starts_with("-----BEGIN CERTIFICATE-----"));
+    phone.restore().await.expect("put back");
+    assert_eq!(bench.phone.says("ls /sdcard/Download"), "");
+    // Where tattletale puts it there itself, a person has nothing to do.
+    let mut phone = bench.connect().await;
+    assert_eq!(phone.ask_for_trust(&authority()).await, Ok(None));
+}

@@ -11,7 +11,7 @@ use crate::{
     model::{App, AppVersion, Platform, text::printable},
     phone::{
         PhoneError,
-        adb::{AdbPhone, AdbProgram, AdbSetup, RouteKind, TrustMode, is_pending, undo_journal},
+        adb::{AdbPhone, AdbProgram, AdbSetup, Replaces, RouteKind, TrustMode, is_pending, undo_journal},
     },
     run::{AdbBench, RunError, authority, bench::lab_upstream},
     scenario::RigFile,
@@ -86,6 +86,34 @@ impl Real {
         })
     }
 
+    /// What a person should know before a version is installed over the one that is on the phone: a newer one, or another build. `None`
+    /// where neither is so.
+    pub(super) async fn replaces(&self, wanted: &AppVersion) -> Result<Option<String>, Failure> {
+        let asked = async { AdbPhone::connect(self.setup.clone()).await?.replaces(wanted).await };
+        let version = printable(&wanted.to_string());
+        Ok(match asked.await.map_err(RunError::from)? {
+            Replaces::Nothing | Replaces::Older(_) => None,
+            Replaces::Same(there) => {
+                Some(format!("the phone has another build of {there} than the file in the folder of packages: that one takes its place"))
+            }
+            Replaces::Newer(there) => Some(format!(
+                "downgrade: {version} takes the place of the newer {there} that is on the phone. What the app has stored may be lost, and \
+                 `restore` cannot bring {there} back; phones that are neither rooted nor emulated refuse it"
+            )),
+        })
+    }
+
+    /// Whether a person may have to have the phone trust the authority.
+    pub(super) fn may_ask(&self) -> bool {
+        self.setup.trust == TrustMode::User
+    }
+
+    /// How to leave the phone, once everything is over: what a person has put on it stays until they take it off.
+    pub(super) fn afterwards(&self) -> Option<String> {
+        let about = authority::about(&self.setup.folder).filter(|_| self.setup.trust == TrustMode::User)?;
+        Some(ca::removal_steps(&about.fingerprint, &about.name))
+    }
+
     /// Makes the rig ours, and puts back what an earlier job left changed on the phone.
     pub(in crate::cli) async fn begin(&self, command: &str, surroundings: &mut Surroundings) -> Result<Ours, Failure> {
         let folder = &self.setup.folder;
@@ -127,7 +155,7 @@ impl Real {
         let trust = match self.setup.trust {
             TrustMode::None => "nothing inside its connections is read",
             TrustMode::System => "its system's store is given this rig's certificate",
-            TrustMode::User => "it has to trust this rig's certificate already (`tattletale ca export` tells how)",
+            TrustMode::User => "it has to trust this rig's certificate: you are told how where it does not",
         };
         let route = match self.setup.route {
             RouteKind::Reverse => "over the cable",

@@ -36,6 +36,7 @@ fn change() -> Value {
         kind("airplane-mode", &[("before", "Whether all radios were off", flag())]),
         kind("app", &[package(), ("before", "The version that was there; null when the app was not", nullable(reference("version")))]),
         kind("app-op", &[package(), ("operation", "What the app may do", text()), ("before", "Its mode", text())]),
+        kind("file", &[("path", "Where it was put on the phone", text())]),
         kind("permission", &[package(), ("permission", "Its full name", text()), ("before", "Whether it was granted", flag())]),
         kind("recording", &[("file", "The recording's file on the phone", text())]),
         kind("reverse", &[("to", "Port of this machine that a tunnel leads to", count(1))]),

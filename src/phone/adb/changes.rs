@@ -165,9 +165,15 @@ impl Changes {
             if matches!(change, PhoneChange::App { .. }) && !app {
                 continue;
             }
-            let how = undo(&self.adb, &change)
-                .await
-                .unwrap_or_else(|error| Undoing::Failed { why: error.to_string(), help: error.help().into() });
+            // Who may give positions is needed to take the test's own away again, the next time.
+            let is_needed =
+                matches!(change, PhoneChange::AppOp { .. }) && self.has(|change| matches!(change, PhoneChange::TestProvider { .. }));
+            let how = match is_needed {
+                true => Undoing::Failed { why: "put it back while the test's positions are still given".into(), help: String::new() },
+                false => undo(&self.adb, &change)
+                    .await
+                    .unwrap_or_else(|error| Undoing::Failed { why: error.to_string(), help: error.help().into() }),
+            };
             if !matches!(how, Undoing::Failed { .. }) {
                 self.journal.entries.remove(at);
                 self.folder.keep_journal(&self.journal)?;
@@ -222,6 +228,7 @@ fn in_words(change: &PhoneChange) -> String {
         PhoneChange::AirplaneMode { .. } => "airplane mode".to_owned(),
         PhoneChange::App { package, .. } => format!("the app {package}"),
         PhoneChange::AppOp { package, operation, .. } => format!("{operation} of {package}"),
+        PhoneChange::File { path } => format!("the file {path}"),
         PhoneChange::Permission { package, permission, .. } => format!("{permission} of {package}"),
         PhoneChange::Recording { .. } => "the recording of the screen".to_owned(),
         PhoneChange::Reverse { to } => format!("the tunnel to port {to} of this computer"),
@@ -304,6 +311,14 @@ async fn undo(adb: &Adb, change: &PhoneChange) -> Result<Undoing, AdbError> {
             adb.script(screen::STOP_RECORDING, what, QUERY).await?;
             adb.ask(&["rm", "-f", file], what).await?;
             Ok(Undoing::Back("ended, and its file removed".to_owned()))
+        }
+        PhoneChange::File { path } => {
+            let what = "remove the file";
+            if adb.shell(&["ls", path], what).await?.status != 0 {
+                return Ok(Undoing::AlreadyAsBefore);
+            }
+            adb.ask(&["rm", "-f", path], what).await?;
+            Ok(Undoing::Back("gone".to_owned()))
         }
         PhoneChange::Trust { file } => {
             if trust::withdraw(adb, file).await? {

@@ -9,15 +9,21 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep},
+};
 
-use self::{changes::Changes, client::QUERY, device::About, location::Told, package::Package};
+use self::{changes::Changes, client::QUERY, counters::Tally, device::About, file::PackageFile, location::Told, package::Package};
 use super::{
-    Action, BytesOutside, Key, Launch, Percent, Permission, PermissionChange, PermissionName, Phone, PhoneError, Probed, Route, RouteWatch,
+    Action, Key, Launch, Outside, Percent, Permission, PermissionChange, PermissionName, Phone, PhoneError, Probed, Route, RouteWatch,
     Screen, Swipe, Target,
 };
 use crate::{
-    model::{AppVersion, Captured, PhoneChange, Platform, Position, text::printable},
+    model::{
+        AppVersion, Captured, PhoneChange, Platform, Position,
+        text::{printable, sha256_hex},
+    },
     store::RigFolder,
     traffic::authority::Authority,
 };
@@ -29,6 +35,7 @@ mod declared;
 mod device;
 mod doctor;
 mod error;
+mod file;
 mod location;
 mod package;
 mod route;
@@ -82,15 +89,37 @@ pub struct AdbPhone {
     changes: Changes,
     /// The app's package, once it is known to be there.
     package: Option<String>,
-    told: Option<Told>,
+    /// Shared with who watches the route: a phone that takes no positions any more is no longer where the scenario says.
+    told: Arc<Mutex<Option<Told>>>,
     route: Option<Arc<route::Made>>,
     /// The authority's file in the system's store, once it is there.
     trusted: Option<String>,
-    /// The app's counters when the route was made.
-    counted: Option<BytesOutside>,
+    /// What goes past the proxy, since the route was made.
+    tally: Option<Tally>,
     recording: Option<screen::Recording>,
     /// SHA-256 of the app's main file.
     digest: Option<String>,
+    /// The package that is being installed and was noted for it, with the version that was there before.
+    installing: Option<(String, Option<AppVersion>)>,
+}
+
+/// What installing a version would do to the one that is on the phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaces {
+    /// There is none, or this very file.
+    Nothing,
+    /// An older version: an update.
+    Older(AppVersion),
+    /// The same version by its name, out of another file.
+    Same(AppVersion),
+    /// A newer version: a downgrade.
+    Newer(AppVersion),
+}
+
+/// Looks at the route, and at whether the position that was given is still taken.
+struct Watch {
+    route: Option<Arc<route::Made>>,
+    told: Arc<Mutex<Option<Told>>>,
 }
 
 impl AdbPhone {
@@ -112,12 +141,13 @@ impl AdbPhone {
             about,
             changes,
             package: None,
-            told: None,
+            told: Arc::default(),
             route: None,
             trusted: None,
-            counted: None,
+            tally: None,
             recording: None,
             digest: None,
+            installing: None,
         })
     }
 
@@ -127,6 +157,34 @@ impl AdbPhone {
     /// When the phone does not answer.
     pub async fn installed_version(&mut self) -> Result<Option<AppVersion>, PhoneError> {
         Ok(self.installed().await?.and_then(|(_, package)| package.version))
+    }
+
+    /// What installing a version, out of its file in the folder of packages, would do to the one that is on the phone. Nothing is done.
+    ///
+    /// # Errors
+    /// [`PhoneError::NoSuchVersion`] when another one is there and the folder has none; when file or phone cannot be read.
+    pub async fn replaces(&mut self, wanted: &AppVersion) -> Result<Replaces, PhoneError> {
+        let Some((name, Package { version: Some(there), .. })) = self.installed().await? else { return Ok(Replaces::Nothing) };
+        let is_it = there.name == wanted.name && wanted.code.is_none_or(|code| there.code == Some(code));
+        // What the phone itself told, with its code, is taken as it is. One that a person names is that of the file, where there is one.
+        if is_it && wanted.code.is_some() {
+            return Ok(Replaces::Nothing);
+        }
+        let place = match self.files_of(wanted) {
+            Err(PhoneError::NoSuchVersion { .. }) if is_it => return Ok(Replaces::Nothing),
+            place => place?,
+        };
+        let file = read_package(place).await?;
+        if file.id != name {
+            return Ok(Replaces::Nothing);
+        }
+        let wanted = AppVersion { name: wanted.name.clone(), code: file.code };
+        Ok(match wanted.cmp(&there) {
+            _ if is_it && package::sha256(&self.changes.adb, &name).await? == file.digest => Replaces::Nothing,
+            _ if is_it => Replaces::Same(there),
+            std::cmp::Ordering::Less => Replaces::Newer(there),
+            _ => Replaces::Older(there),
+        })
     }
 
     /// The phone's own addresses in its networks: where its traffic over Wi-Fi comes from.
@@ -168,7 +226,7 @@ impl AdbPhone {
         };
         let entries = std::fs::read_dir(folder)
             .map_err(|problem| PhoneError::Failed(format!("read the folder of packages {}: {problem}", folder.display())))?;
-        let mut known = Vec::new();
+        let (mut known, mut found) = (Vec::new(), Vec::new());
         for path in entries.flatten().map(|entry| entry.path()) {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             let stem = match name.strip_suffix(".apk") {
@@ -177,12 +235,36 @@ impl AdbPhone {
                 None => continue,
             };
             if stem == version.name || stem.strip_suffix(&version.name).is_some_and(|before| before.ends_with('-')) {
-                return Ok(path);
+                found.push(path);
+            } else {
+                known.push(stem.to_owned());
             }
-            known.push(stem.to_owned());
+        }
+        // In the order of their names, which is the same on every machine.
+        found.sort();
+        if let [_, _, ..] = found[..] {
+            let names: Vec<String> =
+                found.iter().filter_map(|path| path.file_name()).map(|name| printable(&name.to_string_lossy())).collect();
+            let (wanted, names) = (printable(&version.name), names.join(", "));
+            return Err(PhoneError::Failed(format!("choose the package of version {wanted}: there are {names}; leave one of them there")));
+        }
+        if let Some(path) = found.pop() {
+            return Ok(path);
         }
         known.sort();
         Err(no_such(if known.is_empty() { "no package there".to_owned() } else { known.join(", ") }))
+    }
+
+    /// What was not installed after all need not be put back: a note of it would one day cost somebody an app of their own. Where the phone
+    /// cannot say what is there, the note stays.
+    async fn forget_what_is_as_before(&mut self) -> Result<(), PhoneError> {
+        let Some((id, before)) = self.installing.take() else { return Ok(()) };
+        match Package::of(&self.changes.adb, &id).await {
+            Ok(is) if is.as_ref().and_then(|is| is.version.as_ref()) == before.as_ref() => {
+                self.changes.forget_apps(|package| package == id)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Grants or takes what a scenario calls location.
@@ -243,6 +325,11 @@ impl Phone for AdbPhone {
         Ok(Some(self.about.system()))
     }
 
+    fn identity(&self) -> Option<String> {
+        // Exposed to be hashed: the digest says whether it is the same one, and nothing else.
+        Some(sha256_hex(self.changes.adb.serial.expose().as_bytes()))
+    }
+
     fn supports(&self, action: Action) -> bool {
         match action {
             Action::SetLocation => self.about.test_providers,
@@ -269,13 +356,14 @@ impl Phone for AdbPhone {
         Some(format!("{package}, SHA-256 of its file {digest}"))
     }
 
-    /// Without a version, what is installed. A version that is there already is not installed again: the app keeps its state.
+    /// Without a version, what is installed. A version that is there already, out of the same file as far as there is one, is not
+    /// installed again: the app keeps its state.
     async fn install(&mut self, wanted: Option<&AppVersion>) -> Result<AppVersion, PhoneError> {
         let there = self.installed().await?.and_then(|(_, package)| package.version);
         let version = match (wanted, there) {
             (None, Some(there)) => there,
             (None, None) => return Err(AdbError::AppNotInstalled(self.setup.ids.join(", ")).into()),
-            (Some(wanted), Some(there)) if there.name == wanted.name && wanted.code.is_none_or(|code| there.code == Some(code)) => there,
+            (Some(wanted), Some(there)) if there.name == wanted.name && self.replaces(wanted).await? == Replaces::Nothing => there,
             (Some(wanted), _) => {
                 let is = self.install_file(&self.files_of(wanted)?).await?;
                 if is.name != wanted.name {
@@ -292,37 +380,35 @@ impl Phone for AdbPhone {
     }
 
     async fn install_file(&mut self, file: &Path) -> Result<AppVersion, PhoneError> {
-        let parts = parts(file)?;
-        let before = self.installed().await?;
-        let noted = before.as_ref().map(|(name, _)| name.clone());
-        let mut fresh = Vec::new();
-        for id in noted.map_or_else(|| self.setup.ids.clone(), |name| vec![name]) {
-            // Which of the packages it has is known when it is there; what was there first is what goes back.
-            if !self.changes.has(|change| matches!(change, PhoneChange::App { package, .. } if *package == id)) {
-                let before = before.as_ref().and_then(|(_, package)| package.version.clone());
-                self.changes.will(PhoneChange::App { package: id.clone(), before })?;
-                fresh.push(id);
-            }
+        let file = read_package(file.to_owned()).await?;
+        if !self.setup.ids.contains(&file.id) {
+            let (id, ids) = (&file.id, self.setup.ids.join(" or "));
+            return Err(PhoneError::Failed(format!("install the app: the file holds {id}, and the app is {ids}; nothing was installed")));
         }
-        if let Err(error) = self.changes.adb.install(&parts.iter().map(PathBuf::as_path).collect::<Vec<_>>()).await {
-            // What was refused need not be put back: a note of it would one day cost somebody an app of their own. Where the phone cannot
-            // say what is there, the note stays.
-            let version = |found: Option<(String, Package)>| found.and_then(|(_, package)| package.version);
-            if self.installed().await.is_ok_and(|is| version(is) == version(before)) {
-                self.changes.forget_apps(|package| fresh.iter().any(|id| id == package))?;
-            }
+        let version = |found: Option<Package>| found.and_then(|package| package.version);
+        let before = version(Package::of(&self.changes.adb, &file.id).await?);
+        // What was there first is what goes back.
+        if !self.changes.has(|change| matches!(change, PhoneChange::App { package, .. } if *package == file.id)) {
+            self.changes.will(PhoneChange::App { package: file.id.clone(), before: before.clone() })?;
+            self.installing = Some((file.id.clone(), before));
+        }
+        if let Err(error) = self.changes.adb.install(&file.parts.iter().map(PathBuf::as_path).collect::<Vec<_>>()).await {
+            self.forget_what_is_as_before().await?;
             return Err(error.into());
         }
-        match self.installed().await? {
-            Some((name, Package { version: Some(version), .. })) => {
-                self.changes.forget_apps(|package| package != name)?;
-                Ok(version)
-            }
-            _ => {
-                let wanted = self.setup.ids.join(" or ");
-                Err(AdbError::ReadBack { what: "install the app".into(), wanted, found: "another package".into() }.into())
-            }
+        let read_back = |wanted: String, found: String| AdbError::ReadBack { what: "install the app".into(), wanted, found };
+        let Some(Package { version: Some(version), uid, .. }) = Package::of(&self.changes.adb, &file.id).await? else {
+            return Err(read_back(file.id, "nothing".into()).into());
+        };
+        let digest = package::sha256(&self.changes.adb, &file.id).await?;
+        if digest != file.digest {
+            return Err(read_back(format!("the file {}", file.digest), format!("the file {digest}")).into());
         }
+        if let Some((tally, uid)) = self.tally.as_mut().zip(uid) {
+            tally.is_under(uid);
+        }
+        (self.installing, self.package, self.digest) = (None, Some(file.id), Some(digest));
+        Ok(version)
     }
 
     async fn uninstall_app(&mut self) -> Result<(), PhoneError> {
@@ -330,8 +416,17 @@ impl Phone for AdbPhone {
         if !self.changes.has(|change| matches!(change, PhoneChange::App { .. })) {
             self.changes.will(PhoneChange::App { package: name.clone(), before: package.version })?;
         }
+        // Its counters go with it: what it has sent until now is asked first, when it sends nothing any more.
+        self.stop_app().await?;
+        let counted = match &self.tally {
+            Some(tally) => Some(tally.removing(&self.changes.adb).await),
+            None => None,
+        };
         changes::uninstall(&self.changes.adb, &name).await?;
-        self.package = None;
+        if let Some((tally, counted)) = self.tally.as_mut().zip(counted) {
+            tally.removed(counted);
+        }
+        (self.package, self.digest) = (None, None);
         Ok(())
     }
 
@@ -395,9 +490,7 @@ impl Phone for AdbPhone {
         let component = answer.lines().map(str::trim).rfind(|line| line.starts_with(&format!("{app}/")));
         let component = component.ok_or_else(|| AdbError::NotUnderstood { what: what.to_owned(), said: error::cut(&answer) })?;
         let answer = adb.script(&format!("am start -W -n {}", client::quoted(component)), what, START).await?;
-        let refused =
-            ["Error", "Exception", "Status: timeout"].iter().any(|word| answer.stdout.contains(word) || answer.stderr.contains(word));
-        if answer.status != 0 || refused {
+        if answer.status != 0 || complains(&answer.stdout) || complains(&answer.stderr) {
             return Err(AdbError::of_command(what, &answer.stdout, &answer.stderr).into());
         }
         let pid = self.process(&app).await?;
@@ -445,7 +538,7 @@ impl Phone for AdbPhone {
             let why = format!("Android {} takes no positions from the shell: 12 and later do", self.about.release);
             return Err(PhoneError::Unsupported(why));
         }
-        location::place(&mut self.changes, &mut self.told, position).await
+        location::place(&mut self.changes, &mut *self.told.lock().await, position).await
     }
 
     async fn screen(&mut self) -> Result<Screen, PhoneError> {
@@ -472,32 +565,27 @@ impl Phone for AdbPhone {
 
     async fn route_through(&mut self, proxy: SocketAddr) -> Result<(), PhoneError> {
         self.route = Some(Arc::new(route::make(&mut self.changes, self.setup.route, proxy).await?));
-        if self.setup.route == RouteKind::Reverse
-            && let Some((_, Package { uid: Some(uid), .. })) = self.installed().await?
-        {
-            self.counted = Some(counters::of(&self.changes.adb, uid).await?);
-        }
+        let installed = self.installed().await?;
+        self.tally = Some(Tally::begin(&self.changes.adb, installed.and_then(|(_, package)| package.uid)).await);
         Ok(())
     }
 
-    async fn check_route(&mut self) -> Result<Route, PhoneError> {
-        if let Some(error) = self.told.as_ref().and_then(Told::failed) {
-            return Err(error.into());
-        }
-        match &self.route {
-            Some(route) => route.check().await,
-            None => Ok(Route::Whole),
-        }
-    }
-
     fn route_watch(&self) -> Option<Arc<dyn RouteWatch>> {
-        self.route.clone().map(|route| route as Arc<dyn RouteWatch>)
+        Some(Arc::new(Watch { route: self.route.clone(), told: Arc::clone(&self.told) }))
     }
 
-    async fn bytes_outside(&mut self) -> Result<Option<BytesOutside>, PhoneError> {
-        let Some(before) = self.counted else { return Ok(None) };
-        let Some((_, Package { uid: Some(uid), .. })) = self.installed().await? else { return Ok(None) };
-        Ok(Some(counters::since(before, counters::of(&self.changes.adb, uid).await?)))
+    /// Counts when the app is stopped: what it still sent would be in no count.
+    async fn outside(&mut self) -> Outside {
+        let Some(tally) = self.tally.take() else { return Outside::NotCounted("the phone was not brought to the proxy".to_owned()) };
+        // Whether it can be stopped is told when the phone is put back.
+        let _ = self.stop_app().await;
+        match self.installed().await {
+            Ok(Some((_, Package { uid: None, .. }))) => {
+                Outside::NotCounted("the phone does not tell under which user id it counts the app".to_owned())
+            }
+            Ok(found) => tally.end(&self.changes.adb, found.and_then(|(_, package)| package.uid), self.setup.route).await,
+            Err(error) => Outside::NotCounted(format!("the phone could not be asked: failed to {error}")),
+        }
     }
 
     async fn trust(&mut self, authority: &Authority) -> Result<(), PhoneError> {
@@ -511,6 +599,29 @@ impl Phone for AdbPhone {
         Ok(())
     }
 
+    /// Puts the certificate where the phone's settings look for one: no program may install it.
+    async fn ask_for_trust(&mut self, authority: &Authority) -> Result<Option<String>, PhoneError> {
+        if self.setup.trust != TrustMode::User {
+            return Ok(None);
+        }
+        let what = "put the certificate on the phone";
+        let name = format!("tattletale-{}.crt", authority.android_name().trim_end_matches(".0"));
+        let path = format!("{DOWNLOADS}/{name}");
+        if self.changes.adb.shell(&["ls", &path], what).await?.status != 0 {
+            self.changes.will(PhoneChange::File { path: path.clone() })?;
+            let script =
+                format!("mkdir -p {DOWNLOADS} && cat > {} <<'END'\n{}\nEND", client::quoted(&path), authority.certificate_pem().trim_end());
+            let answer = self.changes.adb.script(&script, what, QUERY).await?;
+            if answer.status != 0 {
+                return Err(AdbError::of_command(what, &answer.stdout, &answer.stderr).into());
+            }
+        }
+        Ok(Some(format!(
+            "The phone does not trust this rig's authority.\n  Its certificate is on the phone, in Download: {name}.\n  Settings > Security > More > \
+             Encryption & credentials > Install a certificate > CA certificate, and choose it there."
+        )))
+    }
+
     /// By what opens web pages on this phone: an app like any other, that goes where the phone is pointed and trusts whom it trusts.
     async fn probe(&mut self, url: &str) -> Result<Probed, PhoneError> {
         let what = "have the phone send a request";
@@ -520,18 +631,21 @@ impl Phone for AdbPhone {
         if said.contains("unable to resolve Intent") || said.contains("No Activity found") {
             return Err(AdbError::NothingOpens("a web page".to_owned()).into());
         }
-        if answer.status != 0 || said.contains("Error") {
+        if answer.status != 0 || complains(&said) {
             return Err(AdbError::of_command(what, &answer.stdout, &answer.stderr).into());
         }
         Ok(Probed::Sent)
     }
 
     async fn restore(&mut self) -> Result<(), PhoneError> {
-        self.told = None;
+        *self.told.lock().await = None;
         self.route = None;
         self.trusted = None;
         self.recording = None;
+        // A start that was given up in its middle may come after the stop: then the app would run on when the proxy is gone.
+        self.changes.adb.settle().await;
         let stopped = self.stop_app().await;
+        let forgotten = self.forget_what_is_as_before().await;
         let undone = self.changes.undo(false).await.map_err(|error| PhoneError::Failed(error.to_string()))?;
         let failed: Vec<String> = undone
             .iter()
@@ -543,21 +657,33 @@ impl Phone for AdbPhone {
         if !failed.is_empty() {
             return Err(PhoneError::Failed(format!("{}; `tattletale restore` tries again", failed.join("; "))));
         }
-        stopped
+        stopped.and(forgotten)
     }
 }
 
-/// The files of a package: itself, or the parts in a folder, the base first.
-fn parts(file: &Path) -> Result<Vec<PathBuf>, PhoneError> {
-    let fail = |problem: &dyn std::fmt::Display| PhoneError::Failed(format!("read the package {}: {problem}", file.display()));
-    if !file.is_dir() {
-        return if file.is_file() { Ok(vec![file.to_owned()]) } else { Err(fail(&"it is not there")) };
+#[async_trait]
+impl RouteWatch for Watch {
+    async fn check(&self) -> Result<Route, PhoneError> {
+        if let Some(error) = self.told.lock().await.as_ref().and_then(Told::failed) {
+            return Err(error.into());
+        }
+        match &self.route {
+            Some(route) => route.check().await,
+            None => Ok(Route::Whole),
+        }
     }
-    let entries = std::fs::read_dir(file).map_err(|problem| fail(&problem))?;
-    let mut parts: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|is| is == "apk")).collect();
-    parts.sort_by_key(|path| (path.file_name().is_none_or(|name| name != "base.apk"), path.clone()));
-    if parts.is_empty() { Err(fail(&"no .apk file is in it")) } else { Ok(parts) }
+}
+
+/// Reads a package on this machine, off the tasks that drive the phone: it may have hundreds of megabytes.
+async fn read_package(place: PathBuf) -> Result<PackageFile, PhoneError> {
+    let read = tokio::task::spawn_blocking(move || PackageFile::read(&place)).await;
+    read.unwrap_or_else(|problem| Err(PhoneError::Failed(format!("read a package: {problem}"))))
+}
+
+/// Whether `am` says that it did not do it. It repeats what it was asked for, so that only how a line begins counts.
+fn complains(said: &str) -> bool {
+    let words = ["Error:", "Error type", "Exception", "java.", "Status: timeout"];
+    said.lines().any(|line| words.iter().any(|word| line.trim_start().starts_with(word)))
 }
 
 /// The package of the app in front: `…ResumedActivity: ActivityRecord{1a2b u0 com.example/.Main t12}`, in the words of several Androids.
@@ -575,6 +701,8 @@ const LOCATION: [&str; 3] = [
 ];
 /// Pulls a list down: from below its top to three quarters of the screen.
 const PULL: Swipe = Swipe { from: Percent { x: 50.0, y: 30.0 }, to: Percent { x: 50.0, y: 75.0 }, takes: Duration::from_millis(400) };
+/// Where a person finds files on the phone.
+const DOWNLOADS: &str = "/sdcard/Download";
 /// Where the phone keeps a recording until it is fetched.
 const RECORDING: &str = "/data/local/tmp/tattletale-recording.mp4";
 /// Starting an app takes this long at most: phones compile it first.
@@ -587,6 +715,21 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_am_repeats_is_no_complaint() {
+        let starts =
+            "Starting: Intent { cmp=com.example.test/.ErrorReportingMainActivity }\nStatus: ok\nActivity: com.example.test/.Exception\n";
+        assert!(!complains(starts));
+        for said in [
+            "Starting: Intent { cmp=a.test/.B }\nError type 3\nError: Activity class {a.test/.B} does not exist.\n",
+            "Starting: Intent { cmp=a.test/.B }\nStatus: timeout\n",
+            "\nException occurred while executing 'start':\njava.lang.SecurityException: not exported\n",
+            "Error: Activity not started, unable to resolve Intent { act=android.intent.action.VIEW }\n",
+        ] {
+            assert!(complains(said), "{said}");
+        }
+    }
 
     #[test]
     fn the_app_in_front_is_named_in_the_words_of_several_androids() {

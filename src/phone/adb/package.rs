@@ -42,7 +42,7 @@ impl Package {
 fn parse(text: &str, name: &str) -> Option<Package> {
     let head = format!("Package [{name}]");
     let mut package = Package::default();
-    let (mut inside, mut list) = (false, false);
+    let (mut inside, mut list, mut owner, mut removed) = (false, false, true, false);
     for line in text.lines() {
         let words = line.trim();
         if words.starts_with("Package [") {
@@ -55,8 +55,14 @@ fn parse(text: &str, name: &str) -> Option<Package> {
         if !inside {
             continue;
         }
-        if let Some((permission, rest)) = words.split_once(": granted=") {
-            // The same permission follows for other people on the phone: the first is the owner's.
+        if let Some(user) = words.strip_prefix("User ").and_then(|rest| rest.split_once(':')) {
+            // A person on the phone: the owner is 0. What was removed for the owner is listed while others have it, or its data are kept.
+            owner = user.0 == "0";
+            list = false;
+            removed |= owner && user.1.split_whitespace().any(|word| word == "installed=false");
+            continue;
+        }
+        if let Some((permission, rest)) = words.split_once(": granted=").filter(|_| owner) {
             package.granted.entry(permission.to_owned()).or_insert(rest.starts_with("true"));
             continue;
         }
@@ -85,7 +91,7 @@ fn parse(text: &str, name: &str) -> Option<Package> {
         }
     }
     package.version = package.version.filter(|version| !version.name.is_empty());
-    inside.then_some(package).filter(|package| *package != Package::default())
+    (inside && !removed).then_some(package).filter(|package| *package != Package::default())
 }
 
 /// The SHA-256 of the app's main file, 64 hex digits.
@@ -160,6 +166,14 @@ Hidden system packages:
         assert_eq!(parse(DUMP, "com.example"), None);
         assert_eq!(parse("Unable to find package: com.example.test\n", "com.example.test"), None);
         assert_eq!(parse("", "com.example.test"), None);
+    }
+
+    #[test]
+    fn what_was_removed_for_the_owner_is_not_installed_whoever_else_has_it() {
+        let removed = DUMP.replace("User 0: ceDataInode=1 installed=true", "User 0: ceDataInode=1 installed=false");
+        assert_eq!(parse(&removed, "com.example.test"), None);
+        let others = DUMP.replace("User 10: ceDataInode=0 installed=false", "User 10: ceDataInode=0 installed=true");
+        assert!(parse(&others, "com.example.test").is_some());
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn a_step_inside_that_the_rig_cannot_do_is_known_before_the_run() {
     let scenario =
         read(&[("main.yaml", "- repeat: { times: 2, commands: [runScenario: a.yaml] }\n"), ("a.yaml", "- back\n- vibrateBand\n")])
             .expect("all is right");
-    let places: Vec<String> = scenario.impossible_on(&FakePhone::default(), false).iter().map(|placed| placed.place()).collect();
+    let places: Vec<String> = scenario.impossible_on(&FakePhone::default(), false).into_iter().map(|is| is.place).collect();
     assert_eq!(places, ["line 6 of a.yaml"]);
 }
 
