@@ -246,6 +246,7 @@ async fn clients_and_servers_that_say_nothing_are_asked_whether_they_are_still_t
 /// In a network of its own, where a closed connection is forgotten after a second: there, the system answers for nobody any more.
 #[cfg(target_os = "linux")]
 #[test]
+#[allow(clippy::print_stdout, reason = "says what was skipped, and why")]
 fn a_client_that_has_closed_and_never_reads_is_noticed() {
     let network = "ip link set lo up 2> /dev/null && echo 1 > /proc/sys/net/ipv4/tcp_fin_timeout && exec \"$0\" \"$@\"";
     let tests = std::env::current_exe().expect("this program");
