@@ -91,6 +91,11 @@ pub enum PhoneChange {
         /// Port of this machine; the phone's own was chosen by the phone.
         to: u16,
     },
+    /// What the screen shows is written into this file, for as long as it takes to read it.
+    ScreenDump {
+        /// The file on the phone.
+        file: String,
+    },
     /// A system setting.
     Setting {
         /// `global`, `secure` or `system`.

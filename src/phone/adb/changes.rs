@@ -224,6 +224,7 @@ fn in_words(change: &PhoneChange) -> String {
         PhoneChange::AppOp { package, operation, .. } => format!("{operation} of {package}"),
         PhoneChange::Permission { package, permission, .. } => format!("{permission} of {package}"),
         PhoneChange::Recording { .. } => "the recording of the screen".to_owned(),
+        PhoneChange::ScreenDump { .. } => "the file of what was on the screen".to_owned(),
         PhoneChange::Reverse { to } => format!("the tunnel to port {to} of this computer"),
         PhoneChange::Setting { namespace, key, .. } => format!("the setting {namespace} {key}"),
         PhoneChange::TestProvider { name } => format!("the position given in place of {name}"),
@@ -301,9 +302,17 @@ async fn undo(adb: &Adb, change: &PhoneChange) -> Result<Undoing, AdbError> {
             if adb.shell(&["ls", file], what).await?.status != 0 {
                 return Ok(Undoing::AlreadyAsBefore);
             }
-            adb.script(screen::STOP_RECORDING, what, QUERY).await?;
+            adb.script(&screen::stop_recording(file), what, QUERY).await?;
             adb.ask(&["rm", "-f", file], what).await?;
             Ok(Undoing::Back("ended, and its file removed".to_owned()))
+        }
+        PhoneChange::ScreenDump { file } => {
+            let what = "remove what was on the screen";
+            if adb.shell(&["ls", file], what).await?.status != 0 {
+                return Ok(Undoing::AlreadyAsBefore);
+            }
+            adb.ask(&["rm", "-f", file], what).await?;
+            Ok(Undoing::Back("removed".to_owned()))
         }
         PhoneChange::Trust { file } => {
             if trust::withdraw(adb, file).await? {

@@ -1,5 +1,7 @@
 //! Which phones adb sees, which of them the rig means, and what it says of itself.
 
+use std::net::IpAddr;
+
 use super::{
     client::{Adb, AdbProgram, QUERY},
     error::AdbError,
@@ -26,7 +28,7 @@ pub(super) struct About {
     pub(super) build: String,
     /// Whether positions can be set from the shell: Android 12 and later.
     pub(super) test_providers: bool,
-    /// Whether the radios can be switched from the shell: Android 11 and later.
+    /// Whether the radios can be switched from the shell, and on again: Android 11 and later, unless adb itself comes by radio.
     pub(super) airplane_mode: bool,
     /// Whether it records its screen.
     pub(super) records: bool,
@@ -103,7 +105,8 @@ impl About {
             sdk: sdk.trim().parse().unwrap_or_default(),
             build: printable(build),
             test_providers: test_providers == "yes",
-            airplane_mode: airplane_mode == "yes",
+            // What cuts the phone off could not be put back.
+            airplane_mode: airplane_mode == "yes" && !is_by_radio(adb.serial.expose()),
             records: records == "yes",
         })
     }
@@ -121,6 +124,17 @@ impl About {
         let Self { release, sdk, build, .. } = self;
         format!("Android {release} (API {sdk}, {build})")
     }
+}
+
+/// Whether adb reaches the phone with this serial number over a network: an address that is not this computer's own, or a name by which
+/// Android 11 and later tell theirs there (`adb-…._adb-tls-connect._tcp`).
+fn is_by_radio(serial: &str) -> bool {
+    if serial.contains("._adb") {
+        return true;
+    }
+    let Some((host, port)) = serial.rsplit_once(':') else { return false };
+    let is_own = || host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    port.parse::<u16>().is_ok() && !is_own()
 }
 
 /// One line an answer, so that one command asks everything.
@@ -163,6 +177,24 @@ mod tests {
     fn no_serial_number_is_told() {
         let error = pick(&listed(&format!("{ONE}\n{GONE}")), Some("OTHER")).expect_err("not there");
         assert!(!error.to_string().contains("INVENTED") && !error.to_string().contains("127.0.0.1"), "{error}");
+    }
+
+    #[test]
+    fn a_phone_that_is_reached_by_radio_keeps_its_radios() {
+        for (serial, want) in [
+            ("INVENTED0001", false),
+            ("emulator-5554", false),
+            ("127.0.0.1:40001", false),
+            ("[::1]:5555", false),
+            ("localhost:5555", false),
+            ("192.0.2.5:5555", true),
+            ("[2001:db8::7]:5555", true),
+            ("phone.test:5555", true),
+            ("adb-INVENTED0001-abcdef._adb-tls-connect._tcp", true),
+            ("adb-INVENTED0001-abcdef._adb-tls-connect._tcp.", true),
+        ] {
+            assert_eq!(is_by_radio(serial), want, "{serial}");
+        }
     }
 
     #[test]

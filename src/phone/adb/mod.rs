@@ -425,6 +425,7 @@ impl Phone for AdbPhone {
     }
 
     async fn tap_on(&mut self, target: &Target) -> Result<(), PhoneError> {
+        self.in_front().await?;
         screen::tap(&mut self.changes, target).await
     }
 
@@ -433,6 +434,7 @@ impl Phone for AdbPhone {
     }
 
     async fn input_text(&mut self, text: &str) -> Result<(), PhoneError> {
+        self.in_front().await?;
         screen::text(&self.changes.adb, text).await
     }
 
