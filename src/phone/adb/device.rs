@@ -32,6 +32,8 @@ pub(super) struct About {
     pub(super) airplane_mode: bool,
     /// Whether it records its screen.
     pub(super) records: bool,
+    /// Whether its system is Xiaomi's own: MIUI or HyperOS, which has switches of its own.
+    pub(super) xiaomi_system: bool,
 }
 
 /// adb for the phone that is meant: the one with this serial number, else the only one.
@@ -95,7 +97,7 @@ impl About {
     pub(super) async fn of(adb: &Adb) -> Result<Self, AdbError> {
         let answer = adb.script(ASKED, "ask the phone what it is", QUERY).await?;
         let lines: Vec<&str> = answer.stdout.lines().collect();
-        let [manufacturer, model, release, sdk, build, test_providers, airplane_mode, records] = lines[..] else {
+        let [manufacturer, model, release, sdk, build, test_providers, airplane_mode, records, xiaomi_system] = lines[..] else {
             return Err(AdbError::NotUnderstood { what: "ask the phone what it is".to_owned(), said: super::error::cut(&answer.stdout) });
         };
         Ok(Self {
@@ -108,6 +110,7 @@ impl About {
             // What cuts the phone off could not be put back.
             airplane_mode: airplane_mode == "yes" && !is_by_radio(adb.serial.expose()),
             records: records == "yes",
+            xiaomi_system: !xiaomi_system.trim().is_empty(),
         })
     }
 
@@ -143,7 +146,8 @@ one ro.product.manufacturer; one ro.product.model; one ro.build.version.release;
 has() { case "$1" in *"$2"*) echo yes;; *) echo no;; esac; }
 has "$(cmd location help 2>&1)" add-test-provider
 has "$(cmd connectivity airplane-mode 2>&1)" abled
-command -v screenrecord >/dev/null 2>&1 && echo yes || echo no"#;
+command -v screenrecord >/dev/null 2>&1 && echo yes || echo no
+echo "$(getprop ro.miui.ui.version.name)$(getprop ro.mi.os.version.name)""#;
 
 #[cfg(test)]
 mod tests {

@@ -24,11 +24,13 @@ use crate::{
 
 mod changes;
 mod client;
+mod compiled_xml;
 mod counters;
 mod declared;
 mod device;
 mod doctor;
 mod error;
+mod foreign;
 mod location;
 mod package;
 mod route;
@@ -37,7 +39,7 @@ mod trust;
 
 pub use changes::{Undoing, Undone, is_pending, undo_journal};
 pub use client::AdbProgram;
-pub use doctor::{examine, examine_reach};
+pub use doctor::{Reached, examine, reach};
 pub use error::AdbError;
 pub use route::{LOOK_EACH, RouteKind};
 
