@@ -110,7 +110,7 @@ impl About {
             // What cuts the phone off could not be put back.
             airplane_mode: airplane_mode == "yes" && !is_by_radio(adb.serial.expose()),
             records: records == "yes",
-            xiaomi_system: !xiaomi_system.trim().is_empty(),
+            xiaomi_system: xiaomi_system == "yes",
         })
     }
 
@@ -147,7 +147,7 @@ has() { case "$1" in *"$2"*) echo yes;; *) echo no;; esac; }
 has "$(cmd location help 2>&1)" add-test-provider
 has "$(cmd connectivity airplane-mode 2>&1)" abled
 command -v screenrecord >/dev/null 2>&1 && echo yes || echo no
-echo "$(getprop ro.miui.ui.version.name)$(getprop ro.mi.os.version.name)""#;
+[ -n "$(getprop ro.miui.ui.version.name)$(getprop ro.mi.os.version.name)" ] && echo yes || echo no"#;
 
 #[cfg(test)]
 mod tests {
