@@ -90,9 +90,9 @@ impl Declared {
     fn of(root: &Element, debuggable: bool) -> Self {
         let mut domains = Vec::new();
         root.all("domain-config").for_each(|rule| domains_of(rule, (None, None), &mut domains));
-        let overrides = root.all("debug-overrides").find_map(|rule| anchors_of(rule));
+        let overrides = root.all("debug-overrides").find_map(anchors_of);
         Self {
-            base: root.all("base-config").find_map(|rule| anchors_of(rule)),
+            base: root.all("base-config").find_map(anchors_of),
             domains,
             tested: debuggable && overrides.is_some_and(|anchors| anchors != Anchors::WithoutUser),
         }
