@@ -17,4 +17,6 @@ mod driver;
 mod rig;
 #[path = "phone_lab/runs.rs"]
 mod runs;
+#[path = "phone_lab/screen.rs"]
+mod screen;
 mod support;

@@ -1,7 +1,7 @@
 //! `tattletale run`: scenarios on a rig, then the audit of what was recorded.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -312,7 +312,7 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
     let said = arguments.listen.or_else(|| rig?.listen);
     let listen = match said {
         None if by_hand.is_some() => by_hand::ByHand::listen(said)?,
-        said => said.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+        said => said.unwrap_or(ANY_PORT),
     };
     let confirmed = rig.map(|rig| rig.confirmed.clone()).unwrap_or_default();
     let captures = if arguments.dry_run { workspace.runs() } else { workspace.prepare_runs()? };
@@ -320,7 +320,7 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
 }
 
 /// The rig that a file describes. An iPhone is worked by hand; the band may be a real one.
-fn described_rig(path: &Path, surroundings: &mut Surroundings) -> Result<RigFile, Failure> {
+pub(super) fn described_rig(path: &Path, surroundings: &mut Surroundings) -> Result<RigFile, Failure> {
     let path = surroundings.path(path);
     let rig = files::rig(&path, surroundings)?;
     if rig.phone.kind != PhoneKind::Ios {
@@ -700,3 +700,6 @@ impl From<RunError> for Failure {
         }
     }
 }
+
+/// Where the proxy of a phone over the cable listens unless somebody says otherwise: at a free port, for this computer alone.
+pub(super) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

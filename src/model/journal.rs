@@ -72,7 +72,8 @@ pub enum PhoneChange {
         /// The version that was there before; `None` when the app was not there.
         before: Option<AppVersion>,
     },
-    /// A file was put on the phone, for a person to find. There was none of its name.
+    /// A file is written on the phone: a certificate for a person to find, or what the screen shows, for as long as it takes to read it.
+    /// There was none of its name.
     File {
         /// Where.
         path: String,

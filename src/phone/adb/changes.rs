@@ -308,7 +308,7 @@ async fn undo(adb: &Adb, change: &PhoneChange) -> Result<Undoing, AdbError> {
             if adb.shell(&["ls", file], what).await?.status != 0 {
                 return Ok(Undoing::AlreadyAsBefore);
             }
-            adb.script(screen::STOP_RECORDING, what, QUERY).await?;
+            adb.script(&screen::stop_recording(file), what, QUERY).await?;
             adb.ask(&["rm", "-f", file], what).await?;
             Ok(Undoing::Back("ended, and its file removed".to_owned()))
         }

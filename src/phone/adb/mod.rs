@@ -30,12 +30,14 @@ use crate::{
 
 mod changes;
 mod client;
+mod compiled_xml;
 mod counters;
 mod declared;
 mod device;
 mod doctor;
 mod error;
 mod file;
+mod foreign;
 mod location;
 mod package;
 mod route;
@@ -44,7 +46,7 @@ mod trust;
 
 pub use changes::{Undoing, Undone, is_pending, undo_journal};
 pub use client::AdbProgram;
-pub use doctor::{examine, examine_reach};
+pub use doctor::{Reached, examine, reach};
 pub use error::AdbError;
 pub use route::{LOOK_EACH, RouteKind};
 
@@ -518,6 +520,7 @@ impl Phone for AdbPhone {
     }
 
     async fn tap_on(&mut self, target: &Target) -> Result<(), PhoneError> {
+        self.in_front().await?;
         screen::tap(&mut self.changes, target).await
     }
 
@@ -526,6 +529,7 @@ impl Phone for AdbPhone {
     }
 
     async fn input_text(&mut self, text: &str) -> Result<(), PhoneError> {
+        self.in_front().await?;
         screen::text(&self.changes.adb, text).await
     }
 
