@@ -310,7 +310,7 @@ impl Failure {
             Self::NoResponse => format!("{who} gave no complete response"),
             Self::NotHttp => format!("what {who} answered is no HTTP as it should be"),
             Self::NoHttp2 => format!("{who} gave no response over HTTP/2, which the client spoke without TLS"),
-            Self::TooLong => format!("the head of the response of {who} is longer than the proxy takes"),
+            Self::TooLong => format!("the head of {who}'s response is longer than the proxy takes"),
             Self::TornUpload => "the body of the request did not come whole".to_owned(),
             Self::Through(ProxyRefusal::Answered(code)) => format!("{} (it answered {code})", ProxyRefusal::Answered(code)),
             Self::Through(refusal) => refusal.to_string(),
