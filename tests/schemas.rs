@@ -159,14 +159,20 @@ fn every_line_of_a_capture_is_what_its_schema_says() {
     let name = capture.as_deref().and_then(|line| line.split_whitespace().next()).expect("a capture").to_owned();
     assert_eq!(place.run(&["captures", "purge", &name]).code, Some(0));
 
+    use tattletale::model::RunEvent;
     let schema = Schema::printed(&place, "capture");
     let mut kinds = BTreeSet::new();
     let mut lines = lines_of_captures(&place);
-    // No server of the simulated rig gives a reason for a note.
-    let mut noted = lines.last().expect("there are some").clone();
-    let note = tattletale::model::RunEvent::ExchangeNoted { id: tattletale::model::ExchangeId(1), note: "sent twice".to_owned() };
-    noted["event"] = serde_json::to_value(note).expect("plain data");
-    lines.push(noted);
+    // No server of the simulated rig gives a reason for a note, and nothing of it goes past the proxy.
+    for event in [
+        RunEvent::ExchangeNoted { id: tattletale::model::ExchangeId(1), note: "sent twice".to_owned() },
+        RunEvent::OutsideProxy { sent: 1200, received: 0 },
+        RunEvent::OutsideUncounted { why: "this phone does not tell what its apps send".to_owned() },
+    ] {
+        let mut line = lines.last().expect("there are some").clone();
+        line["event"] = serde_json::to_value(event).expect("plain data");
+        lines.push(line);
+    }
     for line in lines {
         let event = line["event"].as_object().and_then(|event| event.keys().next()).expect("an event").clone();
         schema.accepts(&line, &event);
@@ -176,6 +182,7 @@ fn every_line_of_a_capture_is_what_its_schema_says() {
     }
     let told: BTreeSet<String> = ["exchange", "exchange-began", "exchange-noted", "message", "phase-began", "phone-moved", "planted"]
         .into_iter()
+        .chain(["outside-proxy", "outside-uncounted"])
         .chain(["run-ended", "run-started", "step-began", "step-ended", "tunnel", "tunnel-began"])
         .map(str::to_owned)
         .collect();
@@ -290,6 +297,7 @@ fn a_journal_of_a_phone_is_what_its_schema_says() {
         PhoneChange::App { package: package(), before: None },
         PhoneChange::App { package: package(), before: Some(AppVersion { name: "1.0".into(), code: Some(7) }) },
         PhoneChange::AppOp { package: package(), operation: "android:mock_location".into(), before: "default".into() },
+        PhoneChange::File { path: "/sdcard/Download/tattletale-779ebcb6.crt".into() },
         PhoneChange::Permission { package: package(), permission: "android.permission.CAMERA".into(), before: true },
         PhoneChange::Recording { file: "/data/local/tmp/film.mp4".into() },
         PhoneChange::Reverse { to: 8080 },
