@@ -1,7 +1,7 @@
 //! What became of what a band held, in one run: minutes and values found over all its uploads together, and the fields of the same
 //! kinds that none of them explains. What is to be said of it, `audit` says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     BandFacts, Category, FieldFacts, FieldName, FieldType, MinuteSet, Observations, Origin, Planted, PlantedSource, PlantedValue, Quantity,
@@ -145,7 +145,8 @@ fn unexplained_fields(values: &[PlantedValue], observations: &Observations, fact
         let searched = || endpoint.fields.iter().filter(|(_, field)| field.searched && field.shape.kind != FieldType::Empty);
         for (name, field) in searched() {
             let place = || format!("{} {name}", key.place());
-            for (quantity, role) in field.shape.categories.iter().filter_map(|category| Quantity::of(*category)) {
+            let meant: BTreeSet<_> = field.shape.categories.iter().filter_map(|category| Quantity::of(*category)).collect();
+            for (quantity, role) in meant {
                 let is_held = holds(field, quantity);
                 let is_in_pieces = role == Role::Itself && field.untold > 0 && facts.series.keys().any(|key| key.quantity() == quantity);
                 if is_in_pieces {

@@ -561,8 +561,8 @@ impl<'a> Observer<'a> {
     fn put_together(&mut self) {
         let gathered = std::mem::take(&mut self.gathered);
         if gathered.cut {
-            let sentence = "there are more fields of small numbers than are put together over the run: what a band held was not looked for \
-                            in all of them together";
+            let sentence = "there are more fields of small numbers, or more of them, than are put together over the run: what a band held was not \
+                            looked for in all of them together";
             self.spots.add(self.spot(BlindSpotKind::LimitReached, "", String::new(), Origin::App, sentence.to_owned()));
         }
         let (together, untold) = gathered.finish(&self.index);

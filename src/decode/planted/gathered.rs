@@ -77,7 +77,9 @@ pub(in super::super) struct Gathered {
     fields: Vec<(Field, bool, Pieces)>,
     /// Where in `fields`, by a hash of what names them.
     by_name: HashMap<u64, usize>,
-    /// Whether there were more fields than are gathered.
+    /// Values kept, of all fields.
+    values: usize,
+    /// Whether there was more than is gathered.
     pub(in super::super) cut: bool,
 }
 
@@ -147,15 +149,24 @@ impl Gathered {
                 self.fields.push((field, is_bytes, Pieces::default()));
             }
             let Some((field, _, pieces)) = self.by_name.get(&name).and_then(|at| self.fields.get_mut(*at)) else { continue };
-            if pieces.values.len() + values.len() > MOST_VALUES && values.len() <= LONGEST_PIECE {
+            let is_kept = values.len() <= LONGEST_PIECE;
+            let is_full = self.values + values.len() > MOST_VALUES_OF_ALL;
+            if is_kept && (pieces.values.len() + values.len() > MOST_VALUES || is_full && pieces.values.len() > KEPT_VALUES) {
                 together.extend(pieces.search(field, is_bytes, index));
+                let before = pieces.values.len();
                 pieces.shorten();
+                self.values -= before - pieces.values.len();
+            }
+            if is_kept && self.values + values.len() > MOST_VALUES_OF_ALL {
+                pieces.untold += readings as u64;
+                self.cut = true;
+                continue;
             }
             if !pieces.phases.contains(&key.phase) {
                 pieces.phases.insert(key.phase.clone());
             }
             let untold = if parts == 1 && is_judged_alone(&values, readings) { 0 } else { readings as u64 };
-            pieces.push(&values, Mark { end: 0, exchange, known, untold }, readings);
+            self.values += pieces.push(&values, Mark { end: 0, exchange, known, untold }, readings);
         }
         together
     }
@@ -175,21 +186,23 @@ impl Gathered {
 }
 
 impl Pieces {
-    fn push(&mut self, values: &[i16], mark: Mark, readings: usize) {
+    /// Adds a piece, and gives how many values are kept of it.
+    fn push(&mut self, values: &[i16], mark: Mark, readings: usize) -> usize {
         let mut hasher = DefaultHasher::new();
         values.hash(&mut hasher);
         let piece = hasher.finish();
         // One reading may well be the same as the one before.
         if readings >= LEAST_REPEATED && self.last == Some(piece) {
-            return;
+            return 0;
         }
         self.last = Some(piece);
         if values.len() > LONGEST_PIECE {
             self.untold += mark.untold;
-            return;
+            return 0;
         }
         self.values.extend_from_slice(values);
         self.marks.push(Mark { end: self.values.len(), ..mark });
+        values.len()
     }
 
     /// Looks for every series in all that is here. Of a field of one piece nothing is to be added to what that piece showed.
@@ -292,7 +305,55 @@ const LONGEST_LOOKED_AT: usize = 4_096;
 const MOST_VALUES: usize = 8_192;
 /// Of those, so many are searched with the next ones, too.
 const KEPT_VALUES: usize = 3_072;
-/// Fields that are gathered; an app has dozens that hold small numbers. With sixteen kilobytes each, sixteen megabytes.
+/// Values of all fields that are kept. With a mark of 32 bytes for each, at worst, 34 megabytes.
+const MOST_VALUES_OF_ALL: usize = 1 << 20;
+/// Fields that are gathered; an app has dozens that hold small numbers.
 const MOST_FIELDS: usize = 1_024;
 /// So many readings, sent again just as they were, are a second attempt.
 const LEAST_REPEATED: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(gathered: &mut Gathered, exchange: u64, fields: std::ops::Range<usize>, values: &[i32]) {
+        let key = EndpointKey { host: "api.test".into(), path: "/day".into(), method: "POST".into(), phase: "sync".into() };
+        let piece =
+            |field| Piece { part: Part::Json, path: format!("field_{field}[]"), values: Values::Numbers(values.to_vec()), parts: 1 };
+        let pieces = fields.map(piece).collect();
+        gathered.add(&Index::default(), (&key, "api.test"), (ExchangeId(exchange), false), pieces);
+    }
+
+    #[test]
+    fn memory_is_bounded_by_the_number_of_fields_and_what_does_not_fit_is_told() {
+        let mut gathered = Gathered::default();
+        for exchange in 0..2_000 {
+            add(&mut gathered, exchange, 0..2, &[71, 72, exchange as i32 % 90 + 60, 74, 75, 76, 70, 71, 72, 73]);
+        }
+        assert!(gathered.fields.iter().all(|(.., pieces)| (KEPT_VALUES..=MOST_VALUES).contains(&pieces.values.len())));
+        assert_eq!(gathered.values, gathered.fields.iter().map(|(.., pieces)| pieces.values.len()).sum::<usize>());
+        assert!(!gathered.cut);
+        let untold: Vec<u64> = gathered.finish(&Index::default()).1.iter().map(|untold| untold.readings).collect();
+        assert_eq!(untold, [20_000, 20_000], "what was let go of counts, too");
+
+        let mut wide = Gathered::default();
+        add(&mut wide, 1, 0..MOST_FIELDS + 1, &[60, 61]);
+        assert!(wide.cut && wide.fields.len() == MOST_FIELDS);
+        let mut long = Gathered::default();
+        for exchange in 0..3 {
+            let piece: Vec<i32> = (0..2_000).map(|at| 60 + (at + exchange) % 50).collect();
+            add(&mut long, exchange as u64, 0..MOST_FIELDS, &piece);
+        }
+        assert!(long.values <= MOST_VALUES_OF_ALL && long.cut, "{}", long.values);
+    }
+
+    #[test]
+    fn ids_times_and_second_attempts_are_no_readings() {
+        let mut gathered = Gathered::default();
+        add(&mut gathered, 1, 0..1, &[1_773_470_412, 4_872, 0, -1]);
+        assert!(gathered.fields.is_empty());
+        let piece = [61, 62, 63, 64, 65, 66, 67, 68];
+        (2..5).for_each(|exchange| add(&mut gathered, exchange, 0..1, &piece));
+        assert_eq!(gathered.finish(&Index::default()).1[0].readings, 8);
+    }
+}

@@ -205,7 +205,7 @@ impl Search {
             Place::Binary { .. } => None,
         };
         // Of each part the spelling that says most.
-        let mut parts: BTreeMap<(usize, Part, String), BTreeMap<usize, (f32, f64, f64)>> = BTreeMap::new();
+        let mut parts: BTreeMap<Object, BTreeMap<usize, Says>> = BTreeMap::new();
         for (open, places) in self.open.iter().filter_map(|open| Some((open, places(open)?))) {
             let key = (whole(open), open.part, object(open));
             // Beside another part of one object there are not so many leaves; in an array there are.
@@ -256,6 +256,12 @@ impl Search {
         Ended { cut, arrived, series: self.series, pieces }
     }
 }
+
+/// An object in which parts of a whole stand: the whole, and where.
+type Object = (usize, Part, String);
+
+/// Bits that a part says, in how many places it could stand, and in how many beside another part.
+type Says = (f32, f64, f64);
 
 /// Numbers by the field that they are of: of arrays, of objects whose keys are values, of whatever comes more than once.
 #[derive(Debug, Default)]

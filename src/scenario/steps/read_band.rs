@@ -31,7 +31,10 @@ pub(super) const KIND: StepKind = StepKind {
     ]),
     does: "Connects to the band over Bluetooth, reads its serial number, its address, its firmware and its minutes, and lets go of it. A \
            connection that breaks is made again, and reading goes on where it was. What the band holds becomes planted values: the harness \
-           then knows byte for byte what an honest upload must contain. Nothing is written to the band and nothing on it is deleted. \
+           then knows byte for byte what an honest upload must contain. Of a workout these are its begin and end, its steps, metres and \
+           kilocalories, and its heart rates; not its track. A band keeps local time: minutes from before its clock was set to another \
+           offset (summer time, a journey) are found all the same, and named by the offset of now. What it tells in a form that is not \
+           understood, and workouts that could not be read, are in the step's note. Nothing is written to the band and nothing on it is deleted. \
            Without a key in the rig file only what anyone in reach can read is read, which has no minutes; the step's note says which it \
            was. Put this step before launchApp: the phone app holds the band while it runs.",
     fails: "When the rig has no band, the band is out of reach or held by a phone, it knows another key, or it has not told all within the \
@@ -85,7 +88,11 @@ impl Step for ReadBand {
 fn note(reading: &Reading, planted: usize) -> String {
     let access = if reading.is_authenticated { "with the band's key" } else { "without a key" };
     let what = match &reading.history {
-        Some(history) => format!("read {} minutes, {access}", history.samples.len()),
+        // The band keeps its own local time and one offset: when that last changed, it does not tell.
+        Some(history) if !history.samples.is_empty() => {
+            format!("read {} minutes, put by the offset that its clock has now, {access}", history.samples.len())
+        }
+        Some(_) => format!("read 0 minutes, {access}"),
         None if reading.needs_key => "read without a key: only what anyone in reach can read, which has no minutes".to_owned(),
         None => format!("read {access}; this model keeps no minutes"),
     };
@@ -381,7 +388,7 @@ mod tests {
         let mut fakes = Fakes::new();
         fakes.band.contents = Some((info(), history("2026-03-14T08:00:00Z", 3600, vec![sample(90, 72); 5])));
         let note = fakes.run(step("readBand")).await.expect("the band is there");
-        assert_eq!(note, "read 5 minutes, with the band's key; 6 planted values");
+        assert_eq!(note, "read 5 minutes, put by the offset that its clock has now, with the band's key; 6 planted values");
         assert_eq!(fakes.band.journal(), ["open", "info", "history since 1969-12-31T00:00:00Z", "release"]);
         assert_eq!(fakes.log.written().len(), 6);
     }
@@ -421,7 +428,10 @@ mod tests {
         fakes.band.contents = Some((info(), history("2026-03-14T08:00:00Z", 0, vec![sample(90, 72); 5])));
         fakes.band.breaks.store(true, std::sync::atomic::Ordering::SeqCst);
         let note = fakes.run(step("readBand: { since: 1h, keep: true }")).await.expect("the band is there");
-        assert_eq!(note, "read 5 minutes, with the band's key, over 2 connections; 6 planted values");
+        assert_eq!(
+            note,
+            "read 5 minutes, put by the offset that its clock has now, with the band's key, over 2 connections; 6 planted values"
+        );
         let journal = fakes.band.journal();
         assert_eq!(journal[3..], ["release", "open", "history since 2026-03-14T08:01:00Z", "release", "open"], "kept at the end");
     }
