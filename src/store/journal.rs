@@ -108,6 +108,7 @@ mod tests {
             key: "http_proxy".into(),
             before: Some("10.0.0.1:3128".into()),
             set: Some("127.0.0.1:40001".into()),
+            earlier: Vec::new(),
         };
         let entry = JournalEntry { at: "2026-03-02T08:00:00Z".parse().expect("a time"), change };
         Journal {

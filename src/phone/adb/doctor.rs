@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     AdbSetup, TrustMode,
-    changes::{self, Changes, PROXY},
+    changes::{self, Changes},
     client::Adb,
     declared::{self, UserTrust},
     device::{self, About},
@@ -205,7 +205,7 @@ fn in_words(duration: SignedDuration) -> String {
 /// Whether something else's proxy is set, or one whose tunnel is gone.
 async fn proxy(adb: &Adb) -> Check {
     let (name, ran) = ("proxy and tunnel", "settings get global http_proxy; adb reverse --list");
-    let value = match changes::setting(adb, "global", PROXY).await {
+    let value = match changes::setting(adb, "global", super::proxy::PROXY).await {
         Ok(None) => return Check::good(name, ran, "none is set"),
         Ok(Some(value)) if value.is_empty() || value == ":0" => return Check::good(name, ran, "none is set"),
         Ok(Some(value)) => value,

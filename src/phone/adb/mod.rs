@@ -31,6 +31,7 @@ mod doctor;
 mod error;
 mod location;
 mod package;
+mod proxy;
 mod route;
 mod screen;
 mod trust;
@@ -338,11 +339,7 @@ impl Phone for AdbPhone {
     async fn clear_state(&mut self) -> Result<(), PhoneError> {
         let app = self.app().await?;
         let what = "clear the app's state";
-        // Permissions go along; what they were is what they go back to.
-        let found = Package::of(&self.changes.adb, &app).await?.unwrap_or_default();
-        for (permission, before) in found.granted.into_iter().filter(|(_, granted)| *granted) {
-            self.changes.will(PhoneChange::Permission { package: app.clone(), permission, before })?;
-        }
+        self.changes.clears_permissions(&app).await?;
         let answer = self.changes.adb.shell(&["pm", "clear", &app], what).await?;
         if answer.stdout.trim() == "Success" {
             return Ok(());
