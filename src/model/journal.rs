@@ -41,7 +41,7 @@ impl Journal {
             }
             (PhoneChange::Proxy { set: is, .. }, PhoneChange::Proxy { set, .. }) if is.last() != set.last() => {
                 is.extend(set);
-                is.drain(..is.len() - 2);
+                is.drain(..is.len().saturating_sub(2));
             }
             _ => return false,
         }

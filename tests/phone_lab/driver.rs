@@ -1,7 +1,7 @@
 //! The phone over adb, thing by thing, on the stand-in phone: that it does what it says, says who is at fault when it cannot, and
 //! leaves the phone as it was found.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, path::Path};
+use std::{collections::BTreeSet, net::Ipv4Addr, path::Path, process::Stdio};
 
 use tattletale::{
     model::{AppVersion, Captured, Position},
@@ -14,7 +14,7 @@ use tattletale::{
 };
 
 use crate::{
-    rig::{changeable, stores},
+    rig::{Lab, changeable, stores},
     support::phone_lab::{APP, Fault, Options, Phone, eventually},
 };
 
@@ -424,4 +424,76 @@ async fn what_the_owner_has_mounted_over_the_store_stays() {
     assert_eq!(stores(&bench.phone), before);
     let left = bench.folder().journal().expect("readable");
     assert_eq!(left, None, "and no next run is refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cable_that_is_pulled_while_everything_is_put_back_loses_nothing() {
+    let settings = vec![("global/http_proxy", "10.0.0.1:3128".to_owned())];
+    let Some(mut bench) = Bench::boot(&Options { settings, ..Options::default() }) else { return };
+    let ended = bench.phone.adb(&["install", "-r", &bench.phone.apk("sim-1.0").to_string_lossy()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let before = changeable(&bench.phone);
+    // In the certificate's part, in the proxy's, in others'.
+    for moment in [1, 5, 9, 14, 20, 27] {
+        let mut phone = bench.connect().await;
+        phone.route_through((Ipv4Addr::LOCALHOST, 9).into()).await.expect("routed");
+        phone.trust(&authority()).await.expect("trusted");
+        phone.set_location(PLACE).await.expect("placed");
+        phone.launch_app(&Launch { location: Permission::Allow, ..Launch::default() }).await.expect("it starts");
+        drop(phone);
+        let begun = bench.phone.commands().len();
+        let (folder, environment) = (bench.folder(), bench.environment());
+        let undoing = tokio::spawn(async move { undo_journal(&folder, false, environment).await });
+        eventually("it is being put back", || undoing.is_finished() || bench.phone.commands().len() >= begun + moment);
+        bench.phone.cut_link();
+        let _ = undoing.await.expect("it ends");
+        bench.phone.reconnect();
+        let undone = undo_journal(&bench.folder(), false, bench.environment()).await.expect("put back");
+        assert!(undone.iter().all(|undone| !matches!(undone.how, Undoing::Failed { .. } | Undoing::Left(_))), "{moment}: {undone:?}");
+        // A script that lost its cable may be in its last words.
+        eventually("all is as it was", || changeable(&bench.phone) == before);
+        assert_eq!(bench.folder().journal().expect("readable"), None, "{moment}");
+    }
+}
+
+#[test]
+fn two_rigs_never_use_one_phone_at_once() {
+    let Some(lab) = Lab::boot(&Options::default(), "system") else { return };
+    lab.install("sim-1.0");
+    let before = lab.changeable();
+    let other = lab.place.write("other.yaml", std::fs::read(lab.place.path().join("rig.yaml")).expect("it was written"));
+    std::fs::set_permissions(other, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
+    let line = |rig| ["run", "passive-sync", "--rig", rig, "--runs", "1"];
+    let mut child = lab.command(&line("rig.yaml")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    lab.wait_until_routed(None);
+    let busy = lab.tattletale(&line("other.yaml"));
+    assert_eq!(busy.code, Some(3), "{busy:?}");
+    assert!(busy.err.contains(&format!("`tattletale run`, process {}", child.id())) && busy.err.contains("another rig"), "{busy:?}");
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    let restored = lab.tattletale(&["restore"]);
+    assert_eq!(restored.code, Some(0), "{restored:?}");
+    assert_eq!(lab.changeable(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rig_goes_on_with_another_phone_when_its_last_one_only_has_an_app() {
+    let Some(bench) = Bench::boot(&Options::default()) else { return };
+    let mut phone = bench.connect().await;
+    phone.install(Some(&AppVersion::named("sim-1.0"))).await.expect("it is installed");
+    let mut journal = bench.folder().journal().expect("readable").expect("the app");
+    journal.phone.serial = Captured::new("INVENTED01".into());
+    bench.folder().keep_journal(&journal).expect("written");
+    let mut phone = bench.connect().await;
+    phone.route_through((Ipv4Addr::LOCALHOST, 9).into()).await.expect("routed");
+    let noted = bench.folder().journal().expect("readable").expect("the route");
+    assert_eq!(noted.phone.serial, Captured::new(bench.phone.serial()));
+    phone.restore().await.expect("put back");
+    // What has to be put back on another phone keeps this one waiting, and the way out is told.
+    bench.connect().await.route_through((Ipv4Addr::LOCALHOST, 9).into()).await.expect("routed");
+    let mut journal = bench.folder().journal().expect("readable").expect("the route");
+    journal.phone.serial = Captured::new("INVENTED01".into());
+    bench.folder().keep_journal(&journal).expect("written");
+    let error = AdbPhone::connect(bench.setup()).await.err().expect("another one's changes are pending");
+    assert!(error.to_string().contains("restore --forget"), "{error}");
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    model::{AppVersion, Journal, JournalPhone, PhoneChange, journal::JOURNAL_FORMAT, text::printable},
+    model::{AppVersion, Captured, Journal, JournalPhone, PhoneChange, journal::JOURNAL_FORMAT, text::printable},
     store::{RigFolder, StoreError},
 };
 
@@ -55,8 +55,9 @@ impl Changes {
     /// The changes of a phone, with those that an earlier run could not put back.
     pub(super) fn of(adb: Adb, folder: RigFolder) -> Result<Self, StoreError> {
         let journal = match folder.journal()? {
-            Some(journal) => journal,
-            None => Journal {
+            // That an app was installed on another phone keeps nobody from using this one.
+            Some(journal) if journal.phone.serial == adb.serial || is_pending(&journal) => journal,
+            _ => Journal {
                 format: JOURNAL_FORMAT,
                 tool: env!("CARGO_PKG_VERSION").to_owned(),
                 phone: JournalPhone {
@@ -222,6 +223,36 @@ impl Changes {
 /// Whether a journal holds something that the next command has to put back: more than the app's version.
 pub fn is_pending(journal: &Journal) -> bool {
     journal.entries.iter().any(|entry| !matches!(entry.change, PhoneChange::App { .. }))
+}
+
+/// The serial number of the phone that a rig means: the one in its file, else that of the only one that is connected.
+///
+/// # Errors
+/// When it is not there, not ready, or not the only one.
+pub async fn serial(program: &AdbProgram, wanted: Option<&Captured<String>>) -> Result<Captured<String>, PhoneError> {
+    Ok(device::choose(program.clone(), wanted).await?.serial)
+}
+
+/// What is given up with a journal that is let go of: each change, and what was there before it.
+pub fn given_up(journal: &Journal) -> Vec<String> {
+    let one = |change: &PhoneChange| {
+        let before = match change {
+            PhoneChange::AirplaneMode { before } => on_or_off(*before).to_owned(),
+            PhoneChange::App { before, .. } => {
+                before.as_ref().map_or_else(|| "not installed".to_owned(), |version| format!("version {version}"))
+            }
+            PhoneChange::AppOp { before, .. } => before.clone(),
+            PhoneChange::Permission { before, .. } => granted(*before).to_owned(),
+            PhoneChange::Proxy { before, .. } => {
+                let set: Vec<String> = before.iter().map(|(key, value)| format!("{key} {value}")).collect();
+                if set.is_empty() { "not set".to_owned() } else { set.join(", ") }
+            }
+            PhoneChange::Setting { before, .. } => before.clone().unwrap_or_else(|| "not set".to_owned()),
+            _ => "not there".to_owned(),
+        };
+        format!("{}: before, {}", in_words(change), printable(&before))
+    };
+    journal.entries.iter().map(|entry| one(&entry.change)).collect()
 }
 
 /// Puts back what the journal of a rig holds; nothing when it holds nothing. `environment` is given to adb besides this program's own.

@@ -36,7 +36,7 @@ mod route;
 mod screen;
 mod trust;
 
-pub use changes::{Undoing, Undone, is_pending, undo_journal};
+pub use changes::{Undoing, Undone, given_up, is_pending, serial, undo_journal};
 pub use client::AdbProgram;
 pub use doctor::{examine, examine_reach};
 pub use error::AdbError;
@@ -105,7 +105,8 @@ impl AdbPhone {
         let about = About::of(&adb).await?;
         let changes = Changes::of(adb, setup.folder.clone()).map_err(|error| PhoneError::Failed(error.to_string()))?;
         if !changes.is_of_its_phone() {
-            let why = "the rig's journal holds changes of another phone: connect that one and put it back with `tattletale restore`";
+            let why = "the rig's journal holds changes of another phone: connect that one and put it back with `tattletale restore`, or let go of \
+                       them with `tattletale restore --forget`";
             return Err(PhoneError::Failed(why.to_owned()));
         }
         Ok(Self {
