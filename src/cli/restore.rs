@@ -148,8 +148,6 @@ mod tests {
         let (exit, _, err) = command(folder.path(), &["restore"], |_| ());
         assert_eq!(exit, Exit::Usage, "{err}");
         assert!(err.contains("journal.json") && file.exists(), "{err}");
-        let (exit, _, err) = command(folder.path(), &["restore", "--forget"], |_| ());
-        assert!(exit == Exit::Usage && file.exists(), "of which rig has to be said: {err}");
         let (exit, _, err) = command(folder.path(), &["restore", "--rig", "pixel", "--forget"], |_| ());
         assert!(exit == Exit::Clean && err.contains("given up, whatever it was") && !file.exists(), "{err}");
     }
