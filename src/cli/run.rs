@@ -39,7 +39,7 @@ mod control;
 mod real;
 
 pub(super) use control::Shelf;
-pub(super) use real::{Real, begin_job};
+pub(super) use real::{Real, begin_job, begin_phone_job};
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]

@@ -40,11 +40,12 @@ mod file;
 mod foreign;
 mod location;
 mod package;
+mod proxy;
 mod route;
 mod screen;
 mod trust;
 
-pub use changes::{Undoing, Undone, is_pending, undo_journal};
+pub use changes::{Undoing, Undone, given_up, is_pending, serial, undo_journal};
 pub use client::AdbProgram;
 pub use doctor::{Reached, examine, reach};
 pub use error::AdbError;
@@ -135,7 +136,8 @@ impl AdbPhone {
         let about = About::of(&adb).await?;
         let changes = Changes::of(adb, setup.folder.clone()).map_err(|error| PhoneError::Failed(error.to_string()))?;
         if !changes.is_of_its_phone() {
-            let why = "the rig's journal holds changes of another phone: connect that one and put it back with `tattletale restore`";
+            let why = "the rig's journal holds changes of another phone: connect that one and put it back with `tattletale restore`, or let go of \
+                       them with `tattletale restore --forget`";
             return Err(PhoneError::Failed(why.to_owned()));
         }
         Ok(Self {
@@ -435,11 +437,7 @@ impl Phone for AdbPhone {
     async fn clear_state(&mut self) -> Result<(), PhoneError> {
         let app = self.app().await?;
         let what = "clear the app's state";
-        // Permissions go along; what they were is what they go back to.
-        let found = Package::of(&self.changes.adb, &app).await?.unwrap_or_default();
-        for (permission, before) in found.granted.into_iter().filter(|(_, granted)| *granted) {
-            self.changes.will(PhoneChange::Permission { package: app.clone(), permission, before })?;
-        }
+        self.changes.clears_permissions(&app).await?;
         let answer = self.changes.adb.shell(&["pm", "clear", &app], what).await?;
         if answer.stdout.trim() == "Success" {
             return Ok(());

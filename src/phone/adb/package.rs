@@ -17,6 +17,8 @@ pub(super) struct Package {
     pub(super) requested: BTreeSet<String>,
     /// Permissions that can be granted and denied, and whether they are.
     pub(super) granted: BTreeMap<String, bool>,
+    /// What their owner has decided of them, where anything, in Android's words: see [`DECISIONS`].
+    pub(super) decided: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Package {
@@ -63,7 +65,15 @@ fn parse(text: &str, name: &str) -> Option<Package> {
             continue;
         }
         if let Some((permission, rest)) = words.split_once(": granted=").filter(|_| owner) {
-            package.granted.entry(permission.to_owned()).or_insert(rest.starts_with("true"));
+            // The same permission follows for other people on the phone: the first is the owner's.
+            if !package.granted.contains_key(permission) {
+                package.granted.insert(permission.to_owned(), rest.starts_with("true"));
+                let words = rest.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+                let decided: BTreeSet<String> = words.filter(|word| DECISIONS.contains(word)).map(str::to_owned).collect();
+                if !decided.is_empty() {
+                    package.decided.insert(permission.to_owned(), decided);
+                }
+            }
             continue;
         }
         for word in words.split_whitespace() {
@@ -93,6 +103,9 @@ fn parse(text: &str, name: &str) -> Option<Package> {
     package.version = package.version.filter(|version| !version.name.is_empty());
     (inside && !removed).then_some(package).filter(|package| *package != Package::default())
 }
+
+/// Flags of a permission that say what its owner has decided: this time only, for good, at all (`PackageManager.FLAG_PERMISSION_…`).
+pub(super) const DECISIONS: [&str; 3] = ["ONE_TIME", "USER_FIXED", "USER_SET"];
 
 /// The SHA-256 of the app's main file, 64 hex digits.
 ///
@@ -163,6 +176,8 @@ Hidden system packages:
         assert!(package.requested.contains("android.permission.ACCESS_BACKGROUND_LOCATION") && package.requested.len() == 3, "{package:?}");
         assert_eq!(package.granted.get("android.permission.ACCESS_FINE_LOCATION"), Some(&true));
         assert_eq!(package.granted.get("android.permission.ACCESS_BACKGROUND_LOCATION"), Some(&false));
+        let fine = &package.decided["android.permission.ACCESS_FINE_LOCATION"];
+        assert_eq!(fine.iter().collect::<Vec<_>>(), ["USER_SET"]);
         assert_eq!(parse(DUMP, "com.example"), None);
         assert_eq!(parse("Unable to find package: com.example.test\n", "com.example.test"), None);
         assert_eq!(parse("", "com.example.test"), None);

@@ -74,7 +74,8 @@ pub(crate) fn package(name: &str) -> Answer {
         !state.running.contains_key(name)
     ));
     out.extend(runtime.iter().map(|(permission, granted)| {
-        format!("        {permission}: granted={granted}, flags=[ USER_SENSITIVE_WHEN_GRANTED|USER_SENSITIVE_WHEN_DENIED]\n")
+        let flags = package.flags.get(permission.as_str()).into_iter().flatten().map(|flag| format!("{flag}|")).collect::<String>();
+        format!("        {permission}: granted={granted}, flags=[ {flags}USER_SENSITIVE_WHEN_GRANTED|USER_SENSITIVE_WHEN_DENIED]\n")
     }));
     Answer::said(out)
 }
