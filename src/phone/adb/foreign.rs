@@ -3,10 +3,11 @@
 
 use super::{
     super::Check,
-    changes::{self, PROXY},
+    changes,
     client::Adb,
     doctor::failed,
     error::{AdbError, cut},
+    proxy::PROXY,
 };
 use crate::model::text::printable;
 
