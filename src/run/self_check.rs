@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::{
     model::{RunEnding, TunnelOutcome},
     phone::{
-        Phone, PhoneError, Probed,
+        Phone, PhoneError, Probed, Route,
         operator::{Check, Look},
     },
     traffic::proxy::{Gate, Page, Visit},
@@ -162,7 +162,7 @@ impl Gate for ProbeGate {
 ///
 /// # Errors
 /// How the run ends: [`RunEnding::SelfCheckFailed`] with what arrived instead, or [`RunEnding::InstrumentFailed`] when the phone
-/// could not be made to send it.
+/// could not be made to send it, or was lost meanwhile.
 pub(super) async fn check(phone: &mut dyn Phone, probe: &Probe, reads: bool) -> Result<(), RunEnding> {
     let url = probe.url();
     // The phone's time is real time: sockets know no other (R14).
@@ -184,7 +184,22 @@ pub(super) async fn check(phone: &mut dyn Phone, probe: &Probe, reads: bool) -> 
     match failure(&arrival, &probed) {
         Some(_) if !reads && arrival != Arrival::Nothing => Ok(()),
         None => Ok(()),
-        Some(why) => Err(RunEnding::SelfCheckFailed { why }),
+        Some(why) => match route_is_gone(phone, &arrival).await {
+            Some(why) => Err(RunEnding::InstrumentFailed { why }),
+            None => Err(RunEnding::SelfCheckFailed { why }),
+        },
+    }
+}
+
+/// Why nothing could have come of the probe: the phone was lost, or its route broke, after it was told to send it.
+async fn route_is_gone(phone: &mut dyn Phone, arrival: &Arrival) -> Option<String> {
+    if *arrival != Arrival::Nothing {
+        return None;
+    }
+    match phone.check_route().await {
+        Ok(Route::Whole) | Err(PhoneError::Unsupported(_)) => None,
+        Ok(Route::Broken(why)) => Some(why),
+        Err(error) => Some(error.with_help()),
     }
 }
 

@@ -120,6 +120,8 @@ struct Odd {
     /// It never comes to the end of an installation.
     installs_for_ever: bool,
     lacks: Option<Action>,
+    /// Its probe comes nowhere.
+    loses_probe: bool,
     /// How often its route is whole.
     whole: u32,
     restored: Arc<AtomicU32>,
@@ -181,6 +183,9 @@ impl Phone for Odd {
     }
 
     async fn probe(&mut self, url: &str) -> Result<Probed, PhoneError> {
+        if self.loses_probe {
+            return Ok(Probed::Unanswered("no network".to_owned()));
+        }
         self.inner.probe(url).await
     }
 
@@ -202,6 +207,7 @@ async fn odd_run(steps: &str, captures: &Path, make: impl FnOnce(&mut Odd)) -> (
         outside: Outside::NoWay,
         installs_for_ever: false,
         lacks: None,
+        loses_probe: false,
         whole: 1000,
         restored: Arc::clone(&restored),
     };
@@ -247,6 +253,16 @@ async fn a_route_that_broke_during_the_last_step_is_a_hole() {
     assert_eq!(ending, RunEnding::InstrumentFailed { why: "the tunnel is gone".to_owned() });
     let (outcome, ..) = odd_run(WAITS, captures.path(), |odd| odd.whole = 3).await;
     assert_eq!(outcome.expect("it begins").ending, RunEnding::Complete);
+}
+
+#[tokio::test]
+async fn a_probe_that_is_lost_with_the_phone_s_route_is_the_phone_s_failure() {
+    let captures = tempfile::tempdir().expect("a folder");
+    let (outcome, ..) = odd_run(WAITS, captures.path(), |odd| (odd.loses_probe, odd.whole) = (true, 1)).await;
+    assert_eq!(outcome.expect("it begins").ending, RunEnding::InstrumentFailed { why: "the tunnel is gone".to_owned() });
+    let (outcome, ..) = odd_run(WAITS, captures.path(), |odd| odd.loses_probe = true).await;
+    let RunEnding::SelfCheckFailed { why } = outcome.expect("it begins").ending else { panic!("nothing arrived") };
+    assert!(why.contains("nothing of its probe arrived"), "{why}");
 }
 
 #[tokio::test]
