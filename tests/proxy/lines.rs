@@ -420,15 +420,21 @@ impl Cloud {
         Self::that_waits_for(1, alpn).await
     }
 
-    /// One that answers so many requests together, over TLS.
+    /// One that answers so many requests together, over TLS. Of as many connections, it shakes hands on the first, and then on the others
+    /// together.
     async fn that_waits_for(count: usize, alpn: &[u8]) -> (Self, Front) {
         let authority = authority();
         let config = authority.server_config("api.test", &[alpn, b"http/1.1"]).expect("a leaf");
         let (cloud, connections) = Self::counting(count);
         let handshakes = Arc::clone(&cloud.handshakes);
+        let others = Arc::new(Barrier::new(count.saturating_sub(1)));
         let server = tcp_server(move |wire| {
             let (config, handshakes, connection) = (Arc::clone(&config), Arc::clone(&handshakes), connections());
+            let others = Arc::clone(&others);
             async move {
+                if connection.number > 0 {
+                    others.wait().await;
+                }
                 let Some(wire) = accept_tls(wire, |_| Some(config)).await else { return };
                 handshakes.lock().expect("nobody panics here").extend(wire.get_ref().1.handshake_kind());
                 connection.serve(TokioIo::new(wire)).await;

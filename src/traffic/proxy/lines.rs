@@ -204,8 +204,8 @@ impl Lines {
             Err(_) => {
                 let turn = first.lock().await;
                 let (failed, needs_its_own) = (*turn, self.kept().first(to).is_none());
-                // One whose first has left without having found out anything is the first itself.
-                let turn = if failed.is_some() || needs_its_own { None } else { Some(turn) };
+                // One whose first has left without having found out anything is the first itself; all others go at once.
+                let turn = (failed.is_none() && !needs_its_own).then_some(turn);
                 if let Some(kept) = self.take(to).await {
                     return Ok((kept, true));
                 }
