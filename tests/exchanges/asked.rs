@@ -144,8 +144,8 @@ async fn interim_answers_that_cannot_be_passed_on_are_told() {
     let record = bench.finish().await;
     let notes = &record.only().notes;
     assert_eq!(notes.len(), 8);
-    assert_eq!(notes[0], "an interim answer of the server, 102, was not passed on");
-    assert_eq!(notes[1], "an interim answer of the server, 103, was not passed on");
+    assert_eq!(notes[0], "an interim answer, 102, was not passed on");
+    assert_eq!(notes[1], "an interim answer, 103, was not passed on");
 }
 
 #[tokio::test]

@@ -353,11 +353,17 @@ impl Live {
 
     /// Adds one more that could not be seen, of which so many bytes went to the host.
     fn gap(&mut self, app: &App, host: String, words: String, sent: u64, now: Instant) {
+        self.gaps(app, host, words, Gap { times: 1, sent }, now);
+    }
+
+    /// Adds so many. What nobody has counted is none, and told all the same.
+    fn gaps(&mut self, app: &App, host: String, words: String, more: Gap, now: Instant) {
         let Some(row) = self.row(app, &host, now) else { return };
-        let known = row.gaps.get(&words).copied().unwrap_or_default();
-        let gap = Gap { times: known.times + 1, sent: known.sent.saturating_add(sent) };
+        let known = row.gaps.get(&words).copied();
+        let before = known.unwrap_or_default();
+        let gap = Gap { times: before.times + more.times, sent: before.sent.saturating_add(more.sent) };
         row.gaps.insert(words.clone(), gap);
-        if gap.times == 1 {
+        if known.is_none() {
             self.tell(News::BlindSpot { host, words: gap.in_words(&words) });
         }
     }
@@ -386,7 +392,8 @@ impl Live {
             self.endpoint(app, &host, &place, facts, &safe, now);
         }
         for spot in observations.coverage.blind_spots.into_iter().filter(|spot| !spot.kind.hides_host() && !spot.host.is_empty()) {
-            self.gap(app, safe(spot.host), in_words(spot.kind).to_owned(), 0, now);
+            // One stands for all of its kind among the exchanges that were decoded together.
+            self.gaps(app, safe(spot.host), in_words(spot.kind).to_owned(), Gap::default(), now);
         }
         for (name, facts) in observations.planted {
             let hits = self.planted.get(&name).copied().unwrap_or_default();
@@ -710,6 +717,27 @@ pub(super) mod tests {
         let told = live.take_news();
         let words = || "passed through unread, 350 kB sent unread".to_owned();
         assert!(told.contains(&News::BlindSpot { host: "one.test".into(), words: words() }), "{told:?}");
+    }
+
+    #[test]
+    fn what_decoding_could_not_see_is_named_and_not_counted_by_the_batch() {
+        let (mut live, app, now) = (Live::default(), App::default(), Instant::now());
+        for _ in 0..3 {
+            let mut observations = observations("one.test", &[]);
+            observations.coverage.blind_spots.insert(crate::model::BlindSpot {
+                host: "one.test".into(),
+                kind: BlindSpotKind::Unanswered,
+                endpoint: String::new(),
+                origin: crate::model::Origin::App,
+                phases: BTreeMap::new(),
+                sentence: String::new(),
+                evidence: None,
+            });
+            live.observed(&app, observations, now);
+        }
+        assert_eq!(live.receiver("one.test").expect("it is there").blind_spots(), ["not answered"]);
+        let told = live.take_news().into_iter().filter(|news| matches!(news, News::BlindSpot { .. })).count();
+        assert_eq!(told, 1);
     }
 
     #[test]

@@ -368,16 +368,20 @@ impl Told {
     pub(super) const fn proxy_status(self) -> &'static str {
         self.failure.proxy_status()
     }
+
+    /// Who did it, as far as can be told.
+    pub(super) const fn who(self) -> &'static str {
+        match self.peer {
+            Peer::Proxy => "the upstream proxy",
+            Peer::Beyond if self.failure.befell_the_connection() => "the server, or the upstream proxy on the way to it,",
+            Peer::Server | Peer::Beyond => "the server",
+        }
+    }
 }
 
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let who = match self.peer {
-            Peer::Proxy => "the upstream proxy",
-            Peer::Beyond if self.failure.befell_the_connection() => "the server, or the upstream proxy on the way to it,",
-            Peer::Server | Peer::Beyond => "the server",
-        };
-        f.write_str(&self.failure.in_words(who))
+        f.write_str(&self.failure.in_words(self.who()))
     }
 }
 

@@ -88,7 +88,7 @@ impl Forwarder {
         parts.version = Version::HTTP_11;
         let mut sent = self.attempt(&to, false, &parts, exchange, &ahead).await;
         if let Err(Some(no_answer)) = &sent
-            && let Some(why) = reason_to_repeat(&parts.method, no_answer.reason(), no_answer.unwritten)
+            && let Some(why) = reason_to_repeat(&parts.method, no_answer.reason(), no_answer.peer, no_answer.unwritten)
             && ahead.is_whole()
             && !ahead.is_torn()
         {
@@ -172,21 +172,22 @@ pub(super) fn hear_interim(request: &mut Request<Upload>, exchange: &Arc<Exchang
         if interim.status() == StatusCode::CONTINUE {
             ahead.ask();
         } else if let Some(exchange) = exchange.upgrade() {
-            exchange.note(format!("an interim answer of the server, {}, was not passed on", interim.status().as_u16()));
+            exchange.note(format!("an interim answer, {}, was not passed on", interim.status().as_u16()));
         }
     });
 }
 
 /// Why a request may be sent again, though some of it may have reached the server (RFC 9110 section 9.2.2, RFC 9113 section 8.7).
-fn reason_to_repeat(method: &Method, failure: Failure, unwritten: bool) -> Option<&'static str> {
-    match failure {
-        Failure::Unprocessed => Some("the server said that it did nothing with it"),
-        Failure::LeftUnanswered if unwritten => Some("the server closed a connection that it had kept, before anything of it was sent"),
+fn reason_to_repeat(method: &Method, failure: Failure, peer: Peer, unwritten: bool) -> Option<String> {
+    let did = match failure {
+        Failure::Unprocessed => "said that it did nothing with it",
+        Failure::LeftUnanswered if unwritten => "closed a connection that it had kept, before anything of it was sent",
         Failure::LeftUnanswered if method.is_idempotent() => {
-            Some("the server closed a connection that it had kept, before it answered, and twice is the same as once")
+            "closed a connection that it had kept, before it answered, and twice is the same as once"
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(format!("{} {did}", failure.of_peer(peer).who()))
 }
 
 /// There is no response. The upload is read on for a moment, so that what was sent is recorded, and a client that reads no answer
@@ -382,12 +383,16 @@ mod tests {
     #[test]
     fn what_may_have_been_acted_on_is_not_sent_again() {
         let check = |method: Method, failure, unwritten, expected: bool| {
-            assert_eq!(reason_to_repeat(&method, failure, unwritten).is_some(), expected, "{method} {failure:?} {unwritten}");
+            assert_eq!(reason_to_repeat(&method, failure, Peer::Server, unwritten).is_some(), expected, "{method} {failure:?} {unwritten}");
         };
         check(Method::POST, Failure::LeftUnanswered, false, false);
         check(Method::POST, Failure::LeftUnanswered, true, true);
         check(Method::PUT, Failure::LeftUnanswered, false, true);
         check(Method::POST, Failure::Unprocessed, false, true);
+        let why = |peer| reason_to_repeat(&Method::GET, Failure::LeftUnanswered, peer, false).expect("it may be");
+        assert!(why(Peer::Server).starts_with("the server closed"), "{}", why(Peer::Server));
+        assert!(why(Peer::Proxy).starts_with("the upstream proxy closed"), "no server was seen: {}", why(Peer::Proxy));
+        assert!(why(Peer::Beyond).contains("or the upstream proxy"), "{}", why(Peer::Beyond));
         // A first answer that does not come is the server's.
         check(Method::GET, Failure::Closed, true, false);
         check(Method::GET, Failure::Reset, false, false);
