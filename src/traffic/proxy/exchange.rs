@@ -234,7 +234,7 @@ impl Drop for Exchange {
             let default = match (state.answered, state.response_ended) {
                 (true, true) => None,
                 (true, false) if is_lost => Some("the connection to the client was lost in the middle of the response"),
-                (true, false) => Some("the connection ended in the middle of the response"),
+                (true, false) => Some(TORN_RESPONSE),
                 (false, _) if state.request_ended && is_lost => Some("the connection to the client was lost before there was a response"),
                 (false, _) if state.request_ended => Some("the connection ended before there was a response"),
                 (false, _) if is_lost => Some("the connection to the client was lost in the middle of the request"),
@@ -259,6 +259,8 @@ const MOST_NOTES: u8 = 8;
 
 /// Said when a client leaves before its request is complete.
 pub(super) const TORN_UPLOAD: &str = "the connection ended in the middle of the request";
+/// Said when a response has no end, and nobody knows better.
+pub(super) const TORN_RESPONSE: &str = "the connection ended in the middle of the response";
 
 /// Bytes of a status line without its reason.
 const STATUS_LINE: usize = "HTTP/1.1 200 \r\n".len();

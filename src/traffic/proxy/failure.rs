@@ -177,10 +177,11 @@ fn wraps_tls(error: &io::Error) -> bool {
 
 /// An error and everything that caused it.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |&cause| match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        // `source` of an `io::Error` skips the error that it wraps.
-        Some(wrapped) => Some(wrapped as &(dyn StdError + 'static)),
-        None => cause.source(),
+    std::iter::successors(Some(error), |&cause| {
+        // `source` of an `io::Error` skips the error that it wraps, and an `h2::Error` has none for a connection's.
+        let of_a_connection = cause.downcast_ref::<h2::Error>().and_then(h2::Error::get_io).map(|error| error as &(dyn StdError + 'static));
+        let wrapped = || cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref).map(|error| error as &(dyn StdError + 'static));
+        of_a_connection.or_else(wrapped).or_else(|| cause.source())
     })
 }
 
@@ -228,10 +229,6 @@ impl Failure {
             return error.reason().map(|_| if is_too_long { Self::TooLong } else { Self::NotHttp });
         }
         if let Some(error) = cause.downcast_ref::<hyper::Error>().filter(|_| !connecting) {
-            // A ping of HTTP/2 was not answered.
-            if error.is_timeout() {
-                return Some(Self::Lost);
-            }
             if error.is_incomplete_message() || error.is_closed() {
                 return Some(Self::Closed);
             }

@@ -28,17 +28,14 @@ use hyper::{
     client::conn::{TrySendError, http1, http2},
 };
 use hyper_rustls::MaybeHttpsStream;
-use hyper_util::{
-    client::legacy::connect::Connection,
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper_util::{client::legacy::connect::Connection, rt::TokioExecutor};
 use tokio::{sync::Mutex as Turn, time::timeout};
 
 use super::{
     LONGEST_HEAD, MOST_HEADERS,
     failure::{Failure, Peer},
     line::{Line, pulse_of},
-    socket::{Pulse, Quiet},
+    socket::Pulse,
     upload::Upload,
     upstream::Connector,
 };
@@ -244,7 +241,7 @@ impl Lines {
         let peer = if stream.connected().is_proxied() { Peer::Proxy } else { way.peer() };
         let at_once = |error: hyper::Error| NoAnswer::new(Failure::of(&error, false), peer);
         if to.speaks == Speaks::Http2 || stream.connected().is_negotiated_h2() {
-            let two = Two::begin(stream, peer, way.quiet()).await.map_err(at_once)?;
+            let two = Two::begin(stream, peer).await.map_err(at_once)?;
             self.kept().share(to, two.clone());
             return Ok(Sender::Two(two));
         }
@@ -440,13 +437,11 @@ struct Two {
 }
 
 impl Two {
-    async fn begin(stream: MaybeHttpsStream<Line>, peer: Peer, quiet: Quiet) -> Result<Self, hyper::Error> {
+    async fn begin(stream: MaybeHttpsStream<Line>, peer: Peer) -> Result<Self, hyper::Error> {
         let pulse = pulse_of(&stream.connected());
-        pulse.give_up_unheard(quiet);
+        // It is sent no ping: behind an upload that the server reads slowly, the answer would come too late to mean anything.
         let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder.timer(TokioTimer::new()).max_header_list_size(LONGEST_HEAD);
-        // While something is under way: what ends at another machine than the connection does may be gone without that one knowing.
-        builder.keep_alive_interval(PING).keep_alive_timeout(PONG);
+        builder.max_header_list_size(LONGEST_HEAD);
         let (mut sender, connection) = builder.handshake(stream).await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -573,11 +568,6 @@ const MOST_IDLE: usize = 8;
 /// A connection that was not used for so long, or has brought nothing for so long since it was, may be gone without a word, as when this
 /// computer has changed its network meanwhile.
 const STALE: Duration = Duration::from_secs(30);
-/// A connection of HTTP/2 on which something is under way and nothing comes is asked for a sign of life so often. Servers of gRPC
-/// end connections on which they are asked more often than every five minutes (gRFC A8).
-const PING: Duration = Duration::from_secs(310);
-/// And has so long to give it.
-const PONG: Duration = Duration::from_secs(20);
 /// A connection that is not ready for the next request by then is not waited for.
 const AT_ONCE: Duration = Duration::from_millis(100);
 

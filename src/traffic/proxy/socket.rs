@@ -42,11 +42,6 @@ impl Quiet {
         let keepalive = keepalive.with_retries(PROBES);
         socket.set_tcp_keepalive(&keepalive)
     }
-
-    /// After so long, a connection of which nothing is heard is given up.
-    const fn given_up_after(self) -> Duration {
-        self.0.saturating_mul(PROBES + 1)
-    }
 }
 
 /// A TCP connection that others can ask about.
@@ -169,18 +164,6 @@ impl Pulse {
                 Err(_) => std::future::pending().await,
             }
         }))
-    }
-
-    /// Gives the connection up when what was sent on it is not acknowledged for as long as a quiet one is given up: the system tries for
-    /// a quarter of an hour by itself. It is meant for what never stops reading, as one of HTTP/2: one that does for so long is lost.
-    pub(super) fn give_up_unheard(&self, quiet: Quiet) {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Some(stream) = self.stream.upgrade() {
-            // Where it cannot be said, it is as long as ever.
-            let _ = SockRef::from(&*stream).set_tcp_user_timeout(Some(quiet.given_up_after()));
-        }
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let _ = quiet.given_up_after();
     }
 }
 

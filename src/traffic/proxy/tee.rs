@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    exchange::{Exchange, TORN_UPLOAD},
+    exchange::{Exchange, TORN_RESPONSE, TORN_UPLOAD},
     failure::{Failure, breaks_the_rules},
     told::told_headers,
 };
@@ -74,8 +74,11 @@ impl Tee {
             Side::Request if self.begun || !self.exchange.may_lack_a_body() => {
                 self.exchange.failed(if breaks_the_rules(error) { MALFORMED_UPLOAD } else { TORN_UPLOAD });
             }
-            Side::Response if Failure::of(error, false) == Failure::Lost => self.exchange.failed(LOST_RESPONSE),
-            Side::Request | Side::Response => {}
+            Side::Request => {}
+            // Before the client's upload is ended for it, which is not the client's doing.
+            Side::Response => {
+                self.exchange.failed(if Failure::of(error, false) == Failure::Lost { LOST_RESPONSE } else { TORN_RESPONSE });
+            }
         }
     }
 

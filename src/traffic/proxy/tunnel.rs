@@ -21,6 +21,7 @@ use super::{
     fronting::under,
     handshake::{is_about_the_certificate, outcome_of_alert, outcome_of_handshake, tls_error},
     recorder::{Name, Recorder},
+    socket::Broke,
 };
 use crate::{
     model::{LeftBy, PassReason, PassedBytes, TunnelEvidence, TunnelId, TunnelOutcome},
@@ -241,7 +242,8 @@ impl Tunnel {
 
     /// The connection to the client broke off.
     pub(super) fn broke_off(&self, error: &io::Error) {
-        self.left(LeftBy::Cut);
+        // Of one that was not heard of any more, nobody saw that it closed anything.
+        self.left(if Broke::of(error) == Broke::Lost { LeftBy::Us } else { LeftBy::Cut });
         if let Some(rustls::Error::AlertReceived(alert)) = tls_error(error)
             && is_about_the_certificate(*alert)
         {

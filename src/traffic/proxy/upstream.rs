@@ -169,11 +169,6 @@ impl Connector {
         Arc::clone(&self.tls)
     }
 
-    /// When servers that say nothing are asked whether they are still there.
-    pub(super) const fn quiet(&self) -> Quiet {
-        self.dial.quiet
-    }
-
     /// Who is at the other end of a connection that is the server's own.
     pub(super) const fn peer(&self) -> Peer {
         if matches!(self.dial.route, Route::Through(..)) { Peer::Beyond } else { Peer::Server }
