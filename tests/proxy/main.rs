@@ -20,7 +20,9 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hudsucker::futures::{StreamExt as _, stream};
 use hyper::{Request, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::Timestamp;
 use rustls::pki_types::ServerName;
 use tattletale::{
@@ -126,6 +128,20 @@ async fn a_server_that_closes_in_mid_response_is_told() {
     let exchange = record.only_exchange();
     assert_eq!((exchange.status, &exchange.response), (Some(200), &None));
     assert_eq!(exchange.error.as_deref(), Some("the connection ended in the middle of the response"));
+}
+
+#[tokio::test]
+async fn a_server_that_tears_its_response_while_the_upload_goes_on_is_not_taken_for_the_client() {
+    let bench = Bench::start().await;
+    let stream = bench.tls("torn.test", bench.trusting(&[b"h2"])).await.expect("a handshake");
+    let (mut client, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    let never_ends = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"and"))]).chain(stream::pending());
+    let request = Request::post("https://torn.test/").body(hudsucker::Body::from_stream(never_ends)).expect("a request");
+    let response = client.send_request(request).await.expect("a response's head");
+    assert!(response.into_body().collect().await.is_err());
+    let record = bench.finish().await;
+    assert_eq!(record.only_exchange().error.as_deref(), Some("the connection ended in the middle of the response"));
 }
 
 #[tokio::test]
