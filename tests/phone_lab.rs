@@ -13,6 +13,8 @@ mod cable;
 mod doctor;
 #[path = "phone_lab/driver.rs"]
 mod driver;
+#[path = "phone_lab/repackaged.rs"]
+mod repackaged;
 #[path = "phone_lab/rig.rs"]
 mod rig;
 #[path = "phone_lab/runs.rs"]

@@ -287,8 +287,13 @@ fn a_journal_of_a_phone_is_what_its_schema_says() {
     let (namespace, key) = ("global".to_owned(), "http_proxy".to_owned());
     let changes = vec![
         PhoneChange::AirplaneMode { before: false },
-        PhoneChange::App { package: package(), before: None },
-        PhoneChange::App { package: package(), before: Some(AppVersion { name: "1.0".into(), code: Some(7) }) },
+        PhoneChange::App { package: package(), before: None, original: None },
+        PhoneChange::App {
+            package: package(),
+            before: Some(AppVersion { name: "1.0".into(), code: Some(7) }),
+            original: Some("ab".repeat(32)),
+        },
+        PhoneChange::Script { pid: 4321, package: package() },
         PhoneChange::AppOp { package: package(), operation: "android:mock_location".into(), before: "default".into() },
         PhoneChange::Permission { package: package(), permission: "android.permission.CAMERA".into(), before: true },
         PhoneChange::Recording { file: "/data/local/tmp/film.mp4".into() },

@@ -126,7 +126,8 @@ async fn phone(real: &Real, rig: &RigFile, checks: &mut Vec<Check>, surroundings
     checks.push(match bench.rig(None).await.map(run::rehearse) {
         Err(error) => Check::wrong(about, ran, error.to_string(), ""),
         Ok(rehearsal) => match rehearsal.await {
-            (Ok(()), None) => Check::good(about, ran, "it came to the proxy and was read there"),
+            (Ok(()), None) if real.setup().trust.reads_any_app() => Check::good(about, ran, "it came to the proxy and was read there"),
+            (Ok(()), None) => Check::good(about, ran, "it came to the proxy; in this way of being trusted the browser's cannot be read"),
             (Ok(()), Some(error)) => {
                 Check::wrong(about, ran, format!("it was read, and then the phone could not be put back: {error}"), error.help())
             }

@@ -71,6 +71,9 @@ pub(super) struct Arguments {
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Agree beforehand to what would be asked: that an app is removed with its data, where a rebuilt one takes its place
+    #[arg(long)]
+    yes: bool,
     /// Make only the control run, the phone with the app stopped, and keep it with the rig for the runs to come
     #[arg(long, conflicts_with_all = ["scenarios", "runs", "baseline", "format", "policy", "break_proxy_after", "break_trust", "break_route"])]
     control: bool,
@@ -172,7 +175,7 @@ struct Recorded {
 
 /// Runs scenarios, audits what they recorded, and gives the exit code of the worst.
 pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
-    let plan = plan(arguments, surroundings)?;
+    let mut plan = plan(arguments, surroundings)?;
     if arguments.dry_run {
         surroundings.print(&plan_in_full(&plan, arguments, surroundings)?)?;
         return Ok(Exit::Clean);
@@ -185,6 +188,9 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         Some(real) => Some(runtime.block_on(real.begin("run", surroundings))?),
         None => None,
     };
+    if let Some(real) = &mut plan.real {
+        runtime.block_on(real.make_app_ready(&plan.version, arguments.yes, surroundings))?;
+    }
     let _held = plan.by_hand.as_ref().map(|by_hand| by_hand.begin(surroundings)).transpose()?;
     if arguments.control {
         let made = control::execute(&plan, arguments, surroundings);

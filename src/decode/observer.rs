@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use aho_corasick::AhoCorasick;
 
 use crate::model::{
-    App, AppVersion, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, Certainty, ControlRun, EndpointFacts,
-    EndpointKey, Evidence, Exchange, ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Ledger, Message, Observations, Origin, Part,
-    Party, Planted, PlantedSource, PlantedValue, PositionSighting, Provenance, Reason, Request, Rig, RunEnding, RunEvent,
-    app::without_root, observation::PlantedFacts, text::printable,
+    Alteration, App, AppVersion, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, Certainty, ControlRun,
+    EndpointFacts, EndpointKey, Evidence, Exchange, ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Ledger, Message,
+    Observations, Origin, Part, Party, Planted, PlantedSource, PlantedValue, PositionSighting, Provenance, Reason, Request, Rig, RunEnding,
+    RunEvent, app::without_root, observation::PlantedFacts, text::printable,
 };
 
 use super::{
@@ -167,6 +167,13 @@ impl<'a> Observer<'a> {
                 let sentence =
                     format!("the phone counted {sent} bytes that the app sent past the proxy, and {received} that it received there");
                 self.spots.add(self.spot(BlindSpotKind::OutsideProxy, "", String::new(), Origin::App, sentence));
+            }
+            RunEvent::AppAltered(alteration) => {
+                let kind = match alteration {
+                    Alteration::ScriptEnded { .. } => BlindSpotKind::ScriptEnded,
+                    Alteration::Repackaged { .. } | Alteration::Script { .. } => BlindSpotKind::AppAltered,
+                };
+                self.spots.add(self.spot(kind, "", String::new(), Origin::App, alteration.sentence()));
             }
             RunEvent::PhaseBegan { name, explains } => self.begin_phase(name, explains),
             RunEvent::PhoneMoved { position, confirmed } => {

@@ -104,6 +104,8 @@ impl BlindSpot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlindSpotKind {
+    /// The app was altered so that it could be read: what the vendor's would do was not seen.
+    AppAltered,
     /// The recording of a body is missing or cut off.
     BodyMissing,
     /// Nobody could decode a body.
@@ -132,6 +134,8 @@ pub enum BlindSpotKind {
     OwnProtocol,
     /// Passed on unread.
     PassedThrough,
+    /// A script in the app, by which it was read, ended before the run did.
+    ScriptEnded,
     /// Connections that were open when the recording broke off.
     StillOpen,
     /// A request never got its response, so what else would have been sent is unknown.
@@ -142,7 +146,8 @@ pub enum BlindSpotKind {
 
 impl BlindSpotKind {
     /// Every kind, sorted by word.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
+        Self::AppAltered,
         Self::BodyMissing,
         Self::BodyOpaque,
         Self::CertificateRefused,
@@ -157,6 +162,7 @@ impl BlindSpotKind {
         Self::OutsideProxy,
         Self::OwnProtocol,
         Self::PassedThrough,
+        Self::ScriptEnded,
         Self::StillOpen,
         Self::Unanswered,
         Self::Unreachable,
@@ -165,6 +171,7 @@ impl BlindSpotKind {
     /// Its word in snapshots and reports.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::AppAltered => "app-altered",
             Self::BodyMissing => "body-missing",
             Self::BodyOpaque => "body-opaque",
             Self::CertificateRefused => "certificate-refused",
@@ -179,6 +186,7 @@ impl BlindSpotKind {
             Self::OutsideProxy => "outside-proxy",
             Self::OwnProtocol => "own-protocol",
             Self::PassedThrough => "passed-through",
+            Self::ScriptEnded => "script-ended",
             Self::StillOpen => "still-open",
             Self::Unanswered => "unanswered",
             Self::Unreachable => "unreachable",

@@ -71,6 +71,10 @@ pub enum PhoneChange {
         package: String,
         /// The version that was there before; `None` when the app was not there.
         before: Option<AppVersion>,
+        /// Name of the folder with its files, in the rig's folder of packages, when it had to be removed for one that is signed by
+        /// somebody else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        original: Option<String>,
     },
     /// A permission of an app.
     Permission {
@@ -90,6 +94,13 @@ pub enum PhoneChange {
     Reverse {
         /// Port of this machine; the phone's own was chosen by the phone.
         to: u16,
+    },
+    /// A program of this machine runs a script in an app.
+    Script {
+        /// Its process on this machine.
+        pid: u32,
+        /// The app's package.
+        package: String,
     },
     /// A system setting.
     Setting {

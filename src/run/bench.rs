@@ -17,7 +17,7 @@ use crate::{
     model::{self, PlantedValue},
     phone::{
         Phone as _,
-        adb::{AdbPhone, AdbSetup, RouteKind, TrustMode},
+        adb::{AdbPhone, AdbSetup, RouteKind},
         operator::Nobody,
     },
     scenario::rig::BandPlan,
@@ -129,7 +129,7 @@ impl AdbBench {
             None => phone.about(),
         };
         let (band, central) = band_of(self.band.as_ref(), || Arc::new(NoRadio));
-        let way = Way { proxy, authority: Arc::clone(&self.authority), reads: self.setup.trust != TrustMode::None };
+        let way = Way { proxy, authority: Arc::clone(&self.authority), reads: self.setup.trust.reads_any_app() };
         Ok(Rig {
             hold: clock.hold(),
             clock,

@@ -18,6 +18,7 @@ use crate::{
     traffic::{RunningSource, TrafficError},
 };
 
+mod altered;
 pub mod authority;
 pub mod bench;
 pub mod by_hand;
@@ -155,6 +156,7 @@ async fn perform(
         why = recorder.failed() => Err(RunEnding::InstrumentFailed { why }),
         checked = prepare(&mut rig.phone, rig.way.as_ref(), &rig.probe) => checked,
     };
+    altered::tell(&mut *rig.phone, &recorder).await;
     let watch = rig.phone.route_watch();
     let capture = writing.folder().to_owned();
 
@@ -204,7 +206,9 @@ async fn perform(
         },
         other => other,
     };
+    altered::tell(&mut *rig.phone, &recorder).await;
     let not_restored = rig.phone.restore().await.err();
+    altered::keep_output(&mut *rig.phone, &recorder).await;
     let stopped = rig.source.stop().await;
     // A source that died unseen, at the very end, or could not be emptied, may not have told everything: no complete run.
     let ending = match ending {

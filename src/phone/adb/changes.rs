@@ -6,8 +6,9 @@ use super::{
     client::{Adb, AdbProgram, QUERY},
     device,
     error::{AdbError, cut},
+    frida,
     package::Package,
-    screen, trust,
+    repackage, screen, trust,
 };
 use crate::{
     clock::Clock,
@@ -165,7 +166,7 @@ impl Changes {
             if matches!(change, PhoneChange::App { .. }) && !app {
                 continue;
             }
-            let how = undo(&self.adb, &change)
+            let how = undo(&self.adb, &self.folder, &change)
                 .await
                 .unwrap_or_else(|error| Undoing::Failed { why: error.to_string(), help: error.help().into() });
             if !matches!(how, Undoing::Failed { .. }) {
@@ -225,13 +226,14 @@ fn in_words(change: &PhoneChange) -> String {
         PhoneChange::Permission { package, permission, .. } => format!("{permission} of {package}"),
         PhoneChange::Recording { .. } => "the recording of the screen".to_owned(),
         PhoneChange::Reverse { to } => format!("the tunnel to port {to} of this computer"),
+        PhoneChange::Script { package, .. } => format!("the script in the app {package}"),
         PhoneChange::Setting { namespace, key, .. } => format!("the setting {namespace} {key}"),
         PhoneChange::TestProvider { name } => format!("the position given in place of {name}"),
         PhoneChange::Trust { .. } => "the certificate in the phone's store".to_owned(),
     })
 }
 
-async fn undo(adb: &Adb, change: &PhoneChange) -> Result<Undoing, AdbError> {
+async fn undo(adb: &Adb, folder: &RigFolder, change: &PhoneChange) -> Result<Undoing, AdbError> {
     match change {
         PhoneChange::Setting { namespace, key, before, set } => {
             let is = setting(adb, namespace, key).await?;
@@ -312,7 +314,11 @@ async fn undo(adb: &Adb, change: &PhoneChange) -> Result<Undoing, AdbError> {
                 Ok(Undoing::AlreadyAsBefore)
             }
         }
-        PhoneChange::App { package, before } => undo_app(adb, package, before.as_ref()).await,
+        PhoneChange::App { package, before: Some(before), original: Some(original) } => {
+            repackage::put_back(adb, folder, package, before, original).await
+        }
+        PhoneChange::App { package, before, .. } => undo_app(adb, package, before.as_ref()).await,
+        PhoneChange::Script { pid, package } => frida::end_left(*pid, package).await,
     }
 }
 

@@ -10,8 +10,9 @@ use super::{
     declared::{self, UserTrust},
     device::{self, About},
     error::AdbError,
+    frida,
     package::Package,
-    trust,
+    repackage, trust,
 };
 use crate::{
     clock::Clock,
@@ -263,6 +264,8 @@ async fn app_trust(adb: &Adb, setup: &AdbSetup, about: &About, root: bool) -> Ch
     };
     match setup.trust {
         TrustMode::None => Check::good(name, "", "not needed: phone: { ca: none } reads hosts, sizes and times, and no contents"),
+        TrustMode::Repackaged => repackage::look(adb, setup, id, about.sdk).await,
+        TrustMode::Script => frida::look(setup).await,
         TrustMode::System if root => Check::good(name, ran, "the system's store can be written; hosts that the app pins stay unread"),
         TrustMode::System => {
             Check::wrong(name, ran, "the system's store cannot be written without root", AdbError::NoRoot(String::new()).help())
@@ -347,7 +350,7 @@ fn failed(about: &'static str, ran: &str, error: &AdbError) -> Check {
 /// First API level at which apps must say that they trust what a person installs.
 const FIRST_STRICT: u32 = 24;
 /// What there is besides `ca: user`.
-const NOT_TRUSTED: &str = "use a rooted phone (phone: { ca: system } in the rig file), a package that was made to trust it, or phone: { ca: none }, \
+const NOT_TRUSTED: &str = "use a rooted phone (phone: { ca: system } in the rig file), have the app rebuilt (phone: { ca: repackaged }), or phone: { ca: none }, \
                            which reads hosts, sizes and times only";
 /// Times in uploads are compared with minutes of the band.
 const MOST_SKEW: SignedDuration = SignedDuration::from_secs(60);

@@ -17,7 +17,7 @@ use super::{
     Screen, Swipe, Target,
 };
 use crate::{
-    model::{AppVersion, Captured, PhoneChange, Platform, Position, text::printable},
+    model::{Alteration, AppVersion, Captured, PhoneChange, Platform, Position, text::printable},
     store::RigFolder,
     traffic::authority::Authority,
 };
@@ -29,8 +29,12 @@ mod declared;
 mod device;
 mod doctor;
 mod error;
+mod frida;
 mod location;
+mod network_security;
 mod package;
+mod programs;
+mod repackage;
 mod route;
 mod screen;
 mod trust;
@@ -39,6 +43,7 @@ pub use changes::{Undoing, Undone, is_pending, undo_journal};
 pub use client::AdbProgram;
 pub use doctor::{examine, examine_reach};
 pub use error::AdbError;
+pub use repackage::{Repackaging, Replaced};
 pub use route::{LOOK_EACH, RouteKind};
 
 /// Which phone, and how it is used.
@@ -55,6 +60,10 @@ pub struct AdbSetup {
     pub packages: Option<PathBuf>,
     /// How the app is made to trust the proxy.
     pub trust: TrustMode,
+    /// How the app is rebuilt; with [`TrustMode::Repackaged`].
+    pub repackaging: Option<Repackaging>,
+    /// The script that runs in the app; with [`TrustMode::Script`].
+    pub script: Option<PathBuf>,
     /// How the phone gets to the proxy.
     pub route: RouteKind,
     /// Whether the phone is one of the lab's: then the platform is [`Platform::Lab`].
@@ -68,11 +77,22 @@ pub struct AdbSetup {
 pub enum TrustMode {
     /// Not at all: hosts, sizes and times are seen, and nothing inside.
     None,
+    /// The app is rebuilt so that it trusts it, and signed anew. The phone's other apps do not.
+    Repackaged,
+    /// A script of the rig's owner sees to it, run in the app by the owner's frida program. The phone's other apps do not trust it.
+    Script,
     /// Its certificate is put into the system's store. Needs root.
     System,
     /// A person has installed its certificate. Apps for Android 7 and later trust it only when they say so themselves.
     #[default]
     User,
+}
+
+impl TrustMode {
+    /// Whether what any app of the phone sends can be read, not only what the app under audit does.
+    pub const fn reads_any_app(self) -> bool {
+        matches!(self, Self::System | Self::User)
+    }
 }
 
 /// An Android phone over adb.
@@ -91,6 +111,13 @@ pub struct AdbPhone {
     recording: Option<screen::Recording>,
     /// SHA-256 of the app's main file.
     digest: Option<String>,
+    /// What is known of the app as it was rebuilt.
+    rebuilt: Option<repackage::Facts>,
+    script: Option<frida::Script>,
+    /// What scripts that are over have said.
+    script_said: Vec<u8>,
+    /// How the app was altered, as far as nobody was told yet.
+    altered: Vec<Alteration>,
 }
 
 impl AdbPhone {
@@ -118,6 +145,10 @@ impl AdbPhone {
             counted: None,
             recording: None,
             digest: None,
+            rebuilt: None,
+            script: None,
+            script_said: Vec::new(),
+            altered: Vec::new(),
         })
     }
 
@@ -183,6 +214,40 @@ impl AdbPhone {
         }
         known.sort();
         Err(no_such(if known.is_empty() { "no package there".to_owned() } else { known.join(", ") }))
+    }
+
+    /// Installs the files of a package as they are.
+    async fn install_parts(&mut self, parts: &[PathBuf]) -> Result<AppVersion, PhoneError> {
+        let before = self.installed().await?;
+        let noted = before.as_ref().map(|(name, _)| name.clone());
+        let mut fresh = Vec::new();
+        for id in noted.map_or_else(|| self.setup.ids.clone(), |name| vec![name]) {
+            // Which of the packages it has is known when it is there; what was there first is what goes back.
+            if !self.changes.has(|change| matches!(change, PhoneChange::App { package, .. } if *package == id)) {
+                let before = before.as_ref().and_then(|(_, package)| package.version.clone());
+                self.changes.will(PhoneChange::App { package: id.clone(), before, original: None })?;
+                fresh.push(id);
+            }
+        }
+        if let Err(error) = self.changes.adb.install(&parts.iter().map(PathBuf::as_path).collect::<Vec<_>>()).await {
+            // What was refused need not be put back: a note of it would one day cost somebody an app of their own. Where the phone cannot
+            // say what is there, the note stays.
+            let version = |found: Option<(String, Package)>| found.and_then(|(_, package)| package.version);
+            if self.installed().await.is_ok_and(|is| version(is) == version(before)) {
+                self.changes.forget_apps(|package| fresh.iter().any(|id| id == package))?;
+            }
+            return Err(error.into());
+        }
+        match self.installed().await? {
+            Some((name, Package { version: Some(version), .. })) => {
+                self.changes.forget_apps(|package| package != name)?;
+                Ok(version)
+            }
+            _ => {
+                let wanted = self.setup.ids.join(" or ");
+                Err(AdbError::ReadBack { what: "install the app".into(), wanted, found: "another package".into() }.into())
+            }
+        }
     }
 
     /// Grants or takes what a scenario calls location.
@@ -266,13 +331,29 @@ impl Phone for AdbPhone {
 
     fn app_about(&self) -> Option<String> {
         let (package, digest) = self.package.as_ref().zip(self.digest.as_ref())?;
-        Some(format!("{package}, SHA-256 of its file {digest}"))
+        let made_of = self.rebuilt.as_ref().map(|facts| format!(", rebuilt from one of {}", facts.original())).unwrap_or_default();
+        Some(format!("{package}, SHA-256 of its file {digest}{made_of}"))
+    }
+
+    fn alterations(&mut self) -> Vec<Alteration> {
+        self.script_ended();
+        std::mem::take(&mut self.altered)
+    }
+
+    fn script_output(&mut self) -> Option<Vec<u8>> {
+        let mut said = std::mem::take(&mut self.script_said);
+        said.extend(self.script.as_mut().map(frida::Script::take_output).unwrap_or_default());
+        (!said.is_empty()).then_some(said)
     }
 
     /// Without a version, what is installed. A version that is there already is not installed again: the app keeps its state.
     async fn install(&mut self, wanted: Option<&AppVersion>) -> Result<AppVersion, PhoneError> {
         let there = self.installed().await?.and_then(|(_, package)| package.version);
         let version = match (wanted, there) {
+            (wanted, there) if self.setup.trust == TrustMode::Repackaged => match wanted.cloned().or(there) {
+                Some(version) => self.install_rebuilt_version(&version).await?,
+                None => return Err(AdbError::AppNotInstalled(self.setup.ids.join(", ")).into()),
+            },
             (None, Some(there)) => there,
             (None, None) => return Err(AdbError::AppNotInstalled(self.setup.ids.join(", ")).into()),
             (Some(wanted), Some(there)) if there.name == wanted.name && wanted.code.is_none_or(|code| there.code == Some(code)) => there,
@@ -293,42 +374,13 @@ impl Phone for AdbPhone {
 
     async fn install_file(&mut self, file: &Path) -> Result<AppVersion, PhoneError> {
         let parts = parts(file)?;
-        let before = self.installed().await?;
-        let noted = before.as_ref().map(|(name, _)| name.clone());
-        let mut fresh = Vec::new();
-        for id in noted.map_or_else(|| self.setup.ids.clone(), |name| vec![name]) {
-            // Which of the packages it has is known when it is there; what was there first is what goes back.
-            if !self.changes.has(|change| matches!(change, PhoneChange::App { package, .. } if *package == id)) {
-                let before = before.as_ref().and_then(|(_, package)| package.version.clone());
-                self.changes.will(PhoneChange::App { package: id.clone(), before })?;
-                fresh.push(id);
-            }
-        }
-        if let Err(error) = self.changes.adb.install(&parts.iter().map(PathBuf::as_path).collect::<Vec<_>>()).await {
-            // What was refused need not be put back: a note of it would one day cost somebody an app of their own. Where the phone cannot
-            // say what is there, the note stays.
-            let version = |found: Option<(String, Package)>| found.and_then(|(_, package)| package.version);
-            if self.installed().await.is_ok_and(|is| version(is) == version(before)) {
-                self.changes.forget_apps(|package| fresh.iter().any(|id| id == package))?;
-            }
-            return Err(error.into());
-        }
-        match self.installed().await? {
-            Some((name, Package { version: Some(version), .. })) => {
-                self.changes.forget_apps(|package| package != name)?;
-                Ok(version)
-            }
-            _ => {
-                let wanted = self.setup.ids.join(" or ");
-                Err(AdbError::ReadBack { what: "install the app".into(), wanted, found: "another package".into() }.into())
-            }
-        }
+        if self.setup.trust == TrustMode::Repackaged { self.install_rebuilt(&parts).await } else { self.install_parts(&parts).await }
     }
 
     async fn uninstall_app(&mut self) -> Result<(), PhoneError> {
         let Some((name, package)) = self.installed().await? else { return Ok(()) };
         if !self.changes.has(|change| matches!(change, PhoneChange::App { .. })) {
-            self.changes.will(PhoneChange::App { package: name.clone(), before: package.version })?;
+            self.changes.will(PhoneChange::App { package: name.clone(), before: package.version, original: None })?;
         }
         changes::uninstall(&self.changes.adb, &name).await?;
         self.package = None;
@@ -388,6 +440,9 @@ impl Phone for AdbPhone {
             self.clear_state().await?;
         }
         self.permit_location(launch.location == Permission::Allow).await?;
+        if self.setup.trust == TrustMode::Script && self.launch_with_script(&app).await? {
+            return Ok(());
+        }
         let adb = &self.changes.adb;
         let what = "start the app";
         let resolve = ["cmd", "package", "resolve-activity", "--brief", "-c", "android.intent.category.LAUNCHER", &app];
@@ -410,6 +465,7 @@ impl Phone for AdbPhone {
     }
 
     async fn stop_app(&mut self) -> Result<(), PhoneError> {
+        self.end_script().await;
         let Some((app, _)) = self.installed().await? else { return Ok(()) };
         self.changes.adb.ask(&["am", "force-stop", &app], "stop the app").await?;
         let pids = self.changes.adb.shell(&["pidof", &app], "stop the app").await?;
@@ -508,7 +564,7 @@ impl Phone for AdbPhone {
             trust::install(&self.changes.adb, authority).await?;
             self.trusted = Some(file);
         }
-        Ok(())
+        if self.setup.trust == TrustMode::Script { self.ready_script().await } else { Ok(()) }
     }
 
     /// By what opens web pages on this phone: an app like any other, that goes where the phone is pointed and trusts whom it trusts.
