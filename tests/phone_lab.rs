@@ -20,3 +20,5 @@ mod rig;
 #[path = "phone_lab/runs.rs"]
 mod runs;
 mod support;
+#[path = "phone_lab/wifi.rs"]
+mod wifi;

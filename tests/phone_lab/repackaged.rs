@@ -9,7 +9,7 @@ use crate::{
     rig::Lab,
     support::{
         Ended, finish,
-        phone_lab::{APP, Options, eventually},
+        phone_lab::{APP, Fault, Options, eventually},
     },
 };
 
@@ -31,10 +31,10 @@ fn is_read(report: &Value) -> bool {
     report["endpoints"].to_string().contains("band_data.json")
 }
 
-/// SHA-256 of the app's file on the phone.
+/// SHA-256 of the app's main file on the phone.
 fn installed(lab: &Lab) -> String {
     let path = lab.phone.says(&format!("pm path {APP}"));
-    lab.phone.says(&format!("sha256sum {}", path.trim_start_matches("package:")))[..64].to_owned()
+    lab.phone.says(&format!("sha256sum {}", path.lines().next().unwrap_or_default().trim_start_matches("package:")))[..64].to_owned()
 }
 
 fn sha256(path: &std::path::Path) -> String {
@@ -43,7 +43,7 @@ fn sha256(path: &std::path::Path) -> String {
 
 #[test]
 fn a_rebuilt_app_is_read_the_reader_is_told_and_the_owner_s_comes_back() {
-    let Some(lab) = Lab::boot(&Options { root: "none", ..Options::default() }, "user") else { return };
+    let Some(mut lab) = Lab::boot(&Options { root: "none", ..Options::default() }, "user") else { return };
     // No version is at hand but the one that is on the phone.
     lab.rewrite_rig("packages: packages, ", "");
     lab.install("sim-1.1");
@@ -52,6 +52,11 @@ fn a_rebuilt_app_is_read_the_reader_is_told_and_the_owner_s_comes_back() {
     assert!(ended.code == Some(4) && ended.err.contains("refused its certificate"), "unaltered, it trusts nobody: {ended:?}");
 
     lab.rewrite_rig("ca: user", "ca: repackaged");
+    lab.phone.fault(Fault::InstallRefused);
+    let refused = lab.tattletale(&[&RUN[..], &["--yes"]].concat());
+    assert!(refused.code == Some(3) && refused.err.contains("Install via USB"), "{refused:?}");
+    assert_eq!(installed(&lab), vendors, "what cannot be replaced is not removed");
+    lab.phone.mend(Fault::InstallRefused);
     let refused = lab.tattletale(&RUN);
     assert!(refused.code == Some(2) && refused.err.contains("--yes") && refused.err.contains("with its data"), "{refused:?}");
     assert_eq!(installed(&lab), vendors, "nobody agreed");
@@ -85,6 +90,11 @@ fn a_rebuilt_app_is_read_the_reader_is_told_and_the_owner_s_comes_back() {
 #[test]
 fn versions_out_of_the_folder_of_packages_are_rebuilt_and_follow_each_other() {
     let Some(lab) = Lab::boot(&Options { root: "none", ..Options::default() }, "repackaged") else { return };
+    // One of them in parts: all are signed anew.
+    fs::remove_file(lab.place.path().join("packages/sim-1.1.apk")).expect("it was put there");
+    for (part, apk) in [("base", "sim-1.1"), ("split_other", "weather-3.0")] {
+        lab.place.write(&format!("packages/sim-1.1/{part}.apk"), fs::read(lab.phone.apk(apk)).expect("the lab made it"));
+    }
     let mut files = Vec::new();
     for version in ["sim-1.0", "sim-1.1"] {
         let (ended, told) = report(&lab, &["--app-version", version]);
@@ -95,8 +105,23 @@ fn versions_out_of_the_folder_of_packages_are_rebuilt_and_follow_each_other() {
         assert_eq!(lab.phone.state()["packages"][APP]["version_name"], version);
     }
     assert_ne!(files[0], files[1]);
+    let parts = lab.phone.state()["packages"][APP]["files"].as_array().map(Vec::len);
+    assert_eq!(parts, Some(2));
+    let rebuilt = fs::read_dir(lab.place.path().join("rigs/rig/packages/rebuilt")).expect("kept").flatten();
+    let apks = rebuilt.flat_map(|folder| fs::read_dir(folder.path()).expect("a folder").flatten()).map(|file| file.path());
+    let signers: Vec<String> = apks.filter(|path| path.extension().is_some_and(|is| is == "apk")).map(|apk| signer(&apk)).collect();
+    assert!(signers.len() == 3 && signers.windows(2).all(|two| two[0] == two[1]), "{signers:?}");
+    assert_ne!(signers[0], signer(&lab.phone.apk("sim-1.0")));
     let removed = lab.tattletale(&["restore", "--app"]);
     assert!(removed.code == Some(0) && lab.phone.state()["packages"][APP].is_null(), "{removed:?}");
+}
+
+/// Who has signed a package, as apksigner tells.
+fn signer(apk: &std::path::Path) -> String {
+    let mut command = std::process::Command::new("apksigner");
+    command.args(["verify", "--min-sdk-version", "24", "--print-certs"]).arg(apk);
+    let said = finish(command).out;
+    said.lines().find(|line| line.contains("SHA-256")).unwrap_or_else(|| panic!("{said}")).to_owned()
 }
 
 #[test]

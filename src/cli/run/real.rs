@@ -97,7 +97,9 @@ impl Real {
                  data: its sign-in and its pairing are lost. Its package is kept with the rig; `tattletale restore --app` puts it back, \
                  without the data"
             ));
-            if !agreed && !(surroundings.interactive && surroundings.ask("remove it, with its data? (yes/no) ").as_deref() == Some("yes")) {
+            let mut asked =
+                || surroundings.interactive && surroundings.ask("remove it, with its data? (yes/no) ").as_deref() == Some("yes");
+            if !(agreed || asked()) {
                 return Err(Failure::usage(
                     format!("have {package} rebuilt: it would be removed with its data, and nobody agreed to that"),
                     "say --yes when its data may be lost; nothing was changed",

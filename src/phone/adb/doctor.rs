@@ -70,7 +70,7 @@ async fn reach(setup: &AdbSetup, checks: &mut Vec<Check>) -> Option<(Adb, About)
 }
 
 /// Whether packages may be installed over USB. Xiaomi's phones keep their switch in a property (`persist.security.adbinstall`).
-async fn install_switch(adb: &Adb, about: &About) -> Check {
+pub(super) async fn install_switch(adb: &Adb, about: &About) -> Check {
     let (name, ran) = ("installing over USB", "getprop persist.security.adbinstall; pm install-create");
     let switch = match adb.ask(&["getprop", "persist.security.adbinstall"], "ask whether packages may be installed").await {
         Ok(said) => said.trim().to_owned(),

@@ -8,6 +8,8 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 
+use crate::model::text::printable;
+
 /// What an app's manifest says of its connections, as apktool writes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Declared {
@@ -156,7 +158,7 @@ fn rewritten(before: &str, ours: &str, default: &str) -> Result<Trusting, String
                 _ => {}
             },
             Event::Text(text) if place.around.last().is_some_and(|name| name == "domain") => {
-                let host = text.xml10_content().trim().to_owned();
+                let host = printable(text.xml10_content().trim());
                 if let Some((hosts, _)) = place.domains.last_mut() {
                     hosts.push(host);
                 }
@@ -193,7 +195,10 @@ fn rewritten(before: &str, ours: &str, default: &str) -> Result<Trusting, String
     pinned.sort();
     pinned.dedup();
     if !pinned.is_empty() {
-        lifted.push(format!("its configuration's pins of {} do not hold for this rig's certificate", pinned.join(", ")));
+        let more = pinned.len().saturating_sub(MOST_NAMED);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        pinned.truncate(MOST_NAMED);
+        lifted.push(format!("its configuration's pins of {}{more} do not hold for this rig's certificate", pinned.join(", ")));
     }
     if demands {
         lifted.push("it no longer demands that certificates are publicly logged".to_owned());
@@ -256,6 +261,8 @@ fn is_plain(name: &str) -> bool {
 
 /// First API level at which apps trust a person's certificates only when they say so.
 const FIRST_STRICT: u32 = 24;
+/// So many hosts whose pins do not hold are named.
+const MOST_NAMED: usize = 20;
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
 
 #[cfg(test)]

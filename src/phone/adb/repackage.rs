@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    super::{Check, PhoneError},
+    super::{Check, CheckState, PhoneError},
     AdbPhone, AdbSetup, TrustMode,
     changes::{self, Undoing},
     client::{Adb, TRANSFER},
+    doctor::install_switch,
     error::AdbError,
     network_security,
     package::{self, Package},
@@ -126,6 +127,7 @@ impl AdbPhone {
     pub(super) async fn install_rebuilt(&mut self, original: &[PathBuf]) -> Result<AppVersion, PhoneError> {
         let repackaging = self.repackaging()?.clone();
         let (files, facts) = rebuilt(&self.setup.folder, &repackaging, original).await?;
+        let mut made_room = None;
         if let Some((name, found)) = self.installed().await? {
             let digest = package::sha256(&self.changes.adb, &name).await?;
             if digest == facts.repackaged
@@ -136,9 +138,19 @@ impl AdbPhone {
             }
             if made_for(&self.setup.folder, &digest)?.is_none() {
                 self.make_room(&name, found, &digest, repackaging.may_remove).await?;
+                made_room = Some(name);
             }
         }
-        let version = self.install_parts(&files).await?;
+        let installed = self.install_parts(&files).await;
+        let version = match (installed, made_room) {
+            (Ok(version), _) => version,
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(name)) => {
+                let why = error.with_help();
+                let back = format!("{name} was removed to make room: `tattletale restore --app` puts it back, without its data");
+                return Err(PhoneError::Alter(format!("{why}; {back}")));
+            }
+        };
         self.altered_to(facts);
         Ok(version)
     }
@@ -151,6 +163,10 @@ impl AdbPhone {
                  `--yes` agrees to that"
             );
             return Err(PhoneError::Alter(why));
+        }
+        // A phone that takes nothing from this computer would be left without the app.
+        if install_switch(&self.changes.adb, &self.about).await.state == CheckState::Wrong {
+            return Err(AdbError::InstallRestricted.into());
         }
         pulled(&self.changes.adb, &self.setup.folder, name, digest).await?;
         let before = found.version;
@@ -278,7 +294,7 @@ async fn rebuilt(rig: &RigFolder, repackaging: &Repackaging, original: &[PathBuf
         name.update(format!(" {} {digest}", file_name(part)?));
         digests.push(digest);
     }
-    let folder = rig.packages().map_err(stored)?.join(REBUILT).join(hex(&name.finalize())[..32].to_owned());
+    let folder = rig.packages().map_err(stored)?.join(REBUILT).join(&hex(&name.finalize())[..32]);
     if let Some((files, facts)) = whole(&folder).await? {
         return Ok((files, facts));
     }
