@@ -14,13 +14,13 @@ use std::{path::Path, sync::Arc};
 use tattletale::{
     link::radio::Radio,
     model::{Held, Platform, Quantity, Recording as _, text::hex},
-    scenario::{embedded, parse},
     store::CaptureReader,
 };
 
 use crate::support::{
     held::{report, row},
     phone_lab::{APP, Options, over_link},
+    shipped_app,
 };
 
 /// The band is read before the phone's app gets it.
@@ -64,9 +64,7 @@ fn a_scenario_reads_the_band_by_radio_and_finds_it_in_what_the_phones_app_upload
 
     let capture = CaptureReader::open(&the_run(phone.place.path())).expect("readable");
     assert_eq!(capture.provenance().target.platform, Platform::Lab);
-    let shipped = &embedded::apps()[0];
-    let app = parse::app("app.yaml", shipped.name, shipped.app_yaml).expect("the shipped app file is right");
-    let tables = report(&[&capture], &app).conservation;
+    let tables = report(&[&capture], &shipped_app()).conservation;
     let readings = row(&tables, Quantity::HeartRate);
     assert_eq!(
         (&readings.held, readings.found, readings.not_seen),

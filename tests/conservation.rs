@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use support::{
     Place,
     held::{Recorded, report, row, samples},
+    shipped_app,
 };
 use tattletale::{
     band::Sample,
@@ -296,8 +297,7 @@ fn what_came_before_the_band_was_read_is_said_to_be_unsearched() {
 
 /// A run of a version of the stand-in app on the simulated rig, with a band that holds what seed 1 makes, and its capture.
 async fn simulated(version: &str, folder: &std::path::Path) -> (CaptureReader, App) {
-    let shipped = &embedded::apps()[0];
-    let app = parse::app("app.yaml", shipped.name, shipped.app_yaml).expect("the shipped app file is right");
+    let (shipped, app) = (&embedded::apps()[0], shipped_app());
     let text = shipped.scenarios.iter().find(|(name, _)| *name == "passive-sync").expect("it is shipped").1;
     // The run begins up to four hours after the band's last minute.
     let text = text.replace("since: 24h", "since: 30h");

@@ -1,9 +1,12 @@
 //! Whole runs on the simulated rig through the library, where a test changes what a command cannot: one minute in the band, the
 //! names the app uses, which changes count; and sees what reached the cloud.
 
+mod support;
+
 use std::{path::PathBuf, sync::Arc};
 
 use jiff::{Timestamp, civil::Date};
+use support::shipped_app;
 use tattletale::{
     audit::{self, Audit, AuditInput, Subject},
     decode,
@@ -35,8 +38,7 @@ struct Recorded {
 
 impl Lab {
     async fn new() -> Self {
-        let shipped = &embedded::apps()[0];
-        let app = parse::app("app.yaml", shipped.name, shipped.app_yaml).expect("the shipped app file is right");
+        let app = shipped_app();
         let listen = "127.0.0.1:0".parse().expect("an address");
         let bench = SimulatedBench::start(listen, Timestamp::now()).await.expect("the bench starts");
         Self { folder: tempfile::tempdir().expect("a folder"), app, bench, control: None }

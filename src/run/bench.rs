@@ -124,10 +124,7 @@ impl AdbBench {
         });
         let source: Arc<dyn RunningSource> = Arc::from(Box::new(proxy).start(events).await?);
         let proxy = source.address().ok_or_else(|| RunError::Rig("the proxy has no address".to_owned()))?;
-        let about = match &self.band {
-            Some((plan, _)) => format!("{}; {} by radio", phone.about(), plan.model.label()),
-            None => phone.about(),
-        };
+        let kind = real(phone.about(), self.band.as_ref());
         let (band, central) = band_of(self.band.as_ref(), || Arc::new(NoRadio));
         let way = Way { proxy, authority: Arc::clone(&self.authority), reads: self.setup.trust.reads_any_app() };
         Ok(Rig {
@@ -139,7 +136,7 @@ impl AdbBench {
             band,
             source,
             traffic,
-            kind: model::Rig::Real { about },
+            kind,
             probe,
             fault,
             way: Some(way),
@@ -154,6 +151,15 @@ pub(super) fn band_of(
     none: impl FnOnce() -> Arc<dyn Central>,
 ) -> (Option<BandPlan>, Arc<dyn Central>) {
     band.map_or_else(|| (None, none()), |(plan, central)| (Some(plan.clone()), Arc::clone(central)))
+}
+
+/// What a report calls a real phone, and the real band with it.
+pub(super) fn real(phone: String, band: Option<&(BandPlan, Arc<dyn Central>)>) -> model::Rig {
+    let about = match band {
+        Some((plan, _)) => format!("{phone}; {} by radio", plan.model.label()),
+        None => phone,
+    };
+    model::Rig::Real { about }
 }
 
 /// Admits the phone, and nobody else in its network: from these addresses over Wi-Fi, from this machine over the cable.

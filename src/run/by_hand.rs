@@ -15,7 +15,7 @@ use super::{
 use crate::{
     clock::Clock,
     link::Central,
-    model::{self, App, NumberedEvent, Platform, RunEvent, TunnelOutcome},
+    model::{App, NumberedEvent, Platform, RunEvent, TunnelOutcome},
     phone::{
         Phone as _,
         manual::{ManualPhone, ManualSetup, ONE_LOOK, PATIENCE, PROBE_PAGE, System, Way, sightings::Sightings},
@@ -35,24 +35,7 @@ pub type WayTo = Box<dyn Fn(SocketAddr) -> Way + Send + Sync>;
 
 /// A phone that a person works. Each run gets a proxy of its own at the same address, so that nothing is set on the phone twice.
 pub struct ManualBench {
-    /// What it counts as.
-    pub platform: Platform,
-    /// The phone's system.
-    pub system: System,
-    /// What people call the app.
-    pub app: String,
-    /// Who works it.
-    pub operator: Arc<dyn Operator>,
-    /// Whom the phone is told to trust.
-    pub authority: Arc<Authority>,
-    /// Where requests go.
-    pub upstream: Upstream,
-    /// Where the proxy listens.
-    pub listen: SocketAddr,
-    /// Who may use the proxy, and the pages for the phone.
-    pub pages: Arc<dyn Gate>,
-    /// How the phone gets there.
-    pub way: WayTo,
+    parts: ManualParts,
     /// A real band, and how it is reached; `None` for a rig without one.
     pub band: Option<(BandPlan, Arc<dyn Central>)>,
     /// How long a control run watches; half an hour when `None`.
@@ -70,33 +53,32 @@ struct State {
 
 /// What a bench by hand is made of, beside what has a default.
 pub struct ManualParts {
-    /// See [`ManualBench::platform`].
+    /// What it counts as.
     pub platform: Platform,
-    /// See [`ManualBench::system`].
+    /// The phone's system.
     pub system: System,
     /// The app, whose own hosts tell that it is open.
     pub app: App,
-    /// See [`ManualBench::operator`].
+    /// Who works it.
     pub operator: Arc<dyn Operator>,
-    /// See [`ManualBench::authority`].
+    /// Whom the phone is told to trust.
     pub authority: Arc<Authority>,
-    /// See [`ManualBench::upstream`].
+    /// Where requests go.
     pub upstream: Upstream,
-    /// See [`ManualBench::listen`].
+    /// Where the proxy listens.
     pub listen: SocketAddr,
-    /// See [`ManualBench::pages`].
+    /// Who may use the proxy, and the pages for the phone.
     pub pages: Arc<dyn Gate>,
-    /// See [`ManualBench::way`].
+    /// How the phone gets there.
     pub way: WayTo,
 }
 
 impl ManualBench {
     /// A bench without a band, whose control runs take half an hour.
     pub fn new(parts: ManualParts) -> Self {
-        let ManualParts { platform, system, app, operator, authority, upstream, listen, pages, way } = parts;
-        let title = if app.title.is_empty() { app.name.clone() } else { app.title.clone() };
-        let state = State { sightings: Arc::new(Sightings::new(app)), prepared: Arc::default(), bound: OnceLock::new() };
-        Self { platform, system, app: title, operator, authority, upstream, listen, pages, way, band: None, control_time: None, state }
+        let sightings = Arc::new(Sightings::new(parts.app.clone()));
+        let state = State { sightings, prepared: Arc::default(), bound: OnceLock::new() };
+        Self { parts, band: None, control_time: None, state }
     }
 
     /// Has to watch every run: what is recorded is what the person's word is checked by.
@@ -110,43 +92,44 @@ impl ManualBench {
     }
 
     pub(super) async fn rig(&self) -> Result<Rig, RunError> {
+        let ManualParts { platform, system, app, operator, authority, upstream, listen, pages, way } = &self.parts;
         let State { sightings, prepared, bound } = &self.state;
         let clock = Clock::real();
         let (events, traffic) = queue();
         let probe = Probe::new();
-        let gate = HandGate { inner: probe.gate(Arc::clone(&self.pages)), probe: probe.url(), sightings: Arc::clone(sightings) };
+        let gate = HandGate { inner: probe.gate(Arc::clone(pages)), probe: probe.url(), sightings: Arc::clone(sightings) };
         let proxy = Proxy::new(ProxySetup {
-            listen: bound.get().copied().unwrap_or(self.listen),
-            authority: Arc::clone(&self.authority),
-            upstream: self.upstream.clone(),
+            listen: bound.get().copied().unwrap_or(*listen),
+            authority: Arc::clone(authority),
+            upstream: upstream.clone(),
             gate: Arc::new(gate),
             clock: clock.clone(),
         });
         let source: Arc<dyn RunningSource> = Arc::from(Box::new(proxy).start(events).await?);
         let address = source.address().ok_or_else(|| RunError::Rig("the proxy has no address".to_owned()))?;
         let phone = ManualPhone::new(ManualSetup {
-            platform: self.platform,
-            system: self.system,
-            app: self.app.clone(),
-            operator: Arc::clone(&self.operator),
+            platform: *platform,
+            system: *system,
+            app: if app.title.is_empty() { app.name.clone() } else { app.title.clone() },
+            operator: Arc::clone(operator),
             sightings: Arc::clone(sightings),
-            way: (self.way)(*bound.get_or_init(|| address)),
+            way: way(*bound.get_or_init(|| address)),
             prepared: Arc::clone(prepared),
             patience: PATIENCE,
             one_look: ONE_LOOK,
         });
+        let kind = bench::real(phone.about(), self.band.as_ref());
         let (band, central) = bench::band_of(self.band.as_ref(), || Arc::new(NoRadio));
-        let about = band.as_ref().map_or_else(|| phone.about(), |plan| format!("{}; {} by radio", phone.about(), plan.model.label()));
         Ok(Rig {
             hold: clock.hold(),
             clock,
             phone: Box::new(phone),
-            operator: Arc::clone(&self.operator),
+            operator: Arc::clone(operator),
             central,
             band,
             source,
             traffic,
-            kind: model::Rig::Real { about },
+            kind,
             probe,
             fault: None,
             // The operator brings it there, and the probe comes at the end of that.

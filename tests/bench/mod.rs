@@ -159,8 +159,8 @@ impl Bench {
         let log = Log::read(&capture);
         assert_eq!((log.verified.torn_bytes, log.verified.missing_bodies), (0, 0), "the capture was closed");
         let (receipts, said) = cloud.take();
-        drop(folder);
-        Outcome { log, receipts, said }
+        let capture = CaptureReader::open(&capture).expect("a capture");
+        Outcome { log, receipts, said, capture, folder }
     }
 }
 
@@ -256,10 +256,7 @@ pub(crate) fn digest_of(body: &Body, bodies: &dyn Bodies) -> Option<Digest> {
     if matches!(body.content, BodyContent::Torn(_) | BodyContent::TornSpilled(_) | BodyContent::Absent(_)) {
         return None;
     }
-    let mut bytes = Vec::new();
-    if let Some(mut stored) = body.open(bodies).expect("stored") {
-        stored.read_to_end(&mut bytes).expect("stored");
-    }
+    let bytes = stored(body, bodies);
     assert_eq!(bytes.len() as u64, body.bytes, "what is stored is as long as it is said to be");
     let digest = Digest::of(&bytes);
     if let Some(said) = &body.sha256 {
@@ -268,12 +265,24 @@ pub(crate) fn digest_of(body: &Body, bodies: &dyn Bodies) -> Option<Digest> {
     Some(digest)
 }
 
+/// The bytes that are stored of a body.
+fn stored(body: &Body, bodies: &dyn Bodies) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(mut stored) = body.open(bodies).expect("stored") {
+        stored.read_to_end(&mut bytes).expect("stored");
+    }
+    bytes
+}
+
 /// What a run of the bench gave: the capture, and the servers' own list.
 pub(crate) struct Outcome {
     pub(crate) log: Log,
     pub(crate) receipts: Vec<Receipt>,
     /// Messages of WebSockets as the server saw them.
     pub(crate) said: Vec<Said>,
+    /// Where long bodies lie beside the log.
+    capture: CaptureReader,
+    folder: TempDir,
 }
 
 impl Outcome {
@@ -309,6 +318,11 @@ impl Outcome {
     /// Outcomes of the tunnels to a host, in the order in which they ended.
     pub(crate) fn outcomes(&self, host: &str) -> Vec<TunnelOutcome> {
         self.log.tunnels.iter().filter(|tunnel| tunnel.host == host).map(|tunnel| tunnel.outcome.clone()).collect()
+    }
+
+    /// The text of a request's body.
+    pub(crate) fn said_in(&self, exchange: &Exchange) -> String {
+        String::from_utf8(stored(&exchange.request.body, &self.capture)).expect("text")
     }
 
     /// Exchanges with a host.

@@ -5,8 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use tattletale::{
     band::huami::BandContents,
-    model::{App, Held, Planted, PlantedSource, Platform, Quantity, Recording as _, RunEnding, RunEvent, text::hex},
-    scenario::{embedded, parse},
+    model::{Held, Planted, PlantedSource, Platform, Quantity, Recording as _, RunEnding, RunEvent, text::hex},
     store::CaptureReader,
 };
 
@@ -15,6 +14,7 @@ use crate::{
     support::{
         Place,
         held::{Recorded, report, row},
+        shipped_app,
     },
 };
 
@@ -33,11 +33,6 @@ steps:
   - waitForUpload: { host: \"api-mifit*.huami.com\", path: /v1/data/band_data.json, within: 120s }
   - waitForQuiet: { idle: 3s, max: 60s }
 ";
-
-fn app() -> App {
-    let shipped = &embedded::apps()[0];
-    parse::app("app.yaml", shipped.name, shipped.app_yaml).expect("the shipped app file is right")
-}
 
 /// Runs the scenario with this version of the stand-in app, and opens its capture.
 fn run(place: &Place, contents: &BandContents, version: &str) -> CaptureReader {
@@ -67,7 +62,7 @@ fn run(place: &Place, contents: &BandContents, version: &str) -> CaptureReader {
 #[test]
 fn a_run_tells_what_became_of_what_the_labs_band_held() {
     let Some(lab) = Lab::with("mi-band-3") else { return };
-    let (place, app) = (Place::empty(), app());
+    let (place, app) = (Place::empty(), shipped_app());
     let held = Held::Minutes { values: 1200, zeros: 0, gaps: 240 };
     let mut all = None;
     for (version, seed, want) in [("sim-1.0", 1, 1200), ("sim-1.3", 9, 600)] {

@@ -2,8 +2,6 @@
 //! changes, and whom it trusts in which mount namespace.
 
 use std::{
-    collections::BTreeMap,
-    io::Read as _,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,7 +14,7 @@ use tattletale::{
     band::huami::{BandContents, SimulatedBand},
     clock::Clock,
     link::simulated::SimulatedCentral,
-    model::{BodyContent, Captured, Recording as _, RunEvent, TunnelOutcome},
+    model::TunnelOutcome,
 };
 
 use crate::{
@@ -149,7 +147,11 @@ fn a_workout_has_a_track_and_the_background_calls_home() {
     logged(&phone, "/v1/user/heartbeat.json", 1);
     logged(&phone, "/v1/data/band_data.json", 1);
     let outcome = finished(bench);
-    let track = outcome.with(DATA).into_iter().find(|exchange| exchange.request.url.path().contains("track.json")).map(text);
+    let track = outcome
+        .with(DATA)
+        .into_iter()
+        .find(|exchange| exchange.request.url.path().contains("track.json"))
+        .map(|exchange| outcome.said_in(exchange));
     let points = "longitude_latitude=5209073000%2C512142000%3B18000%2C21000%3B17000%2C24000%3B";
     assert!(track.as_ref().is_some_and(|track| track.contains(points)), "{track:?}");
 }
@@ -323,43 +325,14 @@ fn logged(phone: &Phone, what: &str, times: usize) {
 /// Stops the proxy once nothing is in flight.
 fn finished(bench: Bench) -> Outcome {
     crate::bench::wait_until("nothing is in flight", WITHIN.max(Duration::from_secs(1)), || bench.in_flight() == 0);
-    // A long day's upload lies beside the log, in a folder that goes with the bench.
-    bench.mark("all is written");
-    let mut uploads = BTreeMap::new();
-    bench
-        .reader()
-        .replay(&mut |event, bodies| {
-            if let RunEvent::Exchange(exchange) = &event.event
-                && let Some(mut body) = exchange.request.body.open(bodies).expect("stored")
-            {
-                let mut bytes = Vec::new();
-                body.read_to_end(&mut bytes).expect("stored");
-                uploads.insert(exchange.id, bytes);
-            }
-        })
-        .expect("readable");
-    let mut outcome = bench.finish();
-    for recorded in &mut outcome.log.exchanges {
-        if let Some(bytes) = uploads.remove(&recorded.exchange.id) {
-            recorded.exchange.request.body.content = BodyContent::Inline(Captured::new(bytes));
-        }
-    }
-    outcome
+    bench.finish()
 }
 
 /// The bodies of the days' uploads, in their order.
 fn uploads(outcome: &Outcome) -> Vec<String> {
-    outcome.with(DATA).into_iter().filter(|exchange| is_upload(exchange)).map(text).collect()
+    outcome.with(DATA).into_iter().filter(|exchange| is_upload(exchange)).map(|exchange| outcome.said_in(exchange)).collect()
 }
 
 fn is_upload(exchange: &tattletale::model::Exchange) -> bool {
     exchange.request.method == "POST" && exchange.request.url.path() == "/v1/data/band_data.json"
-}
-
-/// What a request said.
-fn text(exchange: &tattletale::model::Exchange) -> String {
-    match &exchange.request.body.content {
-        BodyContent::Inline(bytes) => String::from_utf8_lossy(bytes.expose()).into_owned(),
-        other => panic!("it was read with the log: {other:?}"),
-    }
 }

@@ -4,7 +4,10 @@ use std::{fs, path::Path, process::Command};
 
 use sha2::{Digest, Sha256};
 
-use crate::support::phone_lab::{Fault, Options, Phone, eventually};
+use crate::{
+    rig::descendants,
+    support::phone_lab::{Fault, Options, Phone, eventually},
+};
 
 #[test]
 fn the_daemon_is_the_packages_adbd_in_a_network_of_its_own() {
@@ -139,13 +142,6 @@ fn whatever_ends_the_stand_in_ends_the_phone() {
 fn listed(phone: &Phone) -> String {
     let (serial, list) = (phone.serial(), phone.adb_of_all(&["devices"]).out);
     list.lines().find_map(|line| line.strip_prefix(&serial)).unwrap_or("not listed").trim().to_owned()
-}
-
-/// Every process below this one.
-fn descendants(process: u32) -> Vec<u32> {
-    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
-    let children: Vec<u32> = children.split_whitespace().filter_map(|child| child.parse().ok()).collect();
-    children.iter().copied().chain(children.iter().flat_map(|child| descendants(*child))).collect()
 }
 
 fn sha256(bytes: &[u8]) -> String {

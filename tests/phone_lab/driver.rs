@@ -1,9 +1,8 @@
 //! The phone over adb, thing by thing, on the stand-in phone: that it does what it says, says who is at fault when it cannot, and
 //! leaves the phone as it was found.
 
-use std::{net::Ipv4Addr, path::Path};
+use std::{collections::BTreeSet, net::Ipv4Addr, path::Path};
 
-use serde_json::Value;
 use tattletale::{
     model::{AppVersion, Captured, Position},
     phone::{
@@ -14,7 +13,10 @@ use tattletale::{
     traffic::authority::Authority,
 };
 
-use crate::support::phone_lab::{APP, Fault, Options, Phone};
+use crate::{
+    rig::{changeable, stores},
+    support::phone_lab::{APP, Fault, Options, Phone, eventually},
+};
 
 /// A driver of a phone in the lab, and the folder of its rig.
 struct Bench {
@@ -74,17 +76,6 @@ fn authority() -> Authority {
 }
 
 const PLACE: Position = Position { lat: 52.374_03, lon: 4.889_69 };
-
-/// What a run may change on a phone, as the phone itself remembers it.
-fn changeable(phone: &Phone) -> Value {
-    let mut state = phone.state();
-    // An app of which nothing is said any more is as good as one of which nothing was ever said.
-    if let Some(operations) = state["app_ops"].as_object_mut() {
-        operations.retain(|_, modes| modes.as_object().is_some_and(|modes| !modes.is_empty()));
-    }
-    let permissions = &state["packages"][APP]["permissions"];
-    serde_json::json!([state["settings"], state["app_ops"], state["providers"], permissions])
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_that_is_changed_is_put_back_odd_values_too() {
@@ -219,14 +210,14 @@ async fn a_phone_that_is_not_ready_is_told_from_one_that_is_not_there() {
     let error = async |bench: &Bench| AdbPhone::connect(bench.setup()).await.err().expect("not ready");
     assert!(matches!(error(&bench).await, PhoneError::Adb(AdbError::NoSuchPhone { .. })));
     bench.phone.adb_of_all(&["connect", &bench.phone.serial()]);
-    crate::support::phone_lab::eventually("it is listed", || bench.phone.adb_of_all(&["devices"]).out.contains("unauthorized"));
+    eventually("it is listed", || bench.phone.adb_of_all(&["devices"]).out.contains("unauthorized"));
     assert_eq!(error(&bench).await, PhoneError::Adb(AdbError::Unauthorised));
     bench.phone.mend(Fault::Unauthorized);
     let ready = || bench.phone.adb_of_all(&["devices"]).out.contains("\tdevice");
-    crate::support::phone_lab::eventually("it is ready", ready);
+    eventually("it is ready", ready);
     bench.connect().await;
     bench.phone.fault(Fault::Offline);
-    crate::support::phone_lab::eventually("it is listed as offline", || bench.phone.adb_of_all(&["devices"]).out.contains("offline"));
+    eventually("it is listed as offline", || bench.phone.adb_of_all(&["devices"]).out.contains("offline"));
     assert_eq!(error(&bench).await, PhoneError::Adb(AdbError::Offline("offline".into())));
 }
 
@@ -283,4 +274,68 @@ async fn the_certificate_is_seen_in_every_way_of_being_root_and_on_older_android
         phone.restore().await.expect("put back");
         assert_ne!(bench.phone.shell(&format!("ls {file}")).code, Some(0), "{sdk} {root}");
     }
+}
+
+/// What is seen of the stores, by whatever mounts.
+fn lists(seen: &BTreeSet<String>) -> BTreeSet<String> {
+    seen.iter().filter_map(|seen| Some(seen.split(" / [").next()?.to_owned())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_cannot_be_filled_is_never_seen() {
+    let Some(mut bench) = Bench::boot(&Options::default()) else { return };
+    let before = changeable(&bench.phone);
+    bench.phone.fault(Fault::MemoryFull);
+    let mut phone = bench.connect().await;
+    let error = phone.trust(&authority()).await.expect_err("there is no room for it");
+    assert!(error.to_string().contains("put the certificate into the phone's store"), "{error}");
+    let between = lists(&stores(&bench.phone));
+    bench.phone.mend(Fault::MemoryFull);
+    phone.restore().await.expect("put back");
+    assert_eq!(changeable(&bench.phone), before);
+    assert_eq!(between, lists(&stores(&bench.phone)), "half a store was never seen");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_lost_while_the_store_is_filled_leaves_the_phone_its_own() {
+    let Some(mut bench) = Bench::boot(&Options::default()) else { return };
+    let before = changeable(&bench.phone);
+    // Into the copy, and from there into what is mounted.
+    for piece in 1..=2 {
+        bench.phone.property("debug.standin.slow.cp", "1500");
+        let begun = bench.phone.commands().len();
+        let mut phone = bench.connect().await;
+        let trusting = tokio::spawn(async move { phone.trust(&authority()).await });
+        let copies = |commands: &[Vec<String>]| commands.iter().filter(|command| command[0] == "cp").count();
+        eventually("it copies", || copies(&bench.phone.commands()[begun..]) == piece);
+        bench.phone.cut_link();
+        trusting.await.expect("it ends").expect_err("the link is gone");
+        let during = stores(&bench.phone);
+        bench.phone.property("debug.standin.slow.cp", "0");
+        bench.phone.reconnect();
+        // What was begun goes on without its cable.
+        let undone = undo_journal(&bench.folder(), false, bench.environment()).await.expect("put back");
+        assert!(undone.iter().all(|undone| !matches!(undone.how, Undoing::Failed { .. })), "{undone:?}");
+        assert_eq!(changeable(&bench.phone), before, "after {piece}: {undone:?}");
+        assert_eq!(lists(&during), lists(&stores(&bench.phone)), "half a store was never seen");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_owner_has_mounted_over_the_store_stays() {
+    let Some(bench) = Bench::boot(&Options::default()) else { return };
+    let authority = authority();
+    // As a module of Magisk's does, with the very certificate of the rig.
+    let (name, pem) = (authority.android_name(), authority.certificate_pem());
+    let module =
+        "sys=/system/etc/security/cacerts; apex=/apex/com.android.conscrypt/cacerts; mkdir -p /data/module && cp $sys/* /data/module";
+    bench.phone.says(&format!("su -c '{module}; cat >/data/module/{name} <<END\n{pem}\nEND\nmount -o bind /data/module $sys; for p in /proc/[0-9]*; do nsenter --mount=$p/ns/mnt -- sh -c \"cmp -s /data/module/{name} $apex/{name} || mount -o bind /data/module $apex\"; done; true'"));
+    let before = stores(&bench.phone);
+    assert!(before.iter().all(|seen| seen.contains(&name)), "{before:?}");
+    let mut phone = bench.connect().await;
+    phone.trust(&authority).await.expect("it is trusted already");
+    phone.restore().await.expect("nothing of ours is there");
+    assert_eq!(stores(&bench.phone), before);
+    let left = bench.folder().journal().expect("readable");
+    assert_eq!(left, None, "and no next run is refused");
 }

@@ -2,7 +2,12 @@
 //! the app talks to.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
-use std::process::Command;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::{Value, json};
 
@@ -75,13 +80,14 @@ impl Lab {
         (ended, json)
     }
 
-    /// What a run may change on the phone, but for the app itself, as the phone remembers it.
+    /// What a run may change on the phone, but for the app itself.
     pub(crate) fn changeable(&self) -> Value {
-        let mut state = self.phone.state();
-        if let Some(operations) = state["app_ops"].as_object_mut() {
-            operations.retain(|_, modes| modes.as_object().is_some_and(|modes| !modes.is_empty()));
-        }
-        json!([state["settings"], state["app_ops"], state["providers"], state["packages"][APP]["permissions"]])
+        changeable(&self.phone)
+    }
+
+    /// The certificates of both stores, as the shell sees them.
+    pub(crate) fn certificates(&self) -> String {
+        self.phone.says("ls /apex/com.android.conscrypt/cacerts /system/etc/security/cacerts")
     }
 
     /// Puts the app on the phone as its owner has it, so that a run changes nothing that stays.
@@ -90,15 +96,62 @@ impl Lab {
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
 
-    /// Whether a certificate that was not there from the beginning is in a store.
-    pub(crate) fn certificates(&self) -> String {
-        self.phone.says("ls /apex/com.android.conscrypt/cacerts /system/etc/security/cacerts")
-    }
-
     /// Waits until a run has begun to drive the phone.
     pub(crate) fn wait_until_routed(&self, proxy_before: Option<&str>) {
         eventually("the phone is routed", || self.phone.setting("global", "http_proxy").as_deref() != proxy_before);
     }
+}
+
+/// What a run may change on a phone, but for the app itself: what the phone remembers, the tunnels from it, what lies in the shell's
+/// folder, and which certificates each mount namespace sees, by which mounts. All but the tunnels is read without adb.
+pub(crate) fn changeable(phone: &Phone) -> Value {
+    let mut state = phone.state();
+    // An app of which nothing is said any more is as good as one of which nothing was ever said.
+    if let Some(operations) = state["app_ops"].as_object_mut() {
+        operations.retain(|_, modes| modes.as_object().is_some_and(|modes| !modes.is_empty()));
+    }
+    let app = &state["packages"][APP];
+    let folder = names(&phone.folder().join("run/data/local/tmp"));
+    let tunnels = phone.adb(&["reverse", "--list"]).out.trim().to_owned();
+    json!([state["settings"], state["app_ops"], state["providers"], app["permissions"], app["flags"], folder, tunnels, stores(phone)])
+}
+
+/// What the phone's processes see of the stores of certificates: each way in which they are seen once.
+pub(crate) fn stores(phone: &Phone) -> BTreeSet<String> {
+    let mut namespaces = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    for process in descendants(phone.process()) {
+        let of = PathBuf::from(format!("/proc/{process}"));
+        let (Ok(namespace), Ok(mounts)) = (fs::read_link(of.join("ns/mnt")), fs::read_to_string(of.join("mounts"))) else { continue };
+        // The one that started the phone is outside of it.
+        if process == phone.process() || !of.join("root/system/bin/stand-in").exists() || !namespaces.insert(namespace) {
+            continue;
+        }
+        let store = |path: &str| names(&of.join("root").join(path)).join(" ");
+        let ours = |line: &&str| line.contains("cacerts") || line.contains("tattletale");
+        let mounts: Vec<&str> = mounts.lines().filter(ours).collect();
+        let (old, module) = (store("system/etc/security/cacerts"), store("apex/com.android.conscrypt/cacerts"));
+        // One that ended meanwhile sees nothing.
+        if of.join("root/system/bin/stand-in").exists() {
+            seen.insert(format!("{old} / {module} / {mounts:?}"));
+        }
+    }
+    seen
+}
+
+/// The names in a folder; none when it is not there.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Every process below this one.
+pub(crate) fn descendants(process: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    let children: Vec<u32> = children.split_whitespace().filter_map(|child| child.parse().ok()).collect();
+    children.iter().copied().chain(children.iter().flat_map(|child| descendants(*child))).collect()
 }
 
 /// The shipped scenario of this name with shorter waits, and without a band.

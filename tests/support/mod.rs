@@ -10,6 +10,17 @@ use std::{
     process::{Command, Stdio},
 };
 
+use tattletale::{
+    model::App,
+    scenario::{embedded, parse},
+};
+
+/// The first app that is shipped, whose stand-in the simulated phone and the stand-in phone have.
+pub(crate) fn shipped_app() -> App {
+    let shipped = &embedded::apps()[0];
+    parse::app("app.yaml", shipped.name, shipped.app_yaml).expect("the shipped app file is right")
+}
+
 /// What a command printed and how it ended.
 #[derive(Debug)]
 pub(crate) struct Ended {

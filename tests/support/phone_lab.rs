@@ -70,6 +70,8 @@ pub(crate) enum Fault {
     InputRefused,
     /// Nothing can be installed: Xiaomi's first switch.
     InstallRefused,
+    /// File systems in memory take no file.
+    MemoryFull,
     /// Positions cannot be mocked.
     MockLocationRefused,
     /// No screen ever rests.
@@ -89,6 +91,7 @@ impl Fault {
             Self::Bypass => "bypass",
             Self::InputRefused => "input-refused",
             Self::InstallRefused => "install-refused",
+            Self::MemoryFull => "memory-full",
             Self::MockLocationRefused => "mock-location-refused",
             Self::NeverIdle => "never-idle",
             Self::NoTestProviders => "no-test-providers",

@@ -1,8 +1,11 @@
 //! Small programs of the shell, where Android's differ from this machine's: who one is, what time it is, labels, the log.
 
-use std::{fs, process::Command};
+use std::{fs, os::unix::process::CommandExt as _, process::Command};
 
-use crate::{answer::Answer, state::Home};
+use crate::{
+    answer::Answer,
+    state::{Fault, Home},
+};
 
 /// `id [-u] [-un]`: a shell's, or root's below `su`.
 pub(crate) fn id(arguments: &[String]) -> Answer {
@@ -34,6 +37,27 @@ pub(crate) fn date(arguments: &[String]) -> Answer {
         },
         Err(error) => Answer::failed(1, format!("date: {error}")),
     }
+}
+
+/// `cp …` and `mount …` are this machine's. Where memory is full, what lives in it holds no file.
+pub(crate) fn cp(arguments: &[String]) -> Answer {
+    of_this_machine("cp", arguments)
+}
+
+/// `mount …`.
+pub(crate) fn mount(arguments: &[String]) -> Answer {
+    let full = Home::inside().read().is_ok_and(|state| state.has(Fault::MemoryFull));
+    let mut arguments = arguments.to_vec();
+    if full && arguments.iter().any(|argument| argument == "tmpfs") {
+        arguments.extend(["-o".to_owned(), "nr_inodes=1".to_owned()]);
+    }
+    of_this_machine("mount", &arguments)
+}
+
+/// Becomes a program of this machine's, under the phone's own `/usr`.
+fn of_this_machine(name: &str, arguments: &[String]) -> Answer {
+    let error = Command::new(format!("/usr/bin/{name}")).args(arguments).exec();
+    Answer::failed(127, format!("{name}: {error}"))
 }
 
 /// `chcon LABEL FILE…`: there are no labels here, so it remembers what it was asked for.

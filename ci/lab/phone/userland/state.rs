@@ -116,6 +116,8 @@ pub(crate) enum Fault {
     InputRefused,
     /// Nothing may be installed over USB: Xiaomi's first switch.
     InstallRefused,
+    /// File systems in memory take no file.
+    MemoryFull,
     /// Nobody may mock positions, whatever `appops` was told.
     MockLocationRefused,
     /// No screen ever rests.
