@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs};
 
 use serde_json::{Map, Value, json};
 use support::Place;
-use tattletale::model::{PassedBytes, Tunnel, TunnelEvidence, TunnelOutcome};
+use tattletale::model::{Alteration, PassedBytes, Tunnel, TunnelEvidence, TunnelOutcome};
 
 /// A schema and the definitions it refers to.
 struct Schema(Value);
@@ -166,6 +166,17 @@ fn every_line_of_a_capture_is_what_its_schema_says() {
     let mut noted = lines.last().expect("there are some").clone();
     let note = tattletale::model::RunEvent::ExchangeNoted { id: tattletale::model::ExchangeId(1), note: "sent twice".to_owned() };
     noted["event"] = serde_json::to_value(note).expect("plain data");
+    // Nor does the simulated app need to be altered.
+    let digest = "ab".repeat(32);
+    for alteration in [
+        Alteration::Repackaged { original: digest.clone(), repackaged: digest.clone(), lifted: vec!["its pins".to_owned()] },
+        Alteration::Script { sha256: digest },
+        Alteration::ScriptEnded { why: "it ended".to_owned() },
+    ] {
+        let mut altered = noted.clone();
+        altered["event"] = serde_json::to_value(tattletale::model::RunEvent::AppAltered(alteration)).expect("plain data");
+        lines.push(altered);
+    }
     lines.push(noted);
     for line in lines {
         let event = line["event"].as_object().and_then(|event| event.keys().next()).expect("an event").clone();
@@ -174,11 +185,12 @@ fn every_line_of_a_capture_is_what_its_schema_says() {
             schema.is_strict_about(&line, &[]);
         }
     }
-    let told: BTreeSet<String> = ["exchange", "exchange-began", "exchange-noted", "message", "phase-began", "phone-moved", "planted"]
-        .into_iter()
-        .chain(["run-ended", "run-started", "step-began", "step-ended", "tunnel", "tunnel-began"])
-        .map(str::to_owned)
-        .collect();
+    let told: BTreeSet<String> =
+        ["app-altered", "exchange", "exchange-began", "exchange-noted", "message", "phase-began", "phone-moved", "planted"]
+            .into_iter()
+            .chain(["run-ended", "run-started", "step-began", "step-ended", "tunnel", "tunnel-began"])
+            .map(str::to_owned)
+            .collect();
     assert_eq!(kinds, told, "every kind of event was seen");
 
     // What no client of the simulated rig sends.

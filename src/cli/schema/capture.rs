@@ -25,7 +25,7 @@ pub(super) fn schema() -> Value {
     document(
         "tattletale capture: one line of events.jsonl",
         "A capture is a folder with events.jsonl, one JSON object a line, bodies/, one file a body over 64 KiB, named by its SHA-256, and \
-         attachments/, pictures and recordings of the screen, where there are any. \
+         attachments/, pictures and recordings of the screen and what a script in the app said, where there are any. \
          The first line is run-started. Without run-ended the run never ended. Values are a person's data: captures stay on the machine.",
         line,
         &[

@@ -1,5 +1,5 @@
-//! The app rebuilt so that it trusts this rig's authority: its package is unpacked by apktool, its network security configuration rewritten,
-//! built and aligned, and all its parts are signed anew with a key of the rig's own. The vendor's code is left as it is. What is rebuilt is
+//! The app rebuilt so that it trusts this rig's authority: apktool unpacks its package, its network security configuration is rewritten,
+//! it is built and aligned, and all its parts are signed anew with a key of the rig's own. The vendor's code is left as it is. What is rebuilt is
 //! kept with the rig, so that each run has the same file; an app of somebody's that has to make room is kept as well.
 //! See `docs/guide/real-rig.md`.
 
