@@ -180,6 +180,7 @@ pub fn planted(observations: &Observations) -> Vec<(String, String)> {
         (_, found) if found > 0 => format!("found in {}", exchanges(found)),
         _ if facts.probably_in > 0 => format!("probably found in {}", exchanges(facts.probably_in)),
         _ if nothing_read => "not checked: nothing was read".to_owned(),
+        (true, _) if facts.in_pieces => decode::IN_PIECES.to_owned(),
         (true, _) if facts.too_short && facts.is_series => decode::TOO_EVEN.to_owned(),
         (true, _) if facts.too_short => decode::TOO_SHORT.to_owned(),
         (true, _) if facts.needs_a_name => decode::NEEDS_A_NAME.to_owned(),

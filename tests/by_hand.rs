@@ -277,6 +277,27 @@ fn a_prompt_that_nobody_answers_fails_within_its_limit_also_in_ci() {
 }
 
 #[test]
+fn whoever_types_what_is_no_text_is_there_all_the_same() {
+    let second = "\n  - prompt: { name: again, text: Once more, within: 60s }";
+    let place = place(&PROMPT.replace("within: 500ms }", "within: 60s }").replacen("60s }", &format!("60s }}{second}"), 1));
+    let Some(mut terminal) = Terminal::open(&place, &["run", "by-hand", "--app", "demo", "--quiet"], &[]) else {
+        return skip("python3 is not installed");
+    };
+    terminal.wait_for("log-in: Log in");
+    terminal.wait_for("Press Enter when it is done. ");
+    // Alt and a letter, in a Latin-1 terminal.
+    terminal.press(b"\xe1\r");
+    terminal.wait_for("again: Once more");
+    terminal.enter();
+    let (told, written) = terminal.end();
+    assert!(told.contains("modes same") && !written.contains("nobody at a terminal"), "{told} {written}");
+    let log = std::fs::read_to_string(&place.files("-by-hand-1/events.jsonl")[0]).expect("readable");
+    for name in ["log-in", "again"] {
+        assert!(log.contains(&format!("{name}: confirmed by the operator, not checked")), "{name}: {written}");
+    }
+}
+
+#[test]
 fn ctrl_c_at_a_question_ends_the_run_and_gives_the_terminal_back() {
     let place = place(PROMPT);
     let (_runtime, _cloud) = lab(&place, RIG);

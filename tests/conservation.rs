@@ -210,6 +210,189 @@ fn gaps_are_never_found() {
     assert!((kept..kept + 4).contains(&found), "{found} of {kept}");
 }
 
+/// What the table says of the heart rate, and what all of the report's words are, when these bodies were sent.
+fn told(values: Vec<PlantedValue>, bodies: &[Value]) -> (ConservationRow, Vec<(String, String)>) {
+    let report = report(&[&recorded(1, values, bodies)], &App::default());
+    (row(&report.conservation, Quantity::HeartRate), report.planted)
+}
+
+fn readings(seed: u64) -> Vec<u8> {
+    beats(&samples(seed)).into_iter().filter(|value| *value != 0xff).collect()
+}
+
+#[test]
+fn a_day_in_pieces_too_small_to_be_told_is_found_when_they_are_put_together() {
+    let whole = beats(&samples(1));
+    let in_pieces = |of: usize, write: &dyn Fn(&[u8]) -> Value| whole.chunks(of).map(write).collect::<Vec<Value>>();
+    let json = |piece: &[u8]| json!({ "heart_rate": piece });
+    for (of, bodies) in [
+        (15, in_pieces(15, &json)),
+        (7, in_pieces(7, &json)),
+        (30, in_pieces(30, &json)),
+        (15, in_pieces(15, &|piece| json!({ "heart_rate": STANDARD.encode(piece) }))),
+        (5, in_pieces(5, &|piece| json!({ "heart_rate": STANDARD.encode(piece) }))),
+        (15, in_pieces(15, &|piece| json!({ "heart_rate": piece.iter().map(u8::to_string).collect::<Vec<_>>().join(",") }))),
+        // A name that says nothing makes no difference.
+        (15, in_pieces(15, &|piece| json!({ "a": piece }))),
+        (1, in_pieces(1, &|piece| json!({ "heart_rate": piece[0] }))),
+        (1, readings(1).iter().map(|value| json!({ "heart_rate": value })).collect()),
+        (12, readings(1).chunks(12).map(|piece| json!({ "heart_rate": piece })).collect()),
+    ] {
+        let (row, planted) = told(planted(&samples(1)), &bodies);
+        assert_eq!((row.found, row.probably, row.not_seen, row.untold), (1200, 0, 0, 0), "in pieces of {of}: {}", bodies[0]);
+        assert!(row.added.is_empty() && row.in_pieces.is_empty(), "{row:?}");
+        let words = &planted.iter().find(|(name, _)| name == "band.heart_rate.2026-03-14").expect("planted").1;
+        assert!(words.starts_with("found in "), "{words}");
+    }
+    // Each piece sent a second time, as after an answer that was lost.
+    let twice: Vec<Value> = in_pieces(15, &json).into_iter().flat_map(|body| [body.clone(), body]).collect();
+    assert_eq!(told(planted(&samples(1)), &twice).0.found, 1200);
+}
+
+#[test]
+fn a_reading_in_five_minutes_an_hour_a_request_is_found() {
+    let held: Vec<Sample> = (0..)
+        .zip(samples(3))
+        .map(|(minute, sample)| Sample { heart_rate: if minute % 5 == 0 { 60 + (sample.heart_rate % 40) } else { 0xff }, ..sample })
+        .collect();
+    let sent: Vec<(usize, u8)> = beats(&held).into_iter().enumerate().filter(|(_, value)| *value != 0xff).collect();
+    let hours = |write: &dyn Fn(&(usize, u8)) -> Value| -> Vec<Value> {
+        sent.chunks(12).map(|hour| json!({ "heart_rate": hour.iter().map(write).collect::<Vec<_>>() })).collect()
+    };
+    for bodies in [hours(&|(_, value)| json!(value)), hours(&|(minute, value)| json!({ "t": minute, "hr": value }))] {
+        let (row, _) = told(planted(&held), &bodies);
+        assert_eq!((row.held, row.found), (Held::Minutes { values: 288, zeros: 0, gaps: 1152 }, 288));
+        assert_eq!(row.added, [""; 0], "the minute beside each reading is no heart rate");
+    }
+}
+
+#[test]
+fn what_is_sent_in_pieces_that_nobody_can_tell_is_neither_called_not_seen_nor_added() {
+    // The last minutes first, so that nothing fits together.
+    let backwards: Vec<Value> = readings(1).chunks(6).rev().map(|piece| json!({ "heart_rate": piece })).collect();
+    let (row, planted_words) = told(planted(&samples(1)), &backwards);
+    assert_eq!((row.found, row.not_seen, row.untold), (0, 0, 1200));
+    assert!(row.added.is_empty(), "{row:?}");
+    assert_eq!(row.in_pieces, ["POST api.test/day json heart_rate[]"]);
+    let words = &planted_words.iter().find(|(name, _)| name == "band.heart_rate.2026-03-14").expect("planted").1;
+    assert!(words.contains("in pieces too small"), "{words}");
+    // One reading can be one minute of the band, and no more.
+    let (row, _) = told(planted(&samples(1)), &[json!({ "heart_rate": 71 })]);
+    assert_eq!((row.found, row.not_seen, row.untold, row.added.len()), (0, 1199, 1, 0));
+    // Of a whole day in one piece it can be told that it is another.
+    let (row, _) = told(planted(&samples(1)), &[json!({ "heart_rate": readings(2) })]);
+    assert_eq!((row.found, row.not_seen, row.untold, row.added.len()), (0, 1200, 0, 1));
+}
+
+#[test]
+fn another_day_in_pieces_is_never_found() {
+    for seed in 2..12 {
+        let bodies: Vec<Value> = readings(seed).chunks(15).map(|piece| json!({ "heart_rate": piece })).collect();
+        let (row, _) = told(planted(&samples(1)), &bodies);
+        assert_eq!((row.found, row.probably, row.untold), (0, 0, 1200), "{seed}");
+    }
+    let still: Vec<Value> = (0..1200).map(|_| json!({ "heart_rate": 60 })).collect();
+    assert_eq!(told(planted(&samples(1)), &still).0.found, 0);
+}
+
+#[test]
+fn pieces_of_weeks_are_searched_in_windows_and_the_day_among_them_is_found() {
+    let weeks: Vec<u8> = (20..34).flat_map(readings).chain(readings(1)).chain((40..47).flat_map(readings)).collect();
+    let bodies: Vec<Value> = weeks.chunks(15).map(|piece| json!({ "heart_rate": piece })).collect();
+    let (row, _) = told(planted(&samples(1)), &bodies);
+    assert!((1198..=1200).contains(&row.found), "{row:?}");
+    assert_eq!(row.found + row.probably + row.untold, 1200);
+}
+
+#[test]
+fn what_was_sent_before_the_band_was_read_adds_nothing() {
+    let mut recording = recorded(1, planted(&samples(1)), &[json!({ "pulse": readings(2) }), json!({ "heart_rate": readings(1) })]);
+    let (reading, sent): (Vec<_>, Vec<_>) = recording.events.drain(..).partition(|event| matches!(event, RunEvent::Planted(_)));
+    recording.events = [&sent[..1], &reading, &sent[1..]].concat();
+    let row = row(&report(&[&recording], &App::default()).conservation, Quantity::HeartRate);
+    assert_eq!((row.found, row.added), (1200, Vec::new()));
+}
+
+fn of_band(name: &str, category: Category, value: Planted) -> PlantedValue {
+    PlantedValue { name: name.into(), category, value, source: PlantedSource::Band, confirmed: true }
+}
+
+/// A workout as `readBand` plants it under this name.
+fn workout(name: &str, start: &str, end: &str, steps: i64, metres: i64) -> Vec<PlantedValue> {
+    let moment = |text: &str| Planted::Moment(text.parse().expect("a moment"));
+    let random = &mut fastrand::Rng::with_seed(steps.unsigned_abs());
+    let rates = (0..200).map(|_| random.u8(95..175)).collect();
+    [
+        (String::new(), moment(start)),
+        (".end".into(), moment(end)),
+        (".steps".into(), Planted::Integer(steps)),
+        (".metres".into(), Planted::Integer(metres)),
+        (".heart_rates".into(), Planted::Series(rates)),
+    ]
+    .map(|(part, value)| of_band(&format!("{name}{part}"), Category::Workout, value))
+    .into()
+}
+
+fn workouts(values: Vec<PlantedValue>, bodies: &[Value]) -> ConservationRow {
+    row(&report(&[&recorded(1, values, bodies)], &App::default()).conservation, Quantity::Workouts)
+}
+
+#[test]
+fn a_workout_is_found_by_what_it_came_to() {
+    let held = || workout("band.workout.1", "2026-03-14T06:40:12Z", "2026-03-14T07:12:49Z", 5_113, 4_872);
+    let (start, end) = (1_773_470_412, 1_773_472_369);
+    let rates: Vec<u8> = match &held()[4].value {
+        Planted::Series(rates) => rates.clone(),
+        other => panic!("{other:?}"),
+    };
+    for (sent, found) in [
+        (json!({ "trackid": start, "end": end, "dis": 4_872, "total": 5_113 }), 1),
+        (json!({ "a": rates }), 1),
+        // Written as people do, by the clock of any place on earth, it is probably this one.
+        (json!({ "a": "2026-03-14T06:40:12Z", "b": "2026-03-14T07:12:49Z", "c": 4_872, "d": 5_113 }), 0),
+        // Each by itself may be chance; so may they be in objects that have nothing to do with each other.
+        (json!({ "trackid": start }), 0),
+        (json!({ "a": { "x": start }, "b": { "x": end }, "c": { "x": 4_872 }, "d": { "x": 5_113 } }), 0),
+        (json!({ "dis": 4_872, "total": 5_113 }), 0),
+    ] {
+        let row = workouts(held(), std::slice::from_ref(&sent));
+        assert_eq!((row.held, row.found), (Held::Values { values: 1 }, found), "{sent}");
+        assert_eq!(row.untold + row.probably, 1 - found, "{sent}: {row:?}");
+    }
+    // Thousands of other numbers make no workout.
+    let random = &mut fastrand::Rng::with_seed(7);
+    let others: Vec<Value> = (0..2_000)
+        .map(|_| json!({ "at": 1_773_446_400 + random.u32(..86_400), "m": random.u32(1_000..9_999), "n": random.u32(1_000..9_999) }))
+        .collect();
+    assert_eq!(workouts(held(), &[json!({ "rows": others })]).found, 0);
+}
+
+#[test]
+fn two_workouts_of_two_readings_are_two_whatever_they_are_called() {
+    let one = || workout("band.workout.1", "2026-03-13T17:02:31Z", "2026-03-13T17:42:03Z", 4_021, 3_377);
+    let two = |name| workout(name, "2026-03-14T06:40:12Z", "2026-03-14T07:12:49Z", 5_113, 4_872);
+    let sent = [json!({ "trackid": 1_773_470_412, "end": 1_773_472_369, "dis": 4_872, "total": 5_113 })];
+    // As runs named them that counted the workouts of each reading by themselves: begin only, and the second as the first.
+    let begin = |mut workout: Vec<PlantedValue>| workout.remove(0);
+    let row = workouts(vec![begin(one()), begin(two("band.workout.2")), begin(two("band.workout.1"))], &sent);
+    assert_eq!((row.held, row.found + row.probably + row.untold), (Held::Values { values: 2 }, 2), "{row:?}");
+    let row = workouts(vec![begin(one()), begin(two("band.workout.1"))], &[json!({ "workout_start": 1_773_470_412 })]);
+    assert_eq!((row.held, row.probably, row.untold), (Held::Values { values: 2 }, 1, 1), "one left, the other not: {row:?}");
+    // And as they are named now.
+    let row = workouts([one(), two("band.workout.2")].concat(), &sent);
+    assert_eq!((row.held, row.found, row.probably, row.untold), (Held::Values { values: 2 }, 1, 0, 1));
+}
+
+#[test]
+fn a_battery_that_was_read_twice_is_two_values() {
+    let level = |level| of_band("band.battery", Category::BandBattery, Planted::Integer(level));
+    let row = row(
+        &report(&[&recorded(1, vec![level(87), level(86), level(87)], &[json!({ "a": 1 })])], &App::default()).conservation,
+        Quantity::Battery,
+    );
+    assert_eq!((row.held, row.untold), (Held::Values { values: 2 }, 2));
+}
+
 /// Of these beats, how many are found where they are sent whole.
 fn row_of(beats: &[u8]) -> ConservationRow {
     let held: Vec<Sample> = samples(1).into_iter().zip(beats).map(|(sample, beats)| Sample { heart_rate: *beats, ..sample }).collect();

@@ -19,6 +19,8 @@ mod repackaged;
 mod rig;
 #[path = "phone_lab/runs.rs"]
 mod runs;
+#[path = "phone_lab/screen.rs"]
+mod screen;
 mod support;
 #[path = "phone_lab/wifi.rs"]
 mod wifi;

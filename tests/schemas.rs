@@ -159,25 +159,28 @@ fn every_line_of_a_capture_is_what_its_schema_says() {
     let name = capture.as_deref().and_then(|line| line.split_whitespace().next()).expect("a capture").to_owned();
     assert_eq!(place.run(&["captures", "purge", &name]).code, Some(0));
 
+    use tattletale::model::RunEvent;
     let schema = Schema::printed(&place, "capture");
     let mut kinds = BTreeSet::new();
     let mut lines = lines_of_captures(&place);
-    // No server of the simulated rig gives a reason for a note.
-    let mut noted = lines.last().expect("there are some").clone();
-    let note = tattletale::model::RunEvent::ExchangeNoted { id: tattletale::model::ExchangeId(1), note: "sent twice".to_owned() };
-    noted["event"] = serde_json::to_value(note).expect("plain data");
-    // Nor does the simulated app need to be altered.
+    // No server of the simulated rig gives a reason for a note, nothing of it goes past the proxy, and its app needs not be altered.
     let digest = "ab".repeat(32);
-    for alteration in [
-        Alteration::Repackaged { original: digest.clone(), repackaged: digest.clone(), lifted: vec!["its pins".to_owned()] },
-        Alteration::Script { sha256: digest },
-        Alteration::ScriptEnded { why: "it ended".to_owned() },
+    for event in [
+        RunEvent::ExchangeNoted { id: tattletale::model::ExchangeId(1), note: "sent twice".to_owned() },
+        RunEvent::OutsideProxy { sent: 1200, received: 0 },
+        RunEvent::OutsideUncounted { why: "this phone does not tell what its apps send".to_owned() },
+        RunEvent::AppAltered(Alteration::Repackaged {
+            original: digest.clone(),
+            repackaged: digest.clone(),
+            lifted: vec!["its pins".to_owned()],
+        }),
+        RunEvent::AppAltered(Alteration::Script { sha256: digest }),
+        RunEvent::AppAltered(Alteration::ScriptEnded { why: "it ended".to_owned() }),
     ] {
-        let mut altered = noted.clone();
-        altered["event"] = serde_json::to_value(tattletale::model::RunEvent::AppAltered(alteration)).expect("plain data");
-        lines.push(altered);
+        let mut line = lines.last().expect("there are some").clone();
+        line["event"] = serde_json::to_value(event).expect("plain data");
+        lines.push(line);
     }
-    lines.push(noted);
     for line in lines {
         let event = line["event"].as_object().and_then(|event| event.keys().next()).expect("an event").clone();
         schema.accepts(&line, &event);
@@ -188,6 +191,7 @@ fn every_line_of_a_capture_is_what_its_schema_says() {
     let told: BTreeSet<String> =
         ["app-altered", "exchange", "exchange-began", "exchange-noted", "message", "phase-began", "phone-moved", "planted"]
             .into_iter()
+            .chain(["outside-proxy", "outside-uncounted"])
             .chain(["run-ended", "run-started", "step-began", "step-ended", "tunnel", "tunnel-began"])
             .map(str::to_owned)
             .collect();
@@ -307,11 +311,32 @@ fn a_journal_of_a_phone_is_what_its_schema_says() {
         },
         PhoneChange::Script { pid: 4321, package: package() },
         PhoneChange::AppOp { package: package(), operation: "android:mock_location".into(), before: "default".into() },
-        PhoneChange::Permission { package: package(), permission: "android.permission.CAMERA".into(), before: true },
+        PhoneChange::File { path: "/sdcard/Download/tattletale-779ebcb6.crt".into() },
+        PhoneChange::Permission { package: package(), permission: "android.permission.CAMERA".into(), before: true, decided: None },
+        PhoneChange::Permission {
+            package: package(),
+            permission: "android.permission.CAMERA".into(),
+            before: true,
+            decided: Some(["USER_SET".to_owned()].into()),
+        },
+        PhoneChange::Proxy { before: [(key.clone(), "10.0.0.1:3128".to_owned())].into(), set: vec!["127.0.0.1:8080".into()] },
         PhoneChange::Recording { file: "/data/local/tmp/film.mp4".into() },
-        PhoneChange::Reverse { to: 8080 },
-        PhoneChange::Setting { namespace: namespace.clone(), key: key.clone(), before: None, set: Some("127.0.0.1:8080".into()) },
-        PhoneChange::Setting { namespace, key, before: Some("10.0.0.1:3128".into()), set: None },
+        PhoneChange::Reverse { to: 8080, others: Vec::new() },
+        PhoneChange::Reverse { to: 8080, others: vec![8080] },
+        PhoneChange::Setting {
+            namespace: namespace.clone(),
+            key: key.clone(),
+            before: None,
+            set: Some("127.0.0.1:8080".into()),
+            earlier: Vec::new(),
+        },
+        PhoneChange::Setting {
+            namespace,
+            key,
+            before: Some("10.0.0.1:3128".into()),
+            set: None,
+            earlier: vec![None, Some("127.0.0.1:8080".into())],
+        },
         PhoneChange::TestProvider { name: "gps".into() },
         PhoneChange::Trust { file: "779ebcb6.0".into() },
     ];

@@ -30,6 +30,7 @@ fn row(quantity: Quantity, facts: &BandFacts) -> ConservationRow {
         not_checked: 0,
         derived: Vec::new(),
         added: Vec::new(),
+        in_pieces: Vec::new(),
     };
     let has_series = |quantity| facts.series.keys().any(|key| key.quantity() == quantity);
     let single = || facts.values.values().filter(|value| value.quantity == quantity && value.counts);
@@ -55,6 +56,12 @@ fn row(quantity: Quantity, facts: &BandFacts) -> ConservationRow {
     if row.held != Held::NotKnown {
         let fields = |role| facts.fields.get(&(quantity, role)).into_iter().flatten().cloned().collect();
         (row.derived, row.added) = (fields(Role::Derived), fields(Role::Itself));
+    }
+    if let (Held::Minutes { .. }, Some(pieces)) = (row.held, facts.pieces.get(&quantity)) {
+        // Each reading in such a piece may be one minute that was not found.
+        let untold = row.not_seen.min(pieces.readings);
+        (row.not_seen, row.untold) = (row.not_seen - untold, row.untold + untold);
+        row.in_pieces = pieces.fields.iter().cloned().collect();
     }
     row
 }

@@ -149,6 +149,7 @@ fn what_cannot_be_answered_is_inconclusive_and_says_why() {
                     needs_a_name: false,
                     too_short: false,
                     is_series: false,
+                    in_pieces: false,
                 },
             )
         },
@@ -285,6 +286,7 @@ fn planted_values_are_never_called_not_sent() {
         needs_a_name: false,
         too_short: false,
         is_series: false,
+        in_pieces: false,
     };
     observations.planted =
         BTreeMap::from([("a".to_owned(), facts(true, 2)), ("b".to_owned(), facts(true, 0)), ("c".to_owned(), facts(false, 0))]);
@@ -306,6 +308,7 @@ fn planted_values_are_not_checked_where_no_request_was_read() {
         needs_a_name: false,
         too_short,
         is_series: false,
+        in_pieces: false,
     };
     let mut observations = quiet();
     observations.planted = [("a", facts(true, false)), ("b", facts(false, false)), ("c", facts(true, true))]

@@ -74,6 +74,7 @@ impl Band for Connected {
     }
 
     async fn device_info(&mut self) -> Result<DeviceInfo, BandError> {
+        // A system id need not be made of the address; then it says nothing, and nothing odd either.
         let address = self.said(standard::SYSTEM_ID).await?.and_then(|value| sensors::address_of_system_id(&value));
         let firmware = match self.text(FIRMWARE).await? {
             Some(firmware) => Some(firmware),
@@ -86,6 +87,7 @@ impl Band for Connected {
             hardware: self.text(standard::HARDWARE).await?,
             firmware,
             battery,
+            odd: Vec::new(),
         })
     }
 

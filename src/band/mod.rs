@@ -141,6 +141,8 @@ pub struct DeviceInfo {
     pub firmware: Option<String>,
     /// How full it is.
     pub battery: Option<Battery>,
+    /// What it said of these in a form that is not understood: `serial number`.
+    pub odd: Vec<&'static str>,
 }
 
 /// How full a band is.

@@ -164,7 +164,8 @@ async fn read(band: &mut dyn Band, since: Timestamp, progress: &mut Progress) ->
     }
     progress.clock = match band.clock().await {
         Ok(clock) => Some(clock),
-        Err(BandError::Unsupported(_)) => None,
+        // Without its key nothing that it tells depends on its clock; with it, the minutes say what is wrong.
+        Err(BandError::Unsupported(_) | BandError::Garbled(_)) => None,
         Err(error) => return Err(error),
     };
     if progress.minutes == Minutes::Torn {

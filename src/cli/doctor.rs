@@ -2,7 +2,8 @@
 //! radio and the band. Each look names its command and what came back; what is not understood is never called good.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    io::ErrorKind,
+    net::TcpListener,
     ops::ControlFlow,
     path::{Path, PathBuf},
     time::Duration,
@@ -13,13 +14,13 @@ use serde_json::{Value, json};
 
 use super::{
     Exit, Failure, Surroundings, files,
-    run::{Real, Shelf, runtime},
+    run::{ANY_PORT, Real, Shelf, described_rig, runtime},
     signals::Signals,
     table::table,
 };
 use crate::{
     link::{Central as _, LinkError, Presence, radio::Radio},
-    model::{App, RunEnding},
+    model::{App, HostPattern, RunEnding},
     phone::{Check, CheckState, adb},
     report::escape_invisible,
     run,
@@ -59,7 +60,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
             "name its file with --rig; the simulated rig, which needs no file, has nothing that could be wrong",
         ));
     }
-    let rig = files::rig(&path, surroundings)?;
+    let rig = described_rig(&path, surroundings)?;
     let Some((app, _)) = files::app(&workspace, &arguments.app, surroundings)? else {
         return Err(Failure::usage(format!("find the app {}", arguments.app), "name a folder of scenarios/ with --app"));
     };
@@ -81,7 +82,7 @@ fn look(path: &Path, rig: &RigFile, app: &App, surroundings: &mut Surroundings) 
             PhoneKind::Android => {
                 let shelf = Shelf::of(Some((path, rig)), &surroundings.workspace())?;
                 let real = Real::of(path, rig, app, shelf.folder(), surroundings)?;
-                let looking = phone(&real, rig, &mut checks, surroundings);
+                let looking = phone(&real, rig, app, &mut checks, surroundings);
                 tokio::pin!(looking);
                 let ended = tokio::select! {
                     looked = &mut looking => looked.map(|()| false),
@@ -92,9 +93,8 @@ fn look(path: &Path, rig: &RigFile, app: &App, surroundings: &mut Surroundings) 
                     return Ok(None);
                 }
             }
-            PhoneKind::Ios | PhoneKind::Manual => {
-                surroundings.note("the phone is worked by hand: a run asks for each thing, and looks whether it was done");
-            }
+            // An iPhone is one that is worked by hand, or no rig.
+            PhoneKind::Ios | PhoneKind::Manual => checks.extend(by_hand(rig)),
             PhoneKind::Simulated => surroundings.note("the phone is simulated: there is nothing to look at"),
         }
         if let Some(band) = &rig.band {
@@ -112,22 +112,29 @@ fn look(path: &Path, rig: &RigFile, app: &App, surroundings: &mut Surroundings) 
 }
 
 /// The phone, and the way from it to the proxy. What an earlier job left is put back first.
-async fn phone(real: &Real, rig: &RigFile, checks: &mut Vec<Check>, surroundings: &mut Surroundings) -> Result<(), Failure> {
+async fn phone(real: &Real, rig: &RigFile, app: &App, checks: &mut Vec<Check>, surroundings: &mut Surroundings) -> Result<(), Failure> {
     // A phone that cannot be reached cannot be put back either: that it cannot is the first thing to be told.
-    let reached = adb::examine_reach(real.setup()).await;
-    if reached.iter().any(|check| check.state != CheckState::Good) {
-        checks.extend(reached);
-        return Ok(());
-    }
+    let (looked, reached) = adb::reach(real.setup()).await;
+    checks.extend(looked);
+    let Some(reached) = reached else { return Ok(()) };
     let _ours = real.begin("doctor", surroundings).await?;
-    checks.extend(adb::examine(real.setup()).await);
+    // In a lab the maker's hosts are those that stand for them.
+    let stand_ins = app.stand_ins.iter().filter(|_| rig.lab.is_some()).map(|stand_in| &stand_in.host);
+    let own: Vec<HostPattern> = app.first_party.iter().chain(stand_ins).cloned().collect();
+    checks.extend(adb::examine(real.setup(), &reached, &own).await);
     let (about, ran) = ("a request of the phone's", "adb reverse; settings put global http_proxy; am start");
-    let bench = real.bench(rig.listen.unwrap_or_else(any_port), None, surroundings)?;
+    let bench = real.bench(rig.listen.unwrap_or(ANY_PORT), None, surroundings)?;
     checks.push(match bench.rig(None).await.map(run::rehearse) {
         Err(error) => Check::wrong(about, ran, error.to_string(), ""),
         Ok(rehearsal) => match rehearsal.await {
-            (Ok(()), None) if real.setup().trust.reads_any_app() => Check::good(about, ran, "it came to the proxy and was read there"),
-            (Ok(()), None) => Check::good(about, ran, "it came to the proxy; in this way of being trusted the browser's cannot be read"),
+            (Ok(()), None) => {
+                let reads = if real.setup().trust.reads_any_app() {
+                    "was read there"
+                } else {
+                    "cannot be read there: in this way of being trusted only the app's own can"
+                };
+                Check::good(about, ran, format!("it came to the proxy and {reads}; its page stays open in the phone's browser"))
+            }
             (Ok(()), Some(error)) => {
                 Check::wrong(about, ran, format!("it was read, and then the phone could not be put back: {error}"), error.help())
             }
@@ -139,6 +146,37 @@ async fn phone(real: &Real, rig: &RigFile, checks: &mut Vec<Check>, surroundings
         },
     });
     Ok(())
+}
+
+/// A phone that a person works: nobody can ask it, but where it is to find the proxy can be looked at.
+fn by_hand(rig: &RigFile) -> Vec<Check> {
+    let phone = Check::cannot_tell(
+        "phone",
+        "",
+        "a person works it, and it tells nothing by itself",
+        "a run asks for each thing, and looks in the traffic whether it was done",
+    );
+    let about = "the proxy's address";
+    let Some(address) = rig.listen else {
+        let help = "say it in the rig file, proxy: { listen: \"192.0.2.10:8080\" }, or to `run` with --listen";
+        return vec![phone, Check::wrong(about, "", "the rig file does not say where the phone reaches this computer", help)];
+    };
+    let ran = format!("listening at {address}");
+    // It is free again at once: nobody has connected to it.
+    vec![
+        phone,
+        match TcpListener::bind(address) {
+            Ok(_) => Check::good(about, &ran, "it can be listened at"),
+            Err(problem) if problem.kind() == ErrorKind::AddrInUse => {
+                Check::wrong(about, &ran, "another program listens there", "end it, or name another port in the rig file")
+            }
+            Err(problem) if problem.kind() == ErrorKind::AddrNotAvailable => {
+                let help = "name an address of this computer in the phone's network (`ip addr` lists them), or 0.0.0.0 for all";
+                Check::wrong(about, &ran, "this computer has no such address", help)
+            }
+            Err(problem) => Check::cannot_tell(about, &ran, problem.to_string(), "name another port in the rig file"),
+        },
+    ]
 }
 
 /// The adapter, and whether the band is heard.
@@ -207,10 +245,6 @@ fn data(checks: &[Check]) -> Value {
     json!({ "format": 1, "checks": checks })
 }
 
-fn any_port() -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
-}
-
 /// What helps where there is no adapter.
 const NO_ADAPTER: &str = "plug an adapter in, or switch it on; on Linux the service is `bluetoothd` (`systemctl start bluetooth`), and whoever \
                           runs this needs the right to use it";
@@ -241,6 +275,31 @@ mod tests {
         let (exit, _, err) = command(folder.path(), &["doctor"], |_| {});
         assert_eq!(exit, Exit::Clean, "{err}");
         assert!(err.contains("simulated"), "{err}");
+    }
+
+    #[test]
+    fn a_phone_that_a_person_works_is_never_called_ready() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let taken = (taken.local_addr().expect("bound").to_string(), taken);
+        let check = |phone: &str, listen: &str, want: Exit, words: &[&str]| {
+            let rig = folder.path().join("rig.yaml");
+            let listen = if listen.is_empty() { String::new() } else { format!("proxy: {{ listen: \"{listen}\" }}\n") };
+            let text = format!("consent: {{ owner: Nobody, date: 2026-03-14 }}\nphone: {{ {phone} }}\n{listen}");
+            std::fs::write(&rig, text).expect("ours");
+            std::fs::set_permissions(&rig, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
+            let (exit, out, err) = command(folder.path(), &["doctor", "--format", "json"], |_| {});
+            assert_eq!(exit, want, "{phone} {listen}: {out}{err}");
+            let said = format!("{out}{err}").replace("\\\"", "\"");
+            assert!(words.iter().all(|word| said.contains(word)), "{words:?}: {said}");
+        };
+        check("kind: manual, system: ios", "127.0.0.1:0", Exit::Inconclusive, &["cannot tell", "can be listened at"]);
+        check("kind: manual, system: ios", "", Exit::Failed, &["where the phone reaches this computer", "proxy: { listen:"]);
+        check("kind: manual, system: ios", &taken.0, Exit::Failed, &["another program listens there"]);
+        // Of TEST-NET-1 (RFC 5737): no computer has it.
+        check("kind: manual, system: ios", "192.0.2.10:8080", Exit::Failed, &["no such address"]);
+        // `run` refuses it in the same words.
+        check("kind: ios", "", Exit::Usage, &["phone: { kind: manual, system: ios }"]);
     }
 
     #[test]

@@ -70,11 +70,13 @@ fn listen(mut stdin: Box<dyn BufRead + Send>) -> mpsc::Receiver<String> {
     let (told, typed) = mpsc::channel(AHEAD);
     let read = move || {
         loop {
-            let mut line = String::new();
-            match (&mut stdin).take(LONGEST).read_line(&mut line) {
+            let mut line = Vec::new();
+            match (&mut stdin).take(LONGEST).read_until(b'\n', &mut line) {
                 Ok(1..) => {}
                 _ => return,
             }
+            // A cat on the keyboard types what is no text, and is no reason to leave.
+            let line = String::from_utf8_lossy(&line);
             // Of what is typed far ahead, the rest is lost: it answers nothing anyway.
             if matches!(told.try_send(line.trim().to_owned()), Err(mpsc::error::TrySendError::Closed(_))) {
                 return;
@@ -135,5 +137,22 @@ mod tests {
         surroundings.stdin = Box::new(io::empty());
         let gone = AtTheTerminal::take(Vec::new(), &mut surroundings);
         assert_eq!(gone.answer("who?").await, Err(NobodyThere), "whoever closed the terminal is not there");
+
+        // A letter of a Latin-1 terminal is no UTF-8, and whoever typed it is there all the same.
+        let (terminal, mut hand) = io::pipe().expect("a pipe");
+        surroundings.stdin = Box::new(io::BufReader::new(terminal));
+        let clumsy = AtTheTerminal::take(Vec::new(), &mut surroundings);
+        let asked = screen.clone();
+        let hand = std::thread::spawn(move || {
+            for (asks, line) in [("first?", &b"\xe1\n"[..]), ("second?", b"yes\n")] {
+                while !asked.text().ends_with(asks) {
+                    std::thread::yield_now();
+                }
+                hand.write_all(line).expect("it is read");
+            }
+        });
+        assert_eq!(clumsy.answer("first?").await.as_deref(), Ok("\u{fffd}"));
+        assert_eq!(clumsy.answer("second?").await.as_deref(), Ok("yes"));
+        hand.join().expect("no panic");
     }
 }

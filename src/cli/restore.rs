@@ -6,11 +6,11 @@ use clap::Args;
 
 use super::{
     Exit, Failure, Surroundings,
-    run::{begin_job, runtime},
+    run::{begin_job, begin_phone_job, runtime},
 };
 use crate::{
     model::PhoneChange,
-    phone::adb::{Undoing, Undone, is_pending, undo_journal},
+    phone::adb::{Undoing, Undone, given_up, is_pending, undo_journal},
     store::RigFolder,
 };
 
@@ -23,6 +23,10 @@ pub(super) struct Arguments {
     /// Also put back the app's version: an app that was not there before is removed with its data
     #[arg(long)]
     app: bool,
+    /// Put nothing back, and let go of what is noted of the rig's phone, which is told: for a phone that is lost, broken, or reached under
+    /// another serial number now
+    #[arg(long, requires = "rig", conflicts_with = "app")]
+    forget: bool,
 }
 
 /// Does it.
@@ -38,7 +42,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     };
     let (mut exit, mut nothing) = (Exit::Clean, true);
     for rig in rigs {
-        match one(&rig, arguments.app, surroundings) {
+        match if arguments.forget { forget(&rig, surroundings) } else { one(&rig, arguments.app, surroundings) } {
             Ok(None) => {}
             Ok(Some(ended)) => (exit, nothing) = (exit.worse(ended), false),
             // Another rig's phone may be there.
@@ -62,6 +66,7 @@ fn one(rig: &RigFolder, app: bool, surroundings: &mut Surroundings) -> Result<Op
     // Only now: a rig that is in use has its journal in use, too.
     let _job = begin_job(rig, "restore", surroundings)?;
     let Some(journal) = rig.journal()? else { return Ok(None) };
+    let _phone = begin_phone_job(&journal.phone.serial, "restore", surroundings)?;
     let mut exit = None;
     if is_pending(&journal) || app {
         surroundings.note(format_args!("rig {}:", rig.name()));
@@ -80,6 +85,24 @@ fn one(rig: &RigFolder, app: bool, surroundings: &mut Surroundings) -> Result<Op
         }
     }
     Ok(exit)
+}
+
+/// Lets go of one rig's journal, and says what that gives up; `None` when there is none. One that cannot be read can be let go of, too.
+fn forget(rig: &RigFolder, surroundings: &mut Surroundings) -> Result<Option<Exit>, Failure> {
+    if !rig.journal_file().exists() {
+        return Ok(None);
+    }
+    let _job = begin_job(rig, "restore", surroundings)?;
+    match rig.journal() {
+        Ok(journal) => {
+            for change in journal.iter().flat_map(given_up) {
+                surroundings.warn(format_args!("rig {}: given up, and left as it is: {change}", rig.name()));
+            }
+        }
+        Err(error) => surroundings.warn(format_args!("rig {}: given up, whatever it was: failed to {error}", rig.name())),
+    }
+    rig.forget_journal()?;
+    Ok(Some(Exit::Clean))
 }
 
 /// Says what became of each change. Gives whether one could not be put back.
@@ -126,5 +149,23 @@ mod tests {
         let (exit, _, err) = command(folder.path(), &["restore"], |_| ());
         assert_eq!(exit, Exit::Usage, "{err}");
         assert!(err.contains("journal.json") && file.exists(), "{err}");
+        let (exit, _, err) = command(folder.path(), &["restore", "--rig", "pixel", "--forget"], |_| ());
+        assert!(exit == Exit::Clean && err.contains("given up, whatever it was") && !file.exists(), "{err}");
+    }
+
+    #[test]
+    fn what_is_given_up_with_a_lost_phone_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(folder.path().join("rigs/pixel")).expect("ours");
+        let journal = serde_json::json!({
+            "format": 1, "tool": "0.0.0", "phone": { "program": "adb", "serial": "INVENTED01" },
+            "entries": [{ "at": "2026-03-02T08:00:00Z", "change": { "what": "proxy", "before": { "http_proxy": "10.0.0.1:3128" }, "set": [] } }],
+        });
+        std::fs::write(folder.path().join("rigs/pixel/journal.json"), journal.to_string()).expect("ours");
+        let (exit, _, err) = command(folder.path(), &["restore", "--rig", "pixel", "--forget"], |_| ());
+        assert!(exit == Exit::Clean && err.contains("the setting global http_proxy: before, http_proxy 10.0.0.1:3128"), "{err}");
+        assert!(!err.contains("INVENTED01"), "{err}");
+        let (_, _, err) = command(folder.path(), &["restore"], |_| ());
+        assert!(err.contains("nothing is left to put back"), "{err}");
     }
 }

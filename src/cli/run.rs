@@ -1,7 +1,7 @@
 //! `tattletale run`: scenarios on a rig, then the audit of what was recorded.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -39,7 +39,7 @@ mod control;
 mod real;
 
 pub(super) use control::Shelf;
-pub(super) use real::{Real, begin_job};
+pub(super) use real::{Real, begin_job, begin_phone_job};
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -132,7 +132,11 @@ impl Plan {
 
     /// Who is asked for what has to be done by hand. To be called once.
     fn operator(&self, surroundings: &mut Surroundings) -> Arc<dyn Operator> {
-        if by_hand::asks_somebody(self) { AtTheTerminal::take(self.confirmed.clone(), surroundings) } else { Arc::new(Nobody) }
+        if by_hand::asks_somebody(self) || self.real.as_ref().is_some_and(real::Real::may_ask) {
+            AtTheTerminal::take(self.confirmed.clone(), surroundings)
+        } else {
+            Arc::new(Nobody)
+        }
     }
 
     /// Where its rigs come from.
@@ -190,6 +194,9 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     };
     if let Some(real) = &mut plan.real {
         runtime.block_on(real.make_app_ready(&plan.version, arguments.yes, surroundings))?;
+        if let Some(words) = runtime.block_on(real.replaces(&plan.version))? {
+            surroundings.warn(words);
+        }
     }
     let _held = plan.by_hand.as_ref().map(|by_hand| by_hand.begin(surroundings)).transpose()?;
     if arguments.control {
@@ -237,9 +244,10 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     Ok(recorded.exit.worse(judged))
 }
 
-/// Says how to leave a phone that a person works.
+/// Says how to leave a phone that a person works, or to which they have given the certificate.
 fn tell_afterwards(plan: &Plan, surroundings: &mut Surroundings) {
-    if let Some(words) = plan.by_hand.as_ref().and_then(by_hand::ByHand::afterwards) {
+    let by_hand = plan.by_hand.as_ref().and_then(by_hand::ByHand::afterwards);
+    if let Some(words) = by_hand.or_else(|| plan.real.as_ref().and_then(real::Real::afterwards)) {
         surroundings.warn(format_args!("\n{words}"));
     }
 }
@@ -308,7 +316,7 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
     let said = arguments.listen.or_else(|| rig?.listen);
     let listen = match said {
         None if by_hand.is_some() => by_hand::ByHand::listen(said)?,
-        said => said.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+        said => said.unwrap_or(ANY_PORT),
     };
     let confirmed = rig.map(|rig| rig.confirmed.clone()).unwrap_or_default();
     let captures = if arguments.dry_run { workspace.runs() } else { workspace.prepare_runs()? };
@@ -316,7 +324,7 @@ fn plan(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Plan, 
 }
 
 /// The rig that a file describes. An iPhone is worked by hand; the band may be a real one.
-fn described_rig(path: &Path, surroundings: &mut Surroundings) -> Result<RigFile, Failure> {
+pub(super) fn described_rig(path: &Path, surroundings: &mut Surroundings) -> Result<RigFile, Failure> {
     let path = surroundings.path(path);
     let rig = files::rig(&path, surroundings)?;
     if rig.phone.kind != PhoneKind::Ios {
@@ -489,7 +497,7 @@ async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundi
     let runs = plan.scenarios.iter().map(|planned| u64::from(planned.scenario.runs)).sum::<u64>();
     let progress = RunProgress::new(runs + 1, surroundings);
 
-    let control = match control::obtain(plan, &bench, &order, presses, &progress, surroundings).await? {
+    let control = match control::obtain(plan, &bench, &operator, &order, presses, &progress, surroundings).await? {
         Ok(control) => control,
         Err(exit) => return Ok(Recorded { exit, ..recorded }),
     };
@@ -500,14 +508,28 @@ async fn record(plan: &Plan, arguments: &Arguments, presses: &Presses, surroundi
             if presses.have_come() {
                 return Ok(Recorded { exit: Exit::Interrupted, ..recorded });
             }
-            recorded.begun = at + 1;
             (order.run, order.runs) = (number, scenario.runs);
-            let rig = bench.rig(seed_of(plan.seed, &scenario.name, number), &scenario.plant, arguments.fault()).await?;
-            let rig = Rig { operator: Arc::clone(&operator), ..seeded(rig, plan.seed) };
             let words = format!("{}: run {number} of {}", scenario.name, scenario.runs);
             order.watchers = progress.watcher(&words).into_iter().chain(bench.watcher()).collect();
             progress.begin(words, surroundings);
-            let outcome = run::run(rig, scenario, &order, presses.pressed(&progress, surroundings)).await?;
+            let made = async {
+                let rig = bench.rig(seed_of(plan.seed, &scenario.name, number), &scenario.plant, arguments.fault()).await?;
+                let rig = Rig { operator: Arc::clone(&operator), ..seeded(rig, plan.seed) };
+                run::run(rig, scenario, &order, presses.pressed(&progress, surroundings)).await
+            };
+            let outcome = match made.await {
+                Ok(outcome) => outcome,
+                Err(RunError::Interrupted) => return Ok(Recorded { exit: Exit::Interrupted, ..recorded }),
+                Err(error) if recorded.captures.is_empty() => return Err(error.into()),
+                Err(error) => {
+                    // What was recorded before it is audited all the same.
+                    progress.end();
+                    surroundings.warn(format_args!("error: failed to {}", printable(&with_hint(&error))));
+                    tell_left_out(plan, at, number - 1, surroundings);
+                    return Ok(Recorded { exit: Exit::Failed, ..recorded });
+                }
+            };
+            recorded.begun = at + 1;
             progress.advance();
             let exit = tell_outcome(&outcome, &progress, surroundings);
             recorded.exit = recorded.exit.worse(exit);
@@ -651,16 +673,28 @@ fn seed_of(seed: u64, scenario: &str, run: u32) -> u64 {
     digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
+/// What a person does about a run that could not begin; empty where nothing can be said.
+fn hint(error: &RunError) -> &'static str {
+    match error {
+        RunError::Traffic(TrafficError::PortInUse { .. }) => "leave --listen out to take any free port",
+        RunError::Traffic(TrafficError::File { .. }) => {
+            "`tattletale ca rotate` puts a new authority in its place, and says how to remove the old certificate from the phone"
+        }
+        RunError::Phone(error) => error.help(),
+        RunError::NotRestored { why, .. } => hint(why),
+        _ => "",
+    }
+}
+
+/// Why a run could not begin, with what a person does about it.
+fn with_hint(error: &RunError) -> String {
+    let hint = hint(error);
+    if hint.is_empty() { error.to_string() } else { format!("{error} ({hint})") }
+}
+
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
-        let hint = match &error {
-            RunError::Traffic(TrafficError::PortInUse { .. }) => "leave --listen out to take any free port",
-            RunError::Traffic(TrafficError::File { .. }) => {
-                "`tattletale ca rotate` puts a new authority in its place, and says how to remove the old certificate from the phone"
-            }
-            RunError::Phone(error) => error.help(),
-            _ => "",
-        };
+        let hint = hint(&error);
         match error {
             RunError::Phone(PhoneError::NoSuchVersion { .. }) | RunError::Traffic(TrafficError::File { .. }) => {
                 Self::usage(error.to_string(), hint)
@@ -670,3 +704,6 @@ impl From<RunError> for Failure {
         }
     }
 }
+
+/// Where the proxy of a phone over the cable listens unless somebody says otherwise: at a free port, for this computer alone.
+pub(super) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

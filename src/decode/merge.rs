@@ -35,6 +35,7 @@ pub fn merge(into: &mut Observations, other: Observations) {
                 known.needs_a_name |= facts.needs_a_name;
                 known.too_short |= facts.too_short;
                 known.is_series |= facts.is_series;
+                known.in_pieces |= facts.in_pieces;
                 known.category = known.category.min(facts.category);
             }
         }
@@ -72,6 +73,8 @@ pub(super) fn merge_field(into: &mut FieldFacts, other: FieldFacts) {
     into.runs += other.runs;
     into.occurrences += other.occurrences;
     into.unexplained += other.unexplained;
+    into.searched |= other.searched;
+    into.untold += other.untold;
     into.entropy = into.entropy.max(other.entropy);
     into.first = into.first.take().into_iter().chain(other.first).min();
 }

@@ -39,7 +39,7 @@ pub use self::{
     leaf::Leaf,
     merge::merge,
     observer::Observer,
-    planted::{NEEDS_A_NAME, TOO_EVEN, TOO_SHORT},
+    planted::{IN_PIECES, NEEDS_A_NAME, TOO_EVEN, TOO_SHORT},
     receivers::receiver_of,
 };
 

@@ -8,8 +8,8 @@ use aho_corasick::AhoCorasick;
 use crate::model::{
     Alteration, App, AppVersion, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, Certainty, ControlRun,
     EndpointFacts, EndpointKey, Evidence, Exchange, ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Ledger, Message,
-    Observations, Origin, Part, Party, Planted, PlantedSource, PlantedValue, PositionSighting, Provenance, Reason, Request, Rig, RunEnding,
-    RunEvent, app::without_root, observation::PlantedFacts, text::printable,
+    Observations, Origin, Part, Party, Planted, PlantedSource, PlantedValue, PositionSighting, Provenance, Quantity, Reason, Request, Rig,
+    RunEnding, RunEvent, app::without_root, observation::PlantedFacts, text::printable,
 };
 
 use super::{
@@ -23,7 +23,7 @@ use super::{
     merge::merge_sightings,
     page::{Found, Page},
     places::{Hit, Places},
-    planted::{self, Index, Search},
+    planted::{self, FoundMinutes, Gathered, Index, Piece, Search, Together, Untold},
     receivers,
     request::{BodyGap, MOST_BODY, walk_message, walk_request},
     sinks::{Absorb, planted_near},
@@ -59,6 +59,7 @@ pub struct Observer<'a> {
     /// Whether the index misses values that were planted since it was made.
     stale: bool,
     bands: Bands,
+    gathered: Gathered,
     found_in: BTreeMap<String, u64>,
     probably_in: BTreeMap<String, u64>,
     /// Whether the phone was placed somewhere, and confirmed it each time.
@@ -110,6 +111,7 @@ impl<'a> Observer<'a> {
             index: Index::default(),
             stale: true,
             bands: Bands::default(),
+            gathered: Gathered::default(),
             found_in: BTreeMap::new(),
             probably_in: BTreeMap::new(),
             placed: None,
@@ -166,7 +168,11 @@ impl<'a> Observer<'a> {
             RunEvent::OutsideProxy { sent, received } => {
                 let sentence =
                     format!("the phone counted {sent} bytes that the app sent past the proxy, and {received} that it received there");
-                self.spots.add(self.spot(BlindSpotKind::OutsideProxy, "", String::new(), Origin::App, sentence));
+                self.outside(BlindSpotKind::OutsideProxy, sentence);
+            }
+            RunEvent::OutsideUncounted { why } => {
+                let sentence = format!("what the app sent past the proxy is not known, because {}", printable(why));
+                self.outside(BlindSpotKind::OutsideUncounted, sentence);
             }
             RunEvent::AppAltered(alteration) => {
                 let kind = match alteration {
@@ -205,6 +211,7 @@ impl<'a> Observer<'a> {
 
     /// What was observed. A run that did not end complete counts for no field: its `runs` are 0.
     pub fn finish(mut self) -> Observations {
+        self.put_together();
         for (id, host) in std::mem::take(&mut self.in_flight) {
             let spot = self.spot(BlindSpotKind::Unanswered, &host, String::new(), self.origin_of_host(&host), blind::CUT_OFF.to_owned());
             self.spots.add(BlindSpot { evidence: Some(self.evidence(Some(id))), ..spot });
@@ -275,6 +282,7 @@ impl<'a> Observer<'a> {
                 needs_a_name: planted::needs_a_name(&value.value),
                 too_short: planted::is_too_short(&value.value),
                 is_series: matches!(value.value, Planted::Minutes(_) | Planted::Series(_)),
+                in_pieces: false,
             };
             let facts = observations.planted.entry(value.name.clone()).or_insert(fresh);
             facts.confirmed &= value.confirmed;
@@ -288,6 +296,7 @@ impl<'a> Observer<'a> {
                 needs_a_name: false,
                 too_short: false,
                 is_series: false,
+                in_pieces: false,
             };
             observations.planted.entry("location".to_owned()).or_insert(facts);
         }
@@ -301,6 +310,16 @@ impl<'a> Observer<'a> {
         observations.endpoints.values().for_each(|facts| allow_vendors(facts, &mut gate));
         hide_values(app, &gate, &mut observations);
         observations.bands = self.bands.finish(self.run, &self.planted, &observations).into_iter().collect();
+        let in_pieces = |value: &&PlantedValue| {
+            let of = |bands: &crate::model::BandFacts| value.quantity().is_some_and(|quantity| bands.pieces.contains_key(&quantity));
+            matches!(value.value, Planted::Minutes(_) | Planted::Series(_)) && observations.bands.iter().any(of)
+        };
+        let in_pieces: Vec<&str> = self.planted.iter().filter(in_pieces).map(|value| value.name.as_str()).collect();
+        for name in in_pieces {
+            if let Some(facts) = observations.planted.get_mut(name) {
+                facts.in_pieces = true;
+            }
+        }
         allow_names(&observations, &mut gate);
         observations.gate = gate;
         observations
@@ -314,7 +333,10 @@ impl<'a> Observer<'a> {
         }
     }
 
-    fn plant(&mut self, value: PlantedValue) {
+    fn plant(&mut self, mut value: PlantedValue) {
+        if !self.names_apart(&mut value) {
+            return;
+        }
         planted::remember(&value.value, &mut self.gate);
         match &value.value {
             // Of an import, nobody can ask the phone: where a file says it was is searched for, and a miss is "not checked".
@@ -326,6 +348,28 @@ impl<'a> Observer<'a> {
         self.bands.plant(&value);
         self.planted.push(value);
         self.stale = true;
+    }
+
+    /// Sees to it that what a band says of itself has one name for each value: a band that is read twice may have another battery level,
+    /// and what the first workout of one reading is, may be the second of another. False when the very workout has a name already.
+    fn names_apart(&mut self, value: &mut PlantedValue) -> bool {
+        let Some(quantity) = value.quantity() else { return true };
+        let of_minutes = matches!(quantity, Quantity::HeartRate | Quantity::Steps | Quantity::ActivityKind);
+        if of_minutes || matches!(value.value, Planted::Minutes(_)) {
+            return true;
+        }
+        let is_whole = quantity == Quantity::Workouts && planted::whole_of(value, &self.planted).is_none();
+        let same = |known: &&mut PlantedValue| is_whole && known.quantity() == Some(quantity) && known.value == value.value;
+        if let Some(known) = self.planted.iter_mut().find(same) {
+            known.confirmed |= value.confirmed;
+            return false;
+        }
+        let taken = |name: &str| self.planted.iter().any(|known| known.name == name && known.value != value.value);
+        if taken(&value.name) {
+            let name = (2..).map(|number: u32| format!("{} ({number})", value.name)).find(|name| !taken(name));
+            value.name = name.unwrap_or_default();
+        }
+        true
     }
 
     /// A message that the app sent is read as if it were the body of a request of its own; one that the server sent only says
@@ -391,6 +435,7 @@ impl<'a> Observer<'a> {
             let claims = claims_on(app, &key.host, &key.method, &key.path);
             Page::new(key.path.clone(), claims)
         });
+        page.searches_band = self.bands.is_known();
         let facts = &mut page.facts;
         facts.party = match first_party {
             true => Party::FirstParty,
@@ -430,7 +475,7 @@ impl<'a> Observer<'a> {
             origin = Origin::App;
         }
         let (mut found, mut certain, series) = (absorb.found, absorb.certain, absorb.series);
-        let (hits, dark, overflowed) = (absorb.hits, absorb.dark, absorb.overflowed);
+        let (hits, dark, overflowed, pieces) = (absorb.hits, absorb.dark, absorb.overflowed, absorb.pieces);
         if let Some(page) = self.pages.get_mut(&key) {
             page.facts.ledger += ledger;
             page.facts.ledger_unaided += unaided;
@@ -463,6 +508,7 @@ impl<'a> Observer<'a> {
             self.ledger += ledger;
             self.ledger_unaided += unaided;
             self.bands.absorb(self.index.values(), &series);
+            self.gather(&key, host, (exchange.id, !series.is_empty()), pieces);
             self.located_in += u64::from(surely);
             self.probably_located_in += u64::from(located && !surely);
             let names: BTreeSet<&String> =
@@ -505,6 +551,64 @@ impl<'a> Observer<'a> {
                 self.spots.add(spot);
             }
         }
+    }
+
+    /// Adds the pieces of fields that one exchange holds, and takes in what can be told of them by now.
+    fn gather(&mut self, key: &EndpointKey, host: &str, exchange: (ExchangeId, bool), pieces: Vec<Piece>) {
+        if pieces.is_empty() || !self.bands.is_known() {
+            return;
+        }
+        let public_host = endpoint::public_host(self.app, host);
+        for together in self.gathered.add(&self.index, (key, &public_host), exchange, pieces) {
+            self.found_together(together);
+        }
+    }
+
+    /// Looks at what was sent in pieces for the last time.
+    fn put_together(&mut self) {
+        let gathered = std::mem::take(&mut self.gathered);
+        if gathered.cut {
+            let sentence = "there are more fields of small numbers, or more of them, than are put together over the run: what a band held was not \
+                            looked for in all of them together";
+            self.spots.add(self.spot(BlindSpotKind::LimitReached, "", String::new(), Origin::App, sentence.to_owned()));
+        }
+        let (together, untold) = gathered.finish(&self.index);
+        for together in together {
+            self.found_together(together);
+        }
+        for Untold { field, phases, readings } in untold {
+            // Of several phases the first stands for all: the readings count once.
+            let mut keys = phases.into_iter().map(|phase| field.in_phase(phase));
+            if let Some(page) = keys.find(|key| self.pages.contains_key(key)).and_then(|key| self.pages.get_mut(&key)) {
+                page.add_untold(field.part, &field.path, readings);
+            }
+        }
+    }
+
+    /// Minutes that all pieces of a field show together: they count as those found in one exchange do. What was known before adds nothing.
+    fn found_together(&mut self, together: Together) {
+        let Together { field, phases, number, certain, probable, spelling, certainty, requests } = together;
+        let Some(value) = self.index.values().get(number) else { return };
+        let found = BTreeMap::from([(number, FoundMinutes { certain, probable })]);
+        let holds = |phase: &String| {
+            let page = self.pages.get(&field.in_phase(phase.clone()));
+            page.is_some_and(|page| page.holds(field.part, &field.path, &value.name))
+        };
+        if phases.iter().all(holds) && !self.bands.is_more(self.index.values(), &found) {
+            return;
+        }
+        let reason = Reason::PlantedValue { name: value.name.clone(), spelling, certainty };
+        for phase in phases {
+            if let Some(page) = self.pages.get_mut(&field.in_phase(phase)) {
+                page.add_reason(field.part, &field.path, value.category, reason.clone());
+            }
+        }
+        let counts = if certainty == Certainty::Certain { &mut self.found_in } else { &mut self.probably_in };
+        *counts.entry(value.name.clone()).or_default() += requests;
+        if let Some(coverage) = self.hosts.get_mut(&field.public_host) {
+            coverage.carries.insert(value.category);
+        }
+        self.bands.found(self.index.values(), &found);
     }
 
     /// Planted values in the part of a body that was only searched: the body as a whole gets their category.
@@ -551,6 +655,12 @@ impl<'a> Observer<'a> {
         let merged = merge_sightings(self.sightings.remove(&place).into_iter().chain([sighting]));
         self.sightings.extend(merged.into_iter().map(|sighting| (place.clone(), sighting)));
         planted.map(|(number, _)| number)
+    }
+
+    /// What went past the proxy is the app's: the phone counts for it alone.
+    fn outside(&mut self, kind: BlindSpotKind, sentence: String) {
+        let spot = self.spot(kind, "", String::new(), Origin::App, sentence);
+        self.spots.add(BlindSpot { evidence: Some(self.evidence(None)), ..spot });
     }
 
     fn spot(&self, kind: BlindSpotKind, host: &str, endpoint: String, origin: Origin, sentence: String) -> BlindSpot {

@@ -26,6 +26,8 @@ pub(super) struct Page {
     /// Where in `slots` a field is.
     numbers: BTreeMap<Part, HashMap<String, usize>>,
     slots: Vec<Slot>,
+    /// Whether what a band held is looked for by now.
+    pub(super) searches_band: bool,
 }
 
 /// One field.
@@ -45,14 +47,18 @@ impl Page {
     /// The slot of a field; `None` when there are too many fields already.
     pub(super) fn slot(&mut self, app: &App, part: Part, path: &str) -> Option<&mut Slot> {
         let numbers = self.numbers.entry(part).or_default();
+        let searched = self.searches_band;
         if let Some(&number) = numbers.get(path) {
-            return self.slots.get_mut(number);
+            let slot = self.slots.get_mut(number)?;
+            slot.facts.searched |= searched;
+            return Some(slot);
         }
         if self.slots.len() >= MOST_FIELDS {
             return None;
         }
         numbers.insert(path.to_owned(), self.slots.len());
-        self.slots.push(Slot { name: claimed_facts(app, &self.template, &self.claims, part, path), facts: FieldFacts::default() });
+        let facts = FieldFacts { searched, ..FieldFacts::default() };
+        self.slots.push(Slot { name: claimed_facts(app, &self.template, &self.claims, part, path), facts });
         self.slots.last_mut()
     }
 
@@ -61,6 +67,20 @@ impl Page {
         if let Some(slot) = self.existing(part, path) {
             slot.facts.shape.categories.insert(category);
             slot.facts.reasons.insert((category, reason));
+        }
+    }
+
+    /// Whether a planted value of this name was found in a field.
+    pub(super) fn holds(&self, part: Part, path: &str, planted: &str) -> bool {
+        let slot = self.numbers.get(&part).and_then(|numbers| self.slots.get(*numbers.get(path)?));
+        let is = |reason: &Reason| matches!(reason, Reason::PlantedValue { name, .. } if name == planted);
+        slot.is_some_and(|slot| slot.facts.reasons.iter().any(|(_, reason)| is(reason)))
+    }
+
+    /// Notes readings of a field that nobody can tell from chance, because of the pieces in which they were sent.
+    pub(super) fn add_untold(&mut self, part: Part, path: &str, readings: u64) {
+        if let Some(slot) = self.existing(part, path) {
+            slot.facts.untold += readings;
         }
     }
 
@@ -106,6 +126,7 @@ impl Page {
             self.slots.push(Slot::default());
         }
         let Some(slot) = self.slots.get_mut(number) else { return };
+        slot.facts.searched |= self.searches_band;
         slot.facts.occurrences += 1;
         slot.facts.shape.categories.insert(reason.0);
         slot.facts.reasons.insert(reason);

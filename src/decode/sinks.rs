@@ -18,7 +18,7 @@ use super::{
     name::Placeholder,
     page::{Found, Page},
     places::{self, Hit, Pairs, Places, Sign},
-    planted::{Ended, FoundMinutes, Index, Search},
+    planted::{Ended, FoundMinutes, Index, Piece, Search},
     standing::{Proof, is_proven, may_be_proven, standings},
 };
 
@@ -52,6 +52,8 @@ pub(super) struct Absorb<'x> {
     pub(super) arrived: Arrived,
     /// Minutes of planted series found, by the number of the value; known at the end.
     pub(super) series: BTreeMap<usize, FoundMinutes>,
+    /// What each field adds to what it holds over the run; known at the end.
+    pub(super) pieces: Vec<Piece>,
     reasons: Vec<(Category, Reason)>,
     /// Layers that hold planted texts, innermost last.
     layers: Vec<Layer>,
@@ -120,6 +122,7 @@ impl<'x> Absorb<'x> {
             overflowed: false,
             arrived: Arrived::default(),
             series: BTreeMap::new(),
+            pieces: Vec::new(),
             reasons: Vec::new(),
             layers: Vec::new(),
             placed: Vec::new(),
@@ -356,7 +359,7 @@ impl Absorb<'_> {
         let (index, page, found, certain) = (self.index, &mut *self.page, &mut self.found, &mut self.certain);
         let mut loose = std::mem::take(&mut self.loose);
         let evidence = Evidence { run: self.run, exchange: Some(self.exchange), bytes: None, chain: Vec::new() };
-        let Ended { cut, mut arrived, series } = std::mem::take(&mut self.search).end(index, &mut |part, path, value, reason| {
+        let Ended { cut, mut arrived, series, pieces } = std::mem::take(&mut self.search).end(index, &mut |part, path, value, reason| {
             found.insert(value);
             certain.extend(certain_name(&reason).map(str::to_owned));
             loose.retain(|loose| loose.number != value || loose.part != part || !path.starts_with(&loose.path));
@@ -388,7 +391,7 @@ impl Absorb<'_> {
                 self.add_unexplained(part, &path, Some(bytes), dark);
             }
         }
-        (self.arrived, self.series) = (arrived, series);
+        (self.arrived, self.series, self.pieces) = (arrived, series, pieces);
         cut
     }
 }

@@ -825,6 +825,20 @@ fn what_the_phone_counted_past_the_proxy_is_the_app_s_and_a_blind_spot() {
     let spot = seen.coverage.blind_spots.first().expect("it is told");
     assert_eq!((spot.kind, spot.origin), (BlindSpotKind::OutsideProxy, Origin::App));
     assert_eq!(spot.sentence, "the phone counted 1200 bytes that the app sent past the proxy, and 40 that it received there");
+    assert_eq!(spot.evidence.as_ref().map(|evidence| (evidence.run, evidence.exchange)), Some((1, None)));
+}
+
+#[test]
+fn what_nobody_counted_past_the_proxy_is_a_blind_spot_too() {
+    let app = app();
+    let mut observer = Observer::new(&app, &provenance(1));
+    observer.absorb(&RunEvent::OutsideUncounted { why: "this phone does not tell".to_owned() }, &NoBodies);
+    observer.absorb(&RunEvent::RunEnded { ending: RunEnding::Complete }, &NoBodies);
+    let seen = observer.finish();
+    let spot = seen.coverage.blind_spots.first().expect("it is told");
+    assert_eq!((spot.kind, spot.origin), (BlindSpotKind::OutsideUncounted, Origin::App));
+    assert_eq!(spot.sentence, "what the app sent past the proxy is not known, because this phone does not tell");
+    assert_eq!(spot.evidence.as_ref().map(|evidence| (evidence.run, evidence.exchange)), Some((1, None)));
 }
 
 #[test]

@@ -136,7 +136,10 @@ pub fn unanswered(case: &Case<'_>) -> Vec<String> {
         .blind_spots
         .iter()
         .filter(|spot| spot.origin == Origin::App && !spot.kind.hides_host() && !NO_PART.contains(&spot.kind))
-        .map(|spot| format!("{} at {}", spot.kind.word(), if spot.endpoint.is_empty() { &spot.host } else { &spot.endpoint }))
+        .map(|spot| match (spot.endpoint.as_str(), spot.host.as_str()) {
+            ("", "") => spot.kind.word().to_owned(),
+            ("", place) | (place, _) => format!("{} at {place}", spot.kind.word()),
+        })
         .collect();
     let mut reasons = Vec::new();
     for expectation in case.expectations {

@@ -353,6 +353,7 @@ fn what_only_its_group_is_known_of_leaves_a_narrower_expectation_open() {
                 needs_a_name: false,
                 too_short: false,
                 is_series: false,
+                in_pieces: false,
             };
             world.observations.planted.insert("band.mac".into(), facts);
         }
@@ -432,6 +433,7 @@ fn an_expectation_is_unanswered_while_a_host_of_the_app_was_not_read() {
         needs_a_name: false,
         too_short: false,
         is_series: false,
+        in_pieces: false,
     };
     world.observations.planted.insert("location".into(), planted);
     assert!(world.with(unanswered)[0].contains("was not checked for location"));

@@ -106,8 +106,19 @@ pub struct BandFacts {
     pub series: BTreeMap<SeriesKey, SeriesFacts>,
     /// Single values, by name: the serial number, the address, a total.
     pub values: BTreeMap<String, ValueFacts>,
-    /// Fields of uploads that hold none of the band's values, as endpoint and field.
+    /// Fields of uploads that hold none of the band's values, as endpoint and field: of requests in which these were looked for.
     pub fields: BTreeMap<(Quantity, Role), BTreeSet<String>>,
+    /// Fields of uploads of which nobody can tell whether they hold the band's minutes.
+    pub pieces: BTreeMap<Quantity, Pieces>,
+}
+
+/// Fields of one quantity that were sent in pieces which say too little, also together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pieces {
+    /// Readings in them that may be any minute of the band.
+    pub readings: u64,
+    /// Those in which no value of the band was found, as endpoint and field.
+    pub fields: BTreeSet<String>,
 }
 
 /// What one series is of: a day that is read twice in a run is one series.
@@ -197,8 +208,11 @@ pub struct ConservationRow {
     pub not_checked: u64,
     /// Fields in uploads of a kind that is not on the band and can be worked out of what is.
     pub derived: Vec<String>,
-    /// Fields in uploads of this very kind in which none of the band's values was found.
+    /// Fields in uploads of this very kind in which none of the band's values was found, though it could have been told.
     pub added: Vec<String>,
+    /// Fields in uploads of this very kind that were sent in pieces which cannot be told from chance, also together.
+    #[serde(default)]
+    pub in_pieces: Vec<String>,
 }
 
 /// What a band held of a quantity.

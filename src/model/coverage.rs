@@ -130,6 +130,8 @@ pub enum BlindSpotKind {
     NotTls,
     /// The phone counted traffic of the app that went past the proxy.
     OutsideProxy,
+    /// Nobody counted what the app sent past the proxy, or not all of it.
+    OutsideUncounted,
     /// TLS with a protocol inside that is not HTTP.
     OwnProtocol,
     /// Passed on unread.
@@ -146,7 +148,7 @@ pub enum BlindSpotKind {
 
 impl BlindSpotKind {
     /// Every kind, sorted by word.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::AppAltered,
         Self::BodyMissing,
         Self::BodyOpaque,
@@ -160,6 +162,7 @@ impl BlindSpotKind {
         Self::NoCoverage,
         Self::NotTls,
         Self::OutsideProxy,
+        Self::OutsideUncounted,
         Self::OwnProtocol,
         Self::PassedThrough,
         Self::ScriptEnded,
@@ -184,6 +187,7 @@ impl BlindSpotKind {
             Self::NoCoverage => "no-coverage",
             Self::NotTls => "not-tls",
             Self::OutsideProxy => "outside-proxy",
+            Self::OutsideUncounted => "outside-uncounted",
             Self::OwnProtocol => "own-protocol",
             Self::PassedThrough => "passed-through",
             Self::ScriptEnded => "script-ended",

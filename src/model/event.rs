@@ -63,6 +63,11 @@ pub enum RunEvent {
         /// Bytes that it received.
         received: u64,
     },
+    /// What the app sent past the proxy could not be counted, or not all of it: nobody knows whether there was anything.
+    OutsideUncounted {
+        /// Why, as a clause that reads after "because ", without captured values.
+        why: String,
+    },
     /// A new phase: what happens from here on is explained by its name and categories.
     PhaseBegan {
         /// Name, unique within the scenario.

@@ -51,6 +51,8 @@ pub struct PlantedFacts {
     pub too_short: bool,
     /// Whether it is a minute series.
     pub is_series: bool,
+    /// Whether it is one, and fields of its kind were sent in pieces too small to be told from chance.
+    pub in_pieces: bool,
 }
 
 /// What names an endpoint in a snapshot: phase + method + host (the first-party pattern's own text, or the host) + path template.
@@ -134,6 +136,11 @@ pub struct FieldFacts {
     pub unexplained: u64,
     /// Highest entropy of such a value, in tenths of a bit a byte, 0 to 80. Encrypted and compressed bytes have nearly 80.
     pub entropy: u32,
+    /// Whether it was sent while what a band held was looked for.
+    pub searched: bool,
+    /// Readings in it that may be minutes of a band and that nobody can tell from chance: they came in pieces that say too little, and what
+    /// all of them say together is not what the band held.
+    pub untold: u64,
     /// The first occurrence, by run and exchange.
     pub first: Option<Evidence>,
 }

@@ -255,13 +255,32 @@ impl Element {
     }
 }
 
-/// What a phone's own counters say of the app's traffic since the route was made.
+/// Bytes of an app, by a phone's own counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BytesOutside {
-    /// Bytes that the app sent past the proxy.
+pub struct Counted {
+    /// Bytes that it sent.
     pub sent: u64,
-    /// Bytes that it received past the proxy.
+    /// Bytes that it received.
     pub received: u64,
+}
+
+/// What can be said of the app's traffic past the proxy since the route was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// There is no way past the proxy: the stand-in app has none.
+    NoWay,
+    /// It was counted.
+    Counted {
+        /// What the phone counted.
+        bytes: Counted,
+        /// Whether what went to the proxy is among it: over Wi-Fi both cross the same network. Then it is what the packets carried, at
+        /// least, without their own headers.
+        with_proxied: bool,
+        /// Why it is not all, as a clause that reads after "because "; `None` when it is.
+        gap: Option<String>,
+    },
+    /// It was not counted: why, as a clause that reads after "because ".
+    NotCounted(String),
 }
 
 /// What stands between the phone and the proxy right now.

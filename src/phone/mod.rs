@@ -19,7 +19,8 @@ pub mod simulated;
 pub use check::{Check, CheckState};
 
 pub use asked::{
-    Action, BytesOutside, Element, Key, Launch, Percent, Permission, PermissionChange, PermissionName, Probed, Route, Screen, Swipe, Target,
+    Action, Counted, Element, Key, Launch, Outside, Percent, Permission, PermissionChange, PermissionName, Probed, Route, Screen, Swipe,
+    Target,
 };
 
 /// A phone with the app under audit. What a backend cannot do is an [`PhoneError::Unsupported`] that [`Phone::supports`] tells
@@ -66,6 +67,12 @@ pub trait Phone: Send {
     /// [`PhoneError::Failed`] when the phone does not answer.
     async fn system(&mut self) -> Result<Option<String>, PhoneError> {
         Ok(None)
+    }
+
+    /// Which phone it is, for telling whether it is another one of the same kind: a digest, never a serial number itself. `None` where
+    /// that cannot be told (the default).
+    fn identity(&self) -> Option<String> {
+        None
     }
 
     /// Whether it can do an action at all.
@@ -229,13 +236,10 @@ pub trait Phone: Send {
         None
     }
 
-    /// What the app sent and received past the proxy since the route was made, by the phone's own counters; `None` when this phone
-    /// does not count (the default).
-    ///
-    /// # Errors
-    /// Why the counters could not be read.
-    async fn bytes_outside(&mut self) -> Result<Option<BytesOutside>, PhoneError> {
-        Ok(None)
+    /// What the app sent and received past the proxy since the route was made, by the phone's own counters: at the end of a run, for it
+    /// may stop the app, so that nothing comes after the count. A phone does not count by default.
+    async fn outside(&mut self) -> Outside {
+        Outside::NotCounted("this phone does not tell what its apps send".to_owned())
     }
 
     /// Makes the phone trust an authority, as far as its rig says it may, and reads back that it does. Undone by [`Phone::restore`].
@@ -244,6 +248,15 @@ pub trait Phone: Send {
     /// [`PhoneError::Unsupported`] (the default), or why it does not.
     async fn trust(&mut self, authority: &Authority) -> Result<(), PhoneError> {
         Err(unsupported(&format!("be told to trust {}", authority.about().name)))
+    }
+
+    /// Lays out what a person needs so that the phone trusts an authority, and says in lines what they do. `None` where it is not theirs
+    /// to do (the default). Undone by [`Phone::restore`], but for what they have done.
+    ///
+    /// # Errors
+    /// Why it could not be laid out.
+    async fn ask_for_trust(&mut self, _authority: &Authority) -> Result<Option<String>, PhoneError> {
+        Ok(None)
     }
 
     /// Fetches a URL as any app on the phone would that trusts whom the phone trusts: by the phone's own way to the network, without

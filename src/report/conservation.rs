@@ -111,7 +111,8 @@ fn named_fields(row: &ConservationRow) -> Vec<String> {
     let lines = |kind: &str, fields: &[String]| -> Vec<String> {
         fields.iter().map(|field| format!("{}, {kind}: {field}", words(row.quantity))).collect()
     };
-    [lines("derived", &row.derived), lines("added", &row.added)].concat()
+    [lines("derived", &row.derived), lines("added", &row.added), lines("in pieces that cannot be told from chance", &row.in_pieces)]
+        .concat()
 }
 
 /// `run 1`, `runs 1, 2, 4`.
@@ -141,10 +142,11 @@ const fn words(quantity: Quantity) -> &'static str {
 const NOTHING: &str = "-";
 
 /// What the columns mean, and no more than they do (R3).
-const LEGEND: &str = "Each minute counts once, over all uploads together. Not seen: not seen in what could be read; minutes that were sent in \
-                      pieces of fewer than 20 readings cannot be told from chance, and are among them. Derived: fields of a kind that is not \
-                      on the band and can be worked out of what is. Added: fields of the band's own kinds in which none of its values was \
-                      found.";
+const LEGEND: &str = "Each minute counts once, over all uploads together. Not seen: not seen in what could be read. Cannot be told from chance: \
+                      too few or too even, or as many as there are readings in fields of that kind which were sent in pieces that say too \
+                      little, also when all of a field are put together in their order. Derived: fields of a kind that is not on the band \
+                      and can be worked out of what is. Added: fields of the band's own kinds in which none of its values was found, though \
+                      it could have been told.";
 
 #[cfg(test)]
 mod tests {
@@ -152,7 +154,8 @@ mod tests {
 
     fn counted(held: Held, found: u64, probably: u64, not_seen: u64, untold: u64, not_checked: u64) -> ConservationRow {
         let (derived, added) = (vec!["POST api.test/day form st".to_owned()], Vec::new());
-        ConservationRow { quantity: Quantity::HeartRate, held, found, probably, not_seen, untold, not_checked, derived, added }
+        let in_pieces = Vec::new();
+        ConservationRow { quantity: Quantity::HeartRate, held, found, probably, not_seen, untold, not_checked, derived, added, in_pieces }
     }
 
     #[test]

@@ -113,6 +113,8 @@ pub struct PlantedRow {
     pub too_short: bool,
     /// Whether it is a minute series.
     pub is_series: bool,
+    /// Whether it is one, and fields of its kind were sent in pieces too small to be told from chance.
+    pub in_pieces: bool,
 }
 
 /// One field.
@@ -217,6 +219,7 @@ impl PlantedRow {
             needs_a_name: facts.needs_a_name,
             too_short: facts.too_short,
             is_series: facts.is_series,
+            in_pieces: facts.in_pieces,
         }
     }
 }

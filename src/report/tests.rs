@@ -27,6 +27,7 @@ fn conservation() -> Vec<Conservation> {
         not_checked: 0,
         derived: Vec::new(),
         added: Vec::new(),
+        in_pieces: Vec::new(),
     };
     let slept = |field: &str| format!("POST api.test/v1/data/band_data.json form data_json[].summary.slp.{field}");
     let rows = |found| {

@@ -41,8 +41,8 @@ pub enum Stale {
     /// The phone does not tell its system, so that nobody knows whether it has changed.
     #[error("the phone does not tell whether its system has changed")]
     PhoneUnknown,
-    /// The rig file describes other devices.
-    #[error("the rig file describes other devices than before")]
+    /// The rig file describes other devices, or another phone is connected.
+    #[error("the rig file describes other devices than before, or another phone is connected")]
     Rig,
     /// It is older than [`USED_FOR`].
     #[error("the kept one is {days} days old")]
@@ -62,7 +62,7 @@ pub struct Sameness<'a> {
     pub app: &'a str,
     /// The phone's system; `None` when the phone does not tell.
     pub phone: Option<&'a str>,
-    /// [`fingerprint`] of the rig.
+    /// [`fingerprint`] of the rig, with the phone that is connected.
     pub rig: &'a str,
 }
 
@@ -75,6 +75,12 @@ pub fn fingerprint(rig: Option<&RigFile>) -> String {
         rig.and_then(|rig| rig.band.as_ref()).map(|band| format!("{} {:02x?}", band.model, band.address.expose())).unwrap_or_default();
     // Exposed to be hashed: the digest says whether they are the same, and nothing else.
     crate::model::text::sha256_hex(format!("{kind:?}\n{serial}\n{band}").as_bytes())
+}
+
+/// A rig's [`fingerprint`] with the phone that is connected: another one of the same make and system has other apps, which talk to other
+/// hosts. A phone that does not tell which one it is leaves it as it is.
+fn with_phone(rig: &str, phone: &dyn Phone) -> String {
+    phone.identity().map_or_else(|| rig.to_owned(), |phone| crate::model::text::sha256_hex(format!("{rig}\n{phone}").as_bytes()))
 }
 
 /// The control run that is kept with a rig for this app, if it is still true at `now`, the wall clock's time; else why not.
@@ -90,12 +96,13 @@ pub async fn kept(
     now: Timestamp,
 ) -> Result<Result<ControlRun, Stale>, RunError> {
     let system = phone.system().await?;
+    let rig = with_phone(rig, phone);
     let found = match folder.control(app) {
         Ok(found) => found,
         Err(StoreError::BadControl { problem, .. }) => return Ok(Err(Stale::Damaged(problem))),
         Err(error) => return Err(error.into()),
     };
-    Ok(judge(found, Sameness { app, phone: system.as_deref(), rig }, now))
+    Ok(judge(found, Sameness { app, phone: system.as_deref(), rig: &rig }, now))
 }
 
 /// A control run that was made just now.
@@ -125,6 +132,7 @@ pub async fn renew(
     interrupted: impl Future<Output = ()>,
 ) -> Result<Renewed, RunError> {
     let system = rig.phone.system().await?;
+    let fingerprint = with_phone(fingerprint, &*rig.phone);
     let (outcome, control) = control_run(rig, order, interrupted).await?;
     let made = now();
     let true_one = outcome.ending == RunEnding::Complete && !control.hosts.iter().any(|host| is_own(host));
@@ -134,7 +142,7 @@ pub async fn renew(
         made,
         app: order.app.to_owned(),
         phone,
-        rig: fingerprint.to_owned(),
+        rig: fingerprint,
         control: control.clone(),
     });
     if let Some(kept) = &kept {
@@ -165,8 +173,14 @@ fn judge(found: Option<KeptControl>, now_is: Sameness<'_>, now: Timestamp) -> Re
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::{run::SimulatedBench, scenario::parse, store::Workspace};
+    use crate::{
+        run::SimulatedBench,
+        scenario::{parse, steps::fakes::FakePhone},
+        store::Workspace,
+    };
 
     const NOW: &str = "2026-03-09T08:00:00Z";
 
@@ -219,6 +233,14 @@ mod tests {
         assert_eq!(fingerprint(None), fingerprint(Some(&simulated)));
     }
 
+    #[test]
+    fn another_phone_of_the_same_make_is_another() {
+        let of = |identity| with_phone("one", &FakePhone { identity, ..FakePhone::default() });
+        assert_eq!(of(None), "one", "a phone that does not tell");
+        assert_eq!(of(Some("a")), of(Some("a")));
+        assert!(of(Some("a")) != of(Some("b")) && of(Some("a")) != "one");
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_control_run_is_kept_and_found_again_until_the_rig_changes() {
         let root = tempfile::tempdir().expect("a folder");
@@ -250,7 +272,10 @@ mod tests {
         let stale = kept(&folder, &mut *second.phone, "one", "mifit", at(NOW)).await.expect("readable").expect_err("damaged");
         assert!(matches!(&stale, Stale::Damaged(problem) if problem.contains("does not hold")), "{stale}");
 
-        let interrupted = renew(&folder, second, "one", &order, |_| false, || at(NOW), std::future::ready(())).await.expect("begun");
+        let began = Arc::<tokio::sync::Notify>::default();
+        let tells = Arc::clone(&began);
+        let order = Order { watchers: vec![Arc::new(move |_| tells.notify_one())], ..order };
+        let interrupted = renew(&folder, second, "one", &order, |_| false, || at(NOW), began.notified()).await.expect("begun");
         assert_eq!((interrupted.outcome.ending, interrupted.kept), (RunEnding::Interrupted, None));
         let text = std::fs::read_to_string(root.path().join("rigs/pixel/control/mifit.json")).expect("there");
         assert_eq!(text, "{\"format\": 1}", "what did not end as it should is not kept");

@@ -9,10 +9,15 @@ use std::{
 
 use crate::{
     model::{self, AppVersion, CaptureSource, ControlRun, Provenance, RunEnding, RunEvent, Target, capture::CAPTURE_FORMAT},
-    phone::{Phone, PhoneError, Route, RouteWatch, adb::LOOK_EACH},
+    phone::{
+        Counted, Outside, Phone, PhoneError, Route, RouteWatch,
+        adb::LOOK_EACH,
+        operator::{Operator, Task, have_done},
+    },
     scenario::{
-        PlacedStep, Scenario, Secrets, StepFailure,
+        Impossible, PlacedStep, Scenario, Secrets, StepFailure,
         rig::{Course, Stage, StageLog as _},
+        steps,
     },
     store::StoreError,
     traffic::{RunningSource, TrafficError},
@@ -73,15 +78,24 @@ pub struct RunOutcome {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The scenario asks for something this rig cannot do; told before anything is done.
-    #[error("run {place}, {step}: this rig cannot do that ({phone})")]
+    /// Scenarios ask for something this rig cannot do; told before anything is done.
+    #[error("run {}: this rig cannot do that ({phone})", joined(.what))]
     Impossible {
-        /// Where the step stands, in words.
-        place: String,
-        /// The step's name.
-        step: &'static str,
+        /// What, all of it.
+        what: Vec<Impossible>,
         /// The phone, in words.
         phone: String,
+    },
+    /// A person stopped it before it began.
+    #[error("run: stopped before it began")]
+    Interrupted,
+    /// It could not begin, and what had been changed on the phone by then could not be put back either.
+    #[error("{why}; and put the phone back as it was: failed to {not_restored}")]
+    NotRestored {
+        /// Why it could not begin.
+        why: Box<RunError>,
+        /// What could not be put back.
+        not_restored: PhoneError,
     },
     /// The phone could not be made ready.
     #[error("{0}")]
@@ -124,20 +138,19 @@ async fn perform(
     order: &Order<'_>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<(RunOutcome, ControlRun), RunError> {
-    if let Script::Scenario(scenario) = script
-        && let Some(placed) = scenario.impossible_on(&*rig.phone, rig.band.is_some()).first()
-    {
-        return Err(RunError::Impossible { place: placed.place(), step: placed.name, phone: rig.phone.about() });
+    if let Script::Scenario(scenario) = script {
+        refuse_impossible(&rig, [scenario])?;
     }
     let started = rig.clock.now();
-    let version = match rig.phone.install(order.version).await {
+    tokio::pin!(interrupted);
+    let installed = tokio::select! {
+        biased;
+        () = &mut interrupted => Err(RunError::Interrupted),
+        installed = rig.phone.install(order.version) => installed.map_err(RunError::from),
+    };
+    let version = match installed {
         Ok(version) => version,
-        Err(error) => {
-            // What was begun is put back; what the phone said first is worth more than what else it says.
-            let _ = rig.phone.restore().await;
-            let _ = rig.source.stop().await;
-            return Err(error.into());
-        }
+        Err(error) => return Err(give_up(&mut *rig.phone, &*rig.source, error).await),
     };
     let mut kind = rig.kind.clone();
     if let (model::Rig::Real { about }, Some(app)) = (&mut kind, rig.phone.app_about()) {
@@ -146,15 +159,18 @@ async fn perform(
     rig.kind = kind;
     // From the first connection on, also while the self-check lasts: what was opened before the run may live on into it.
     let provenance = Provenance { started, ..provenance(&rig, &script, order, version.clone()) };
-    let (recorder, writing) =
-        recorder::start(order.captures, provenance, rig.clock.clone(), rig.traffic, Arc::clone(&rig.source), order.watchers.clone())?;
-    tokio::pin!(interrupted);
+    let source = Arc::clone(&rig.source);
+    let recording = recorder::start(order.captures, provenance, rig.clock.clone(), rig.traffic, source, order.watchers.clone());
+    let (recorder, writing) = match recording {
+        Ok(recording) => recording,
+        Err(error) => return Err(give_up(&mut *rig.phone, &*rig.source, error.into()).await),
+    };
     let checked = tokio::select! {
         biased;
         () = &mut interrupted => Err(RunEnding::Interrupted),
         error = rig.source.failed() => Err(RunEnding::InstrumentFailed { why: error.to_string() }),
         why = recorder.failed() => Err(RunEnding::InstrumentFailed { why }),
-        checked = prepare(&mut rig.phone, rig.way.as_ref(), &rig.probe) => checked,
+        checked = prepare(&mut rig.phone, &*rig.operator, rig.way.as_ref(), &rig.probe) => checked,
     };
     altered::tell(&mut *rig.phone, &recorder).await;
     let watch = rig.phone.route_watch();
@@ -181,6 +197,7 @@ async fn perform(
         log: &recorder,
         course: Course::new(version, secrets, &after_step),
     };
+    let began = checked.is_ok();
     let ending = match checked {
         // What cannot be read is not begun: the app would have sent its data for nothing.
         Err(ending) => ending,
@@ -199,13 +216,9 @@ async fn perform(
         // It is gone all the same; and what the scenario came to is worth more.
         let _ = band.release().await;
     }
-    let ending = match ending {
-        RunEnding::Complete => match count_outside(&mut *rig.phone, &recorder).await {
-            Ok(()) => RunEnding::Complete,
-            Err(error) => RunEnding::InstrumentFailed { why: error.with_help() },
-        },
-        other => other,
-    };
+    // However it ended: what went past the proxy until then went there.
+    let outside = if began { Some(rig.phone.outside().await) } else { None };
+    // A script that ended by itself is known at the latest when the app is stopped.
     altered::tell(&mut *rig.phone, &recorder).await;
     let not_restored = rig.phone.restore().await.err();
     altered::keep_output(&mut *rig.phone, &recorder).await;
@@ -218,6 +231,10 @@ async fn perform(
         },
         other => other,
     };
+    // Only now everything is told that came by the source.
+    for event in outside.map(|outside| past_the_proxy(outside, recorder.passed())).into_iter().flatten() {
+        recorder.write(event).await;
+    }
     recorder.write(RunEvent::RunEnded { ending: ending.clone() }).await;
     let control = ControlRun { hosts: recorder.hosts(), seconds: rig.control_time.as_secs(), made: None };
     drop((recorder, after_step, rig.hold, rig.source));
@@ -231,22 +248,41 @@ async fn perform(
 /// Brings the phone to the source and proves it, without a scenario: what a run would begin with. Gives how that ended, and what could
 /// not be put back.
 pub async fn rehearse(mut rig: Rig) -> (Result<(), RunEnding>, Option<PhoneError>) {
-    let prepared = prepare(&mut rig.phone, rig.way.as_ref(), &rig.probe).await;
+    let prepared = prepare(&mut rig.phone, &*rig.operator, rig.way.as_ref(), &rig.probe).await;
     let not_restored = rig.phone.restore().await.err();
     let stopped = rig.source.stop().await;
     let ended = prepared.and_then(|()| stopped.map_err(|error| RunEnding::InstrumentFailed { why: error.to_string() }));
     (ended, not_restored)
 }
 
-/// Brings the phone to the source, and proves it. An error says how the run ends.
-async fn prepare(phone: &mut Box<dyn Phone>, way: Option<&Way>, probe: &self_check::Probe) -> Result<(), RunEnding> {
+/// Brings the phone to the source, and proves it. Where only a person can have it trust the authority, they are asked to, and it is looked
+/// at again. An error says how the run ends.
+async fn prepare(
+    phone: &mut Box<dyn Phone>,
+    operator: &dyn Operator,
+    way: Option<&Way>,
+    probe: &self_check::Probe,
+) -> Result<(), RunEnding> {
     let failed = |error: PhoneError| RunEnding::InstrumentFailed { why: error.with_help() };
     if let Some(way) = way {
         phone.route_through(way.proxy).await.map_err(failed)?;
         phone.trust(&way.authority).await.map_err(failed)?;
     }
-    self_check::check(&mut **phone, probe, way.is_none_or(|way| way.reads)).await
+    let checked = self_check::check(&mut **phone, probe, way.is_none_or(|way| way.reads)).await;
+    if let (Err(RunEnding::SelfCheckFailed { .. }), Some(way)) = (&checked, way)
+        && operator.is_there()
+        && probe.was_refused()
+        && let Some(what) = phone.ask_for_trust(&way.authority).await.map_err(failed)?
+    {
+        let task = Task { name: "certificate", what: &what, within: TRUSTED_WITHIN, word_counts: false };
+        let done = have_done(operator, &task, &mut self_check::Trusts { phone: &mut **phone, probe }).await;
+        return done.map(drop).map_err(|error| RunEnding::SelfCheckFailed { why: format!("failed to {error}") });
+    }
+    checked
 }
+
+/// A person has this long to have the phone trust the authority.
+const TRUSTED_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// Looks at the phone's route again and again; resolves when it is broken, and says how. A run with a hole in it is none: what the app
 /// would have sent meanwhile is not known.
@@ -262,15 +298,64 @@ async fn broken(watch: Option<Arc<dyn RouteWatch>>) -> String {
     }
 }
 
-/// Asks the phone what went past the proxy, and records it.
-async fn count_outside(phone: &mut dyn Phone, recorder: &recorder::Recorder) -> Result<(), PhoneError> {
-    if let Some(outside) = phone.bytes_outside().await?
-        && (outside.sent, outside.received) != (0, 0)
-    {
-        recorder.write(RunEvent::OutsideProxy { sent: outside.sent, received: outside.received }).await;
+/// Puts the phone back and ends the source of a run that could not begin. Gives why it could not, and what is still to be put back.
+async fn give_up(phone: &mut dyn Phone, source: &dyn RunningSource, why: RunError) -> RunError {
+    let not_restored = phone.restore().await.err();
+    // What the phone or the disk said first is worth more than that the source did not end well.
+    let _ = source.stop().await;
+    match not_restored {
+        Some(not_restored) => RunError::NotRestored { why: Box::new(why), not_restored },
+        None => why,
     }
-    Ok(())
 }
+
+/// Refuses scenarios that ask for something a rig cannot do: all of it at once.
+///
+/// # Errors
+/// [`RunError::Impossible`].
+pub fn refuse_impossible<'a>(rig: &Rig, scenarios: impl IntoIterator<Item = &'a Scenario>) -> Result<(), RunError> {
+    let what: Vec<Impossible> =
+        scenarios.into_iter().flat_map(|scenario| scenario.impossible_on(&*rig.phone, rig.band.is_some())).collect();
+    if what.is_empty() { Ok(()) } else { Err(RunError::Impossible { what, phone: rig.phone.about() }) }
+}
+
+fn joined(what: &[Impossible]) -> String {
+    what.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What a capture says of what went past the proxy. Where what came by the proxy was counted as well, only what is more than that is
+/// said to have gone past it, and that the rest cannot be told.
+fn past_the_proxy(outside: Outside, passed: recorder::Passed) -> Vec<RunEvent> {
+    let (bytes, with_proxied, gap) = match outside {
+        Outside::NoWay => return Vec::new(),
+        Outside::NotCounted(why) => return vec![RunEvent::OutsideUncounted { why }],
+        Outside::Counted { bytes, with_proxied, gap } => (bytes, with_proxied, gap),
+    };
+    let explained = |http: u64| http.saturating_add(http / 10).saturating_add(passed.connections.saturating_mul(A_CONNECTION));
+    let past = match with_proxied {
+        false => bytes,
+        true => Counted {
+            sent: bytes.sent.saturating_sub(explained(passed.sent)),
+            received: bytes.received.saturating_sub(explained(passed.received)),
+        },
+    };
+    let mut events = Vec::new();
+    if past != Counted::default() {
+        events.push(RunEvent::OutsideProxy { sent: past.sent, received: past.received });
+    }
+    if with_proxied && bytes != Counted::default() {
+        events.push(RunEvent::OutsideUncounted { why: OVER_WIFI.to_owned() });
+    }
+    events.extend(gap.map(|why| RunEvent::OutsideUncounted { why }));
+    events
+}
+
+/// What TLS adds to a connection at most, bytes: its handshake with a long chain of certificates, and the records around what follows,
+/// for which a tenth is reckoned beside it.
+const A_CONNECTION: u64 = 16 * 1024;
+/// Why nothing is known over Wi-Fi where the counters do not exceed what came by the proxy.
+const OVER_WIFI: &str = "over Wi-Fi the phone counts what goes to the proxy as well, and other apps' traffic comes there too: only what the \
+                         app had above all of that is certain";
 
 /// Why a source that has been stopped may not have told everything; `None` when it has.
 async fn died(source: &dyn RunningSource, stopped: Result<(), TrafficError>) -> Option<TrafficError> {
@@ -297,21 +382,20 @@ impl Script<'_> {
 }
 
 async fn perform_steps(scenario: &Scenario, stage: &mut Stage<'_>) -> RunEnding {
-    if let Some(position) = scenario.location {
-        match stage.phone.set_location(position).await {
-            Ok(position) => {
-                let confirmed = !stage.phone.is_by_hand();
-                stage.log.write(RunEvent::PhoneMoved { position, confirmed }).await;
-            }
-            Err(error @ PhoneError::ByHand(_)) => {
-                return RunEnding::StepFailed { why: format!("the position at the start: failed to {error}") };
-            }
-            Err(error) => return instrument_failed(&error.to_string()),
-        }
+    if let Some(position) = scenario.location
+        && let Err(error) = steps::place(stage, position).await
+    {
+        let why = format!("the position at the start: failed to {error}");
+        return if error.is_unfulfilled() { RunEnding::StepFailed { why } } else { RunEnding::InstrumentFailed { why } };
     }
-    match scenario.perform(stage).await {
-        Ok(()) => RunEnding::Complete,
-        Err(failure) => ending_of(&failure, stage.course.secrets),
+    if let Err(failure) = scenario.perform(stage).await {
+        return ending_of(&failure, stage.course.secrets);
+    }
+    // What broke while the last step lasted is a hole as any other.
+    match stage.phone.check_route().await {
+        Ok(Route::Whole) => RunEnding::Complete,
+        Ok(Route::Broken(why)) => RunEnding::InstrumentFailed { why },
+        Err(error) => RunEnding::InstrumentFailed { why: error.with_help() },
     }
 }
 
@@ -359,103 +443,4 @@ fn provenance(rig: &Rig, script: &Script<'_>, order: &Order<'_>, version: AppVer
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::{Mutex, PoisonError};
-
-    use async_trait::async_trait;
-    use tokio::sync::Notify;
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::{
-        band::huami::characteristics::HEART_RATE_CONTROL,
-        link::{Advertisement, Central, GattLink, LinkError, Notification, WriteKind},
-        model::App,
-        scenario::parse,
-    };
-
-    /// A central over whose links no pulse is ever told. It writes down what is written to the sensor.
-    struct Pulseless {
-        inner: Arc<dyn Central>,
-        heard: Arc<Heard>,
-    }
-
-    #[derive(Default)]
-    struct Heard {
-        control: Mutex<Vec<Vec<u8>>>,
-        /// Somebody waits for a pulse.
-        waits: Notify,
-    }
-
-    struct PulselessLink {
-        inner: Box<dyn GattLink>,
-        heard: Arc<Heard>,
-        measures: bool,
-    }
-
-    #[async_trait]
-    impl Central for Pulseless {
-        async fn scan_each(&self, listen_for: Duration, seen: &mut (dyn FnMut(Advertisement) + Send)) -> Result<(), LinkError> {
-            self.inner.scan_each(listen_for, seen).await
-        }
-
-        async fn connect(&self, address: [u8; 6]) -> Result<Box<dyn GattLink>, LinkError> {
-            let inner = self.inner.connect(address).await?;
-            Ok(Box::new(PulselessLink { inner, heard: Arc::clone(&self.heard), measures: false }))
-        }
-    }
-
-    #[async_trait]
-    impl GattLink for PulselessLink {
-        async fn read(&mut self, characteristic: Uuid) -> Result<Vec<u8>, LinkError> {
-            self.inner.read(characteristic).await
-        }
-
-        async fn write(&mut self, characteristic: Uuid, value: &[u8], kind: WriteKind) -> Result<(), LinkError> {
-            if characteristic == HEART_RATE_CONTROL {
-                self.heard.control.lock().unwrap_or_else(PoisonError::into_inner).push(value.to_vec());
-                self.measures = value == [0x15, 0x02, 0x01];
-            }
-            self.inner.write(characteristic, value, kind).await
-        }
-
-        async fn subscribe(&mut self, characteristic: Uuid) -> Result<(), LinkError> {
-            self.inner.subscribe(characteristic).await
-        }
-
-        async fn unsubscribe(&mut self, characteristic: Uuid) -> Result<(), LinkError> {
-            self.inner.unsubscribe(characteristic).await
-        }
-
-        async fn notification(&mut self, within: Duration) -> Result<Notification, LinkError> {
-            if self.measures {
-                self.heard.waits.notify_one();
-                std::future::pending::<()>().await;
-            }
-            self.inner.notification(within).await
-        }
-
-        async fn disconnect(&mut self) -> Result<(), LinkError> {
-            self.inner.disconnect().await
-        }
-    }
-
-    #[tokio::test]
-    async fn a_run_that_is_stopped_while_the_band_measures_switches_the_sensor_off() {
-        // Certificates are checked by the wall clock.
-        let now = jiff::Timestamp::now();
-        let bench = SimulatedBench::start(std::net::SocketAddr::from(([127, 0, 0, 1], 0)), now).await.expect("a free port");
-        let mut rig = bench.rig(7, &[], None).await.expect("a free port");
-        let heard = Arc::<Heard>::default();
-        rig.central = Arc::new(Pulseless { inner: Arc::clone(&rig.central), heard: Arc::clone(&heard) });
-        let text = "name: one\napp: demo\nabout: Measures.\nruns: 1\nsteps:\n  - measureHeartRate\nexpect: []\n";
-        let scenario = parse::scenario("one.yaml", "one", text, &App { name: "demo".into(), ..App::default() }).expect("it is valid");
-        let captures = tempfile::tempdir().expect("a folder");
-        let order = Order { app: "demo", version: None, run: 1, runs: 1, control: None, captures: captures.path(), watchers: Vec::new() };
-        let outcome = run(rig, &scenario, &order, heard.waits.notified()).await.expect("it begins");
-        assert_eq!(outcome.ending, RunEnding::Interrupted);
-        let control = heard.control.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        assert!(control.contains(&vec![0x15, 0x02, 0x01]), "it was on: {control:02x?}");
-        assert_eq!(control.last().map(Vec::as_slice), Some(&[0x15, 0x02, 0x00][..]), "it is off: {control:02x?}");
-    }
-}
+mod tests;

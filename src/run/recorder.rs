@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use self::seen::Passed;
 use self::seen::Seen;
 use crate::{
     clock::Clock,
@@ -138,6 +139,11 @@ impl Recorder {
     /// Hosts of all requests and connections that the source has told of by now, read or not, lower case and sorted.
     pub fn hosts(&self) -> Vec<String> {
         self.seen().hosts()
+    }
+
+    /// What has come from the phone and went to it by the source, over all connections, by now.
+    pub fn passed(&self) -> Passed {
+        self.seen().passed()
     }
 
     /// What was seen, once everything that the source has told of by now is in it: a step that asks after its phone has been
@@ -349,7 +355,10 @@ impl Writer {
                     ended: None,
                     said: None,
                 };
-                lock(&self.seen).began(seen);
+                let mut known = lock(&self.seen);
+                known.began(seen);
+                known.sent(url.path_and_query.expose().len() + length(&headers));
+                drop(known);
                 if let Some(tunnel) = tunnel.and_then(|tunnel| self.tunnels.get_mut(&tunnel)) {
                     tunnel.requests += 1;
                 }
@@ -369,6 +378,10 @@ impl Writer {
                 self.exchanges.insert(id, open);
             }
             TrafficEvent::BodyPiece { id, side, bytes } => {
+                match side {
+                    Side::Request => lock(&self.seen).sent(bytes.expose().len()),
+                    Side::Response => lock(&self.seen).received(bytes.expose().len()),
+                }
                 if let Some(open) = self.exchanges.get_mut(&id) {
                     // Exposed to be written into the capture, where it belongs.
                     open.body(side).writer.owned_piece(bytes.into_exposed())?;
@@ -382,6 +395,7 @@ impl Writer {
                 }
             }
             TrafficEvent::Answered { id, status, http_version, headers } => {
+                lock(&self.seen).received(length(&headers));
                 if let Some(open) = self.exchanges.get_mut(&id) {
                     open.answer = Some((status, http_version, headers));
                 }
@@ -389,9 +403,15 @@ impl Writer {
             TrafficEvent::Message { id, at, sent, text, bytes, length, complete } => {
                 if let Some(open) = self.exchanges.get_mut(&id) {
                     open.messages += 1;
+                    let long = usize::try_from(length).unwrap_or(usize::MAX);
+                    let mut known = lock(&self.seen);
                     if sent {
-                        lock(&self.seen).said(id, at);
+                        known.said(id, at);
+                        known.sent(long);
+                    } else {
+                        known.received(long);
                     }
+                    drop(known);
                     let (number, url, phase) = (open.messages, open.url.clone(), self.phase.clone());
                     let mut writer = self.capture.body();
                     writer.piece(bytes.expose())?;
@@ -408,11 +428,17 @@ impl Writer {
                 }
             }
             TrafficEvent::TunnelBegan { id, at, host, port } => {
-                lock(&self.seen).connected(&host);
+                lock(&self.seen).opened(&host);
                 self.write(at, RunEvent::TunnelBegan { id, phase: self.phase.clone(), host: host.clone(), port })?;
                 self.tunnels.insert(id, OpenTunnel { phase: self.phase.clone(), began: at, host, port, requests: 0 });
             }
             TrafficEvent::TunnelEnded { id, at, sni, alpn, outcome, evidence } => {
+                if let Some(bytes) = evidence.bytes {
+                    let long = |count| usize::try_from(count).unwrap_or(usize::MAX);
+                    let mut known = lock(&self.seen);
+                    known.sent(long(bytes.sent));
+                    known.received(long(bytes.received));
+                }
                 if let Some(OpenTunnel { phase, began, host, port, .. }) = self.tunnels.remove(&id) {
                     // Where the CONNECT gave an address only, an audit calls it by the name in its TLS.
                     if let Some(name) = sni.as_ref().filter(|_| host.parse::<IpAddr>().is_ok()) {
@@ -517,6 +543,11 @@ async fn time_to_flush(unflushed: Option<Instant>) {
         Some(since) => tokio::time::sleep_until((since + FLUSH_AFTER).into()).await,
         None => std::future::pending().await,
     }
+}
+
+/// Bytes that headers take.
+fn length(headers: &[Header]) -> usize {
+    headers.iter().map(|header| header.name.len() + header.value.expose().len()).sum()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

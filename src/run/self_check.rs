@@ -4,11 +4,15 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::{
     model::{RunEnding, TunnelOutcome},
-    phone::{Phone, PhoneError, Probed},
+    phone::{
+        Phone, PhoneError, Probed,
+        operator::{Check, Look},
+    },
     traffic::proxy::{Gate, Page, Visit},
 };
 
@@ -60,6 +64,16 @@ impl Probe {
     /// What the phone is asked to fetch.
     pub fn url(&self) -> String {
         format!("https://{PROBE_HOST}{}", self.path)
+    }
+
+    /// Whether the phone came to the proxy with it, and left without a request that could be read: it does not trust the authority.
+    pub(super) fn was_refused(&self) -> bool {
+        matches!(*self.arrival.borrow(), Arrival::Left(_))
+    }
+
+    /// What was seen until now says nothing of the next one.
+    fn begin_anew(&self) {
+        self.arrival.send_replace(Arrival::Nothing);
     }
 
     /// The same for one that was only just sent: something has to come first.
@@ -171,6 +185,24 @@ pub(super) async fn check(phone: &mut dyn Phone, probe: &Probe, reads: bool) -> 
         Some(_) if !reads && arrival != Arrival::Nothing => Ok(()),
         None => Ok(()),
         Some(why) => Err(RunEnding::SelfCheckFailed { why }),
+    }
+}
+
+/// Looks whether a phone trusts the authority by now.
+pub(super) struct Trusts<'a> {
+    pub(super) phone: &'a mut dyn Phone,
+    pub(super) probe: &'a Probe,
+}
+
+#[async_trait]
+impl Check for Trusts<'_> {
+    async fn look(&mut self) -> Look {
+        self.probe.begin_anew();
+        match check(self.phone, self.probe, true).await {
+            Ok(()) => Look::Seen("the phone's probe was read at the proxy".to_owned()),
+            Err(RunEnding::SelfCheckFailed { why } | RunEnding::InstrumentFailed { why }) => Look::NotSeen(why),
+            Err(_) => Look::NotSeen("no probe".to_owned()),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Scenarios: text to [`Scenario`], and the steps a scenario is made of. Doing them in order, and recording, is `run`'s.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use crate::{
     model::{Category, Expectation, PlantedValue, Position},
-    phone::Phone,
+    phone::{Action, Phone},
 };
 
 pub mod embedded;
@@ -52,12 +52,16 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Steps that this phone, or a rig with or without a band, cannot do: to be told before a run starts.
-    pub fn impossible_on(&self, phone: &dyn Phone, has_band: bool) -> Vec<&PlacedStep> {
+    /// What this phone, or a rig with or without a band, cannot do of it, the position at the start included: to be told before a run
+    /// starts.
+    pub fn impossible_on(&self, phone: &dyn Phone, has_band: bool) -> Vec<Impossible> {
         let impossible = |placed: &&PlacedStep| {
             placed.step.needs().is_some_and(|action| !phone.supports(action)) || (placed.step.needs_band() && !has_band)
         };
-        self.every_step().into_iter().filter(impossible).collect()
+        let of = |place: String, what: &str| Impossible { scenario: self.name.clone(), place, what: what.to_owned() };
+        let start = self.location.filter(|_| !phone.supports(Action::SetLocation)).map(|_| of("plant".to_owned(), "location"));
+        let steps = self.every_step().into_iter().filter(impossible).map(|placed| of(placed.place(), placed.name));
+        start.into_iter().chain(steps).collect()
     }
 
     /// Every step with those that it holds, each once, in the order of the files.
@@ -92,6 +96,23 @@ impl Scenario {
             return Ok(());
         }
         Err(missing)
+    }
+}
+
+/// Something that a scenario asks for, and that a rig cannot do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Impossible {
+    /// The scenario.
+    pub scenario: String,
+    /// Where it stands, in words: `line 7`, `line 3 of parts/sign-in.yaml`, `plant`.
+    pub place: String,
+    /// The step's name; of what is planted, its kind.
+    pub what: String,
+}
+
+impl fmt::Display for Impossible {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}, {}, {}", self.scenario, self.place, self.what)
     }
 }
 

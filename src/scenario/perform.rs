@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{PlacedStep, Scenario, rig::Stage, steps::StepError};
+use super::{PlacedStep, Scenario, Secrets, rig::Stage, steps::StepError};
 use crate::{
     model::{AttachmentKind, RunEvent, text::printable},
     phone::{Action, PhoneError, Route, Screen},
@@ -120,7 +120,7 @@ async fn last_screen(step: &str, stage: &mut Stage<'_>) -> LastScreen {
     if stage.phone.supports(Action::Screen) {
         match stage.phone.screen().await {
             Ok(screen) => {
-                let words = stage.course.secrets.mask(&in_full(&screen)).into_bytes();
+                let words = in_full(&screen, stage.course.secrets).into_bytes();
                 kept.extend(stage.log.attach(AttachmentKind::Screen, &name, words).await);
             }
             Err(error) => why = Some(error),
@@ -139,12 +139,13 @@ async fn last_screen(step: &str, stage: &mut Stage<'_>) -> LastScreen {
     }
 }
 
-/// Everything on a screen, one thing a line: id, text, description, place.
-fn in_full(screen: &Screen) -> String {
+/// Everything on a screen but secrets, one thing a line: id, text, description, place.
+fn in_full(screen: &Screen, secrets: &Secrets) -> String {
     let mut lines = "What was on the screen, from the top left: id, text, description, left top right bottom in pixels.\n".to_owned();
     for element in &screen.elements {
         let [left, top, right, bottom] = element.bounds;
-        let (id, text, description) = (printable(&element.id), printable(&element.text), printable(&element.description));
+        // Masked first: what is quoted is not what was typed.
+        let [id, text, description] = [&element.id, &element.text, &element.description].map(|text| printable(&secrets.mask(text)));
         lines.push_str(&format!("{id:?} {text:?} {description:?} {left} {top} {right} {bottom}\n"));
     }
     if screen.elements.is_empty() {
@@ -170,3 +171,18 @@ impl fmt::Display for StepFailure {
 }
 
 impl std::error::Error for StepFailure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phone::Element;
+
+    #[test]
+    fn a_secret_is_named_on_the_last_screen_whatever_stands_in_it() {
+        let mut secrets = Secrets::default();
+        secrets.insert("PASSWORD", r#"a"b\c'd"#.to_owned());
+        let element = Element { text: r#"You typed a"b\c'd"#.to_owned(), ..Element::default() };
+        let words = in_full(&Screen { elements: vec![element] }, &secrets);
+        assert!(words.contains("You typed ${env:PASSWORD}") && !words.contains("c'd"), "{words}");
+    }
+}

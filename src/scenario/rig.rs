@@ -47,6 +47,8 @@ pub struct Course<'a> {
     pub installed: Option<AppVersion>,
     /// Name of the recording of the screen that is being made.
     pub recording: Option<String>,
+    /// When each workout that was read from the band began, in the order in which they became known: the first is `band.workout.1`.
+    pub workouts: Vec<Timestamp>,
     /// What `${env:NAME}` stands for.
     pub secrets: &'a Secrets,
     /// Is told of each step that is over: for rehearsing what breaks.
@@ -56,7 +58,7 @@ pub struct Course<'a> {
 impl<'a> Course<'a> {
     /// The course of a run that begins now, with this version of the app installed.
     pub fn new(version: AppVersion, secrets: &'a Secrets, after_step: &'a (dyn Fn(&PlacedStep) + Send + Sync)) -> Self {
-        Self { installed: Some(version.clone()), version, recording: None, secrets, after_step }
+        Self { installed: Some(version.clone()), version, recording: None, workouts: Vec::new(), secrets, after_step }
     }
 }
 

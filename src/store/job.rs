@@ -9,7 +9,12 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{RigFolder, StoreError};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{RigFolder, StoreError, create_private_folder};
+use crate::model::{Captured, text::hex};
 
 /// A job on a rig, as whoever finds the rig busy is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,24 +61,42 @@ impl RigFolder {
     /// [`StoreError::Io`] or [`StoreError::Full`] when the folder cannot be made or the file not be written.
     pub fn begin_job(&self, job: &Job) -> Result<BeginJob, StoreError> {
         drop(self.lock()?);
-        let path = self.path().join(JOB);
-        let fail = |problem| StoreError::of("write", &path, problem);
-        let mut options = fs::OpenOptions::new();
-        options.create(true).truncate(false).read(true).write(true);
-        let mut file = options.open(&path).map_err(fail)?;
-        let locked = file.try_lock();
-        let there = read(&mut file);
-        match locked {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Ok(BeginJob::Busy(there)),
-            // Some network file systems know no locks; two programs at once are rare enough to go on without.
-            Err(fs::TryLockError::Error(problem)) if problem.kind() == io::ErrorKind::Unsupported => {}
-            Err(fs::TryLockError::Error(problem)) => return Err(fail(problem)),
-        }
-        let text = serde_json::to_vec(job).map_err(|problem| fail(problem.into()))?;
-        file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(&text)).map_err(fail)?;
-        Ok(BeginJob::Begun { job: RigJob { file }, left_by: there })
+        begin(&self.path().join(JOB), job)
     }
+}
+
+/// Begins a job on a phone, if nobody else's runs on it, whatever its rig is called and wherever it is kept. `folder` is the user's, the
+/// same for all of their jobs; it is made where it is missing. The serial number is in no file's name.
+///
+/// # Errors
+/// [`StoreError::Io`] or [`StoreError::Full`] when the folder cannot be made or the file not be written.
+pub fn begin_phone_job(folder: &Path, serial: &Captured<String>, job: &Job) -> Result<BeginJob, StoreError> {
+    match fs::create_dir_all(folder.parent().unwrap_or(folder)).and_then(|()| create_private_folder(folder)) {
+        Err(problem) if problem.kind() != io::ErrorKind::AlreadyExists => return Err(StoreError::of("make", folder, problem)),
+        _ => {}
+    }
+    // Exposed to be hashed, so that each phone has a name that says nothing of it.
+    let digest = Sha256::digest(serial.expose().as_bytes());
+    begin(&folder.join(format!("phone-{}.job", hex(&digest[..8]))), job)
+}
+
+fn begin(path: &Path, job: &Job) -> Result<BeginJob, StoreError> {
+    let fail = |problem| StoreError::of("write", path, problem);
+    let mut options = fs::OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    let mut file = options.open(path).map_err(fail)?;
+    let locked = file.try_lock();
+    let there = read(&mut file);
+    match locked {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => return Ok(BeginJob::Busy(there)),
+        // Some network file systems know no locks; two programs at once are rare enough to go on without.
+        Err(fs::TryLockError::Error(problem)) if problem.kind() == io::ErrorKind::Unsupported => {}
+        Err(fs::TryLockError::Error(problem)) => return Err(fail(problem)),
+    }
+    let text = serde_json::to_vec(job).map_err(|problem| fail(problem.into()))?;
+    file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(&text)).map_err(fail)?;
+    Ok(BeginJob::Begun { job: RigJob { file }, left_by: there })
 }
 
 impl Drop for RigJob {
@@ -124,6 +147,21 @@ mod tests {
             BeginJob::Begun { left_by, .. } => assert_eq!(left_by, Some(job(2))),
             other => panic!("{other:?}"),
         };
+    }
+
+    #[test]
+    fn a_phone_is_one_job_s_whichever_rig_it_belongs_to() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("cache/phones");
+        let begin = |serial: &str, pid: u32| begin_phone_job(&folder, &Captured::new(serial.into()), &job(pid)).expect("made");
+        let first = begin("INVENTED01", 1);
+        assert!(matches!(first, BeginJob::Begun { left_by: None, .. }));
+        assert!(matches!(begin("INVENTED01", 2), BeginJob::Busy(held) if cfg!(windows) || held == Some(job(1))));
+        assert!(matches!(begin("INVENTED02", 3), BeginJob::Begun { .. }), "another phone is free");
+        drop(first);
+        assert!(matches!(begin("INVENTED01", 2), BeginJob::Begun { left_by: None, .. }));
+        let names: Vec<_> = fs::read_dir(&folder).expect("made").flatten().map(|entry| entry.file_name()).collect();
+        assert!(names.iter().all(|name| !name.to_string_lossy().contains("INVENTED")), "{names:?}");
     }
 
     #[test]

@@ -54,7 +54,24 @@ impl RigFolder {
         }
         drop(self.lock()?);
         let text = serde_json::to_vec_pretty(journal).map_err(|problem| fail(problem.into()))?;
+        // What could not be read again could never be put back.
+        if u64::try_from(text.len()).is_ok_and(|length| length > MOST) {
+            return Err(fail(io::Error::other("it would be longer than what is read again")));
+        }
         replace_synced(&path, &text).map_err(fail)
+    }
+
+    /// Removes the journal, whatever it holds, and whether it can be read or not. Gives whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when it cannot be removed.
+    pub fn forget_journal(&self) -> Result<bool, StoreError> {
+        let path = self.journal_file();
+        match fs::remove_file(&path) {
+            Ok(()) => sync_folder(self.path()).map(|()| true).map_err(|problem| StoreError::of("write", &path, problem)),
+            Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(problem) => Err(StoreError::of("remove", &path, problem)),
+        }
     }
 }
 
@@ -87,7 +104,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// The file in the rig's folder.
 const JOURNAL: &str = "journal.json";
-/// Longest journal that is read, bytes: thousands of entries, where a run makes some twenty.
+/// Longest journal that is written and read, bytes: thousands of entries, where a run makes some twenty.
 const MOST: u64 = 1024 * 1024;
 
 #[cfg(test)]
@@ -108,6 +125,7 @@ mod tests {
             key: "http_proxy".into(),
             before: Some("10.0.0.1:3128".into()),
             set: Some("127.0.0.1:40001".into()),
+            earlier: Vec::new(),
         };
         let entry = JournalEntry { at: "2026-03-02T08:00:00Z".parse().expect("a time"), change };
         Journal {
@@ -137,6 +155,10 @@ mod tests {
         }
         rig.keep_journal(&journal(0)).expect("removed");
         assert_eq!(rig.journal().expect("none"), None);
+        rig.keep_journal(&journal(2)).expect("written");
+        assert!(rig.keep_journal(&journal(10_000)).is_err(), "it could not be read again");
+        assert_eq!(rig.journal().expect("readable"), Some(journal(2)), "the old one is still there");
+        assert!(rig.forget_journal().expect("removed") && !rig.forget_journal().expect("gone"));
     }
 
     #[test]

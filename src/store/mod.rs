@@ -18,7 +18,7 @@ pub mod workspace;
 
 pub use capture::{BodyWriter, CaptureReader, CaptureWriter, StoredCapture, Verified};
 pub use embedded::{EMBEDDED, EmbeddedSnapshot};
-pub use job::{BeginJob, Job, RigJob};
+pub use job::{BeginJob, Job, RigJob, begin_phone_job};
 pub use packages::PackageSigner;
 pub use rig::{LockedRig, RigFolder};
 pub use snapshots::{SnapshotFile, SnapshotFolder, SnapshotText, Standing};

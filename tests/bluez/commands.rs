@@ -241,6 +241,73 @@ fn a_flat_band_is_told_with_what_to_do() {
     });
 }
 
+/// What `doctor` says of the rig's radio and band: its exit code, and each check's name, state, what was read, and advice.
+fn doctor() -> (Option<i32>, Vec<[String; 4]>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_rig(folder.path(), QUICK);
+    let (code, out, err) = run(folder.path(), Some(&"a".repeat(32)), &["doctor", "--format", "json"]);
+    let told: Value = serde_json::from_str(&out).unwrap_or_else(|problem| panic!("{problem}: {out}{err}"));
+    let text = |check: &Value, key: &str| check[key].as_str().expect("text").to_owned();
+    let checks = told["checks"].as_array().expect("a list");
+    (code, checks.iter().map(|check| ["check", "state", "read", "help"].map(|key| text(check, key))).collect())
+}
+
+/// That `doctor` finds these, and nothing else: name, state, a word of what was read, a word of what to do.
+#[track_caller]
+fn finds(code: i32, want: &[[&str; 4]]) {
+    let (ended, told) = doctor();
+    let fits = |told: &[String; 4], want: &[&str; 4]| {
+        told[..2] == want[..2]
+            && told[2].contains(want[2])
+            && if want[3].is_empty() { told[3].is_empty() } else { told[3].contains(want[3]) }
+    };
+    assert!(told.len() == want.len() && told.iter().zip(want).all(|(told, want)| fits(told, want)), "{want:?}: {told:?}");
+    assert_eq!(ended, Some(code), "{told:?}");
+}
+
+const ADAPTER: [&str; 4] = ["Bluetooth adapter", "ok", "hci0 is there, and switched on", ""];
+
+#[test]
+fn doctor_hears_a_band_in_reach_and_nobody_is_kept_from_it() {
+    alone(with_a_band, async |fake| {
+        finds(0, &[ADAPTER, ["band", "ok", "it advertises", ""]]);
+        assert!(fake.with(|world| world.devices.iter().all(|device| !device.connected)), "nobody connected to it");
+        fake.until("nobody listens", |world| world.adapters.values().all(|adapter| !adapter.discovering)).await;
+    });
+}
+
+#[test]
+fn doctor_names_a_band_out_of_reach() {
+    alone(with_a_band, async |fake| {
+        fake.with(|world| world.devices.retain(|device| device.address[0] != 0xc0));
+        finds(3, &[ADAPTER, ["band", "wrong", "it was not heard", "bring it near and charge it"]]);
+    });
+}
+
+#[test]
+fn doctor_names_an_adapter_that_is_missing() {
+    let missing = ["Bluetooth adapter", "wrong", "this machine has none", "plug an adapter in"];
+    alone(|| Machine::Whole(World::default()), async |_fake| finds(3, &[missing]));
+}
+
+#[test]
+fn doctor_names_an_adapter_that_is_switched_off_and_leaves_it_so() {
+    let machine = || {
+        let Machine::Whole(mut world) = with_a_band() else { unreachable!("it is whole") };
+        world.switch_off("hci0");
+        Machine::Whole(world)
+    };
+    alone(machine, async |fake| {
+        finds(3, &[["Bluetooth adapter", "wrong", "switched off", "bluetoothctl power on"]]);
+        assert!(!fake.with(|world| world.adapters["hci0"].powered));
+    });
+}
+
+#[test]
+fn doctor_names_a_service_that_does_not_run() {
+    alone(|| Machine::NoService, async |_fake| finds(3, &[["Bluetooth adapter", "wrong", "", "bluetoothd"]]));
+}
+
 /// Whether this process, and so what it starts, ignores the end of its terminal: bit 0 of the mask of ignored signals (proc_pid_status(5)).
 fn outlives_its_terminal() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");

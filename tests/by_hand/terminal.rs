@@ -66,9 +66,9 @@ impl Terminal {
         self.press("\r");
     }
 
-    /// Types something.
-    pub(crate) fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).expect("it listens");
+    /// Types something; of another terminal than ours it need not be UTF-8.
+    pub(crate) fn press(&mut self, keys: impl AsRef<[u8]>) {
+        self.keys.write_all(keys.as_ref()).and_then(|()| self.keys.flush()).expect("it listens");
     }
 
     /// Waits until the last thing on the terminal is a question.

@@ -47,7 +47,8 @@ fn a_phone_with_which_nothing_is_wrong_is_ready_and_is_left_as_it_was() {
     let told = Told::by(&lab);
     assert_eq!((told.code, told.amiss()), (Some(0), vec![]), "{:?}", told.checks);
     assert!(told.checks.iter().all(|check| check["ran"] != "" && check["read"] != ""), "{:?}", told.checks);
-    assert_eq!(told.text("a request of the phone's", "read"), "it came to the proxy and was read there");
+    assert!(told.text("a request of the phone's", "read").starts_with("it came to the proxy and was read there"), "{:?}", told.checks);
+    assert_eq!(told.checks.iter().filter(|check| ["adb", "phone"].iter().any(|name| check["check"] == *name)).count(), 2, "each once");
     assert_eq!((lab.changeable(), lab.certificates()), (before, certificates));
     let table = lab.tattletale(&["doctor"]);
     assert!(table.code == Some(0) && table.out.contains("screen") && !table.out.contains("What to do"), "{table:?}");
@@ -76,6 +77,8 @@ fn each_thing_that_is_wrong_is_named_with_its_switch_and_nothing_else_is() {
     check(&setting("global/low_power", "1"), "system", &["battery saver"], "Battery saver");
     check(&setting("global/http_proxy", "10.0.0.1:3128"), "system", &["proxy and tunnel"], "settings put global http_proxy :0");
     check(&setting("global/http_proxy", "127.0.0.1:40999"), "system", &["proxy and tunnel"], "tattletale restore");
+    check(&setting("global/global_proxy_pac_url", "http://wpad.test/proxy.pac"), "system", &["proxy and tunnel"], "global_proxy_pac_url");
+    check(&setting("global/global_http_proxy_host", "proxy.test"), "system", &["proxy and tunnel"], "device policy");
     check(&Options { root: "none", ..Options::default() }, "system", &["root", "certificates of the app", request], "rooted phone");
     check(&Options::default(), "user", &["certificates of the app", request], "phone: { ca: system }");
 }
@@ -102,6 +105,35 @@ fn a_phone_that_refuses_packages_names_its_switch() {
     let told = Told::by(&lab);
     assert_eq!((told.code, told.amiss()), (Some(3), vec!["installing over USB"]), "{:?}", told.checks);
     assert!(told.text("installing over USB", "help").contains("Install via USB"));
+}
+
+#[test]
+fn a_switch_that_is_not_told_is_neither_off_nor_on() {
+    let Some(mut lab) = Lab::boot(&Options::default(), "system") else { return };
+    lab.install("sim-1.0");
+    // Another system on a phone of Xiaomi's has no such switch; their own has, and may not tell.
+    lab.phone.property("ro.product.manufacturer", "Xiaomi");
+    assert_eq!((Told::by(&lab).code, Told::by(&lab).amiss()), (Some(0), vec![]));
+    lab.phone.property("ro.miui.ui.version.name", "V14");
+    let told = Told::by(&lab);
+    assert_eq!((told.code, told.amiss()), (Some(4), vec!["installing over USB"]), "{:?}", told.checks);
+    lab.phone.property("persist.security.adbinstall", "1");
+    assert_eq!(Told::by(&lab).code, Some(0));
+}
+
+#[test]
+fn what_stands_between_the_phone_and_its_servers_is_told_both_at_once() {
+    let Some(mut lab) = Lab::boot(&Options::default(), "system") else { return };
+    lab.install("sim-1.0");
+    lab.phone.property("debug.standin.wifi_proxy", "[192.0.2.9] 8080");
+    lab.phone.property("debug.standin.vpn", "1");
+    lab.phone.fault(Fault::InputRefused);
+    let told = Told::by(&lab);
+    let name = "VPN and networks' proxies";
+    assert_eq!((told.code, told.amiss()), (Some(3), vec!["touching the screen", name]), "{:?}", told.checks);
+    let (read, help) = (told.text(name, "read"), told.text(name, "help"));
+    assert!(read.contains("a VPN is on") && read.contains("[192.0.2.9] 8080"), "{read}");
+    assert!(help.contains("VPN") && help.contains("Wi-Fi"), "{help}");
 }
 
 #[test]
@@ -178,12 +210,17 @@ fn what_a_killed_run_left_is_put_back_first() {
 
 #[test]
 fn a_missing_radio_is_named() {
-    let Some(lab) = Lab::boot(&Options::default(), "system") else { return };
+    let Some(mut lab) = Lab::boot(&Options::default(), "system") else { return };
     lab.install("sim-1.0");
     lab.rewrite_rig("lab:", "band: { model: mi-band-3, address: \"C0:FF:EE:12:34:56\" }\nlab:");
     let told = Told::by(&lab);
     assert_eq!((told.code, told.amiss()), (Some(3), vec!["Bluetooth adapter"]), "{:?} {}", told.checks, told.err);
     assert!(told.text("Bluetooth adapter", "help").contains("plug an adapter in"), "{:?}", told.checks);
+    // Not instead of what is wrong with the phone.
+    lab.phone.lock(true);
+    let told = Told::by(&lab);
+    let amiss = told.amiss();
+    assert!(amiss.contains(&"screen") && amiss.contains(&"Bluetooth adapter"), "{:?}", told.checks);
 }
 
 /// The cable is pulled and comes back with something wrong.

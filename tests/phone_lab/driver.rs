@@ -1,20 +1,20 @@
 //! The phone over adb, thing by thing, on the stand-in phone: that it does what it says, says who is at fault when it cannot, and
 //! leaves the phone as it was found.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, path::Path};
+use std::{collections::BTreeSet, net::Ipv4Addr, path::Path, process::Stdio};
 
 use tattletale::{
     model::{AppVersion, Captured, Position},
     phone::{
         Action, Key, Launch, Permission, PermissionChange, PermissionName, Phone as _, PhoneError, Route, Target,
-        adb::{AdbError, AdbPhone, AdbProgram, AdbSetup, RouteKind, TrustMode, Undoing, undo_journal},
+        adb::{AdbError, AdbPhone, AdbProgram, AdbSetup, RouteKind, TrustMode, Undoing, Undone, undo_journal},
     },
     store::{RigFolder, Workspace},
     traffic::authority::Authority,
 };
 
 use crate::{
-    rig::{changeable, stores},
+    rig::{Lab, changeable, stores},
     support::phone_lab::{APP, Fault, Options, Phone, eventually},
 };
 
@@ -100,7 +100,7 @@ async fn everything_that_is_changed_is_put_back_odd_values_too() {
     phone.route_through(address).await.expect("routed");
     let there = bench.phone.setting("global", "http_proxy").expect("set");
     assert!(there.starts_with("127.0.0.1:"), "{there}");
-    assert_eq!(bench.phone.setting("global", "global_proxy_pac_url"), None);
+    assert_eq!(bench.phone.setting("global", "global_proxy_pac_url").as_deref(), Some(""), "the system's own doing");
     assert_eq!(phone.check_route().await, Ok(Route::Whole));
     phone.trust(&authority).await.expect("trusted");
     phone.trust(&authority).await.expect("twice does no harm");
@@ -138,6 +138,94 @@ async fn everything_that_is_changed_is_put_back_odd_values_too() {
     assert!(matches!(undone.as_slice(), [only] if only.how == Undoing::Back("not installed".into())), "{undone:?}");
     assert!(bench.phone.state()["packages"][APP].is_null());
     assert_eq!(bench.folder().journal().expect("readable"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_pointed_the_phone_at_a_proxy_points_it_there_again() {
+    let by_its_owner = [("http_proxy", "10.0.0.1:3128")];
+    let with_exceptions = [("http_proxy", "10.0.0.1:3128"), ("global_http_proxy_exclusion_list", "intranet.test")];
+    let by_who_manages_it = [("global_http_proxy_host", "10.0.0.1"), ("global_http_proxy_port", "3128")];
+    let by_a_script = [("global_http_proxy_host", "localhost"), ("global_proxy_pac_url", "http://wpad.test/proxy.pac")];
+    for (settings, late) in
+        [(&[][..], "0"), (&[], "700"), (&by_its_owner, "700"), (&with_exceptions, "700"), (&by_who_manages_it, "700"), (&by_a_script, "0")]
+    {
+        let Some(mut bench) = Bench::boot(&Options::default()) else { return };
+        for (key, value) in settings {
+            bench.phone.set("global", key, Some(value));
+        }
+        bench.phone.property("debug.standin.late.proxy", late);
+        let before = changeable(&bench.phone);
+        let mut phone = bench.connect().await;
+        phone.route_through((Ipv4Addr::LOCALHOST, 9).into()).await.expect("routed");
+        assert_eq!(bench.phone.setting("global", "global_http_proxy_host").as_deref(), Some("127.0.0.1"), "{settings:?}");
+        drop(phone);
+        let undone = undo_journal(&bench.folder(), false, bench.environment()).await.expect("put back");
+        assert!(undone.iter().all(|undone| matches!(undone.how, Undoing::Back(_))), "{undone:?}");
+        assert_eq!(format!("{undone:?}").contains("when the phone is restarted"), settings.len() == 2 && settings != by_who_manages_it);
+        assert_eq!(changeable(&bench.phone), before, "{settings:?} {late}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tunnel_of_somebody_else_stays() {
+    let Some(bench) = Bench::boot(&Options::default()) else { return };
+    let proxy = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let address = proxy.local_addr().expect("bound");
+    let theirs = bench.phone.adb(&["reverse", "tcp:8080", &format!("tcp:{}", address.port())]);
+    assert_eq!(theirs.code, Some(0), "{theirs:?}");
+    let before = changeable(&bench.phone);
+    let mut phone = bench.connect().await;
+    phone.route_through(address).await.expect("routed");
+    assert_eq!(bench.phone.adb(&["reverse", "--list"]).out.trim().lines().count(), 2);
+    phone.restore().await.expect("put back");
+    assert_eq!(changeable(&bench.phone), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_owner_had_decided_of_a_permission_is_put_back_or_told() {
+    let Some(mut bench) = Bench::boot(&Options::default()) else { return };
+    let ended = bench.phone.adb(&["install", "-r", &bench.phone.apk("sim-1.0").to_string_lossy()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for (flags, told) in [(&[][..], None), (&["USER_FIXED", "USER_SET"], None), (&["ONE_TIME"], Some("for one time"))] {
+        for clear in [false, true] {
+            bench.phone.decided("ACCESS_FINE_LOCATION", flags);
+            let before = changeable(&bench.phone);
+            let mut phone = bench.connect().await;
+            for location in [Permission::Allow, Permission::Deny, Permission::Allow] {
+                let launch = Launch { location, clear_state: clear };
+                phone.launch_app(&launch).await.expect("it starts");
+            }
+            assert!(bench.phone.is_granted("ACCESS_FINE_LOCATION"));
+            let entries = bench.folder().journal().expect("readable").map_or(0, |journal| journal.entries.len());
+            assert!(entries <= 6, "one for each thing, not for each change: {entries}");
+            let undone = undo_journal(&bench.folder(), false, bench.environment()).await.expect("put back");
+            match told {
+                None => assert_eq!(changeable(&bench.phone), before, "{flags:?} {undone:?}"),
+                Some(words) => {
+                    let said = |undone: &Undone| matches!(&undone.how, Undoing::Left(why) if why.contains(words));
+                    assert!(undone.iter().any(said), "{undone:?}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_position_never_comes_after_a_new_one() {
+    let Some(mut bench) = Bench::boot(&Options::default()) else { return };
+    let mut phone = bench.connect().await;
+    phone.set_location(PLACE).await.expect("placed");
+    // Three sources, one after the other, take as long as the time between two tellings.
+    bench.phone.property("debug.standin.slow.cmd", "300");
+    for step in 1..=6 {
+        let place = Position { lat: PLACE.lat + f64::from(step) / 10.0, lon: PLACE.lon };
+        phone.set_location(place).await.expect("placed");
+        let told: Vec<String> =
+            bench.phone.commands().into_iter().filter_map(|command| command.into_iter().find(|word| word.contains(",4.8"))).collect();
+        let first = told.iter().position(|told| told.starts_with(&format!("{:.7},", place.lat))).expect("it was told");
+        assert!(told[first..].iter().all(|later| *later == told[first]), "{told:?}");
+    }
+    phone.restore().await.expect("put back");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -338,4 +426,90 @@ async fn what_the_owner_has_mounted_over_the_store_stays() {
     assert_eq!(stores(&bench.phone), before);
     let left = bench.folder().journal().expect("readable");
     assert_eq!(left, None, "and no next run is refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_laid_out_for_a_person_and_gone_afterwards() {
+    let Some(bench) = Bench::boot(&Options::default()) else { return };
+    let mut phone = AdbPhone::connect(AdbSetup { trust: TrustMode::User, ..bench.setup() }).await.expect("it is there");
+    let words = phone.ask_for_trust(&authority()).await.expect("it is laid out").expect("it is a person's to do");
+    let name = words.split_whitespace().find(|word| word.ends_with(".crt.")).expect("it is named").trim_end_matches('.').to_owned();
+    assert!(bench.phone.says(&format!("cat /sdcard/Download/{name}")).starts_with("-----BEGIN CERTIFICATE-----"));
+    phone.restore().await.expect("put back");
+    assert_eq!(bench.phone.says("ls /sdcard/Download"), "");
+    // Where tattletale puts it there itself, a person has nothing to do.
+    let mut phone = bench.connect().await;
+    assert_eq!(phone.ask_for_trust(&authority()).await, Ok(None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cable_that_is_pulled_while_everything_is_put_back_loses_nothing() {
+    let settings = vec![("global/http_proxy", "10.0.0.1:3128".to_owned())];
+    let Some(mut bench) = Bench::boot(&Options { settings, ..Options::default() }) else { return };
+    let ended = bench.phone.adb(&["install", "-r", &bench.phone.apk("sim-1.0").to_string_lossy()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let before = changeable(&bench.phone);
+    // In the certificate's part, in the proxy's, in others'.
+    for moment in [1, 5, 9, 14, 20, 27] {
+        let mut phone = bench.connect().await;
+        phone.route_through((Ipv4Addr::LOCALHOST, 9).into()).await.expect("routed");
+        phone.trust(&authority()).await.expect("trusted");
+        phone.set_location(PLACE).await.expect("placed");
+        phone.launch_app(&Launch { location: Permission::Allow, ..Launch::default() }).await.expect("it starts");
+        drop(phone);
+        let begun = bench.phone.commands().len();
+        let (folder, environment) = (bench.folder(), bench.environment());
+        let undoing = tokio::spawn(async move { undo_journal(&folder, false, environment).await });
+        eventually("it is being put back", || undoing.is_finished() || bench.phone.commands().len() >= begun + moment);
+        bench.phone.cut_link();
+        let _ = undoing.await.expect("it ends");
+        bench.phone.reconnect();
+        let undone = undo_journal(&bench.folder(), false, bench.environment()).await.expect("put back");
+        assert!(undone.iter().all(|undone| !matches!(undone.how, Undoing::Failed { .. } | Undoing::Left(_))), "{moment}: {undone:?}");
+        // A script that lost its cable may be in its last words.
+        eventually("all is as it was", || changeable(&bench.phone) == before);
+        assert_eq!(bench.folder().journal().expect("readable"), None, "{moment}");
+    }
+}
+
+#[test]
+fn two_rigs_never_use_one_phone_at_once() {
+    let Some(lab) = Lab::boot(&Options::default(), "system") else { return };
+    lab.install("sim-1.0");
+    let before = lab.changeable();
+    let other = lab.place.write("other.yaml", std::fs::read(lab.place.path().join("rig.yaml")).expect("it was written"));
+    std::fs::set_permissions(other, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
+    let line = |rig| ["run", "passive-sync", "--rig", rig, "--runs", "1"];
+    let mut child = lab.command(&line("rig.yaml")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    lab.wait_until_routed(None);
+    let busy = lab.tattletale(&line("other.yaml"));
+    assert_eq!(busy.code, Some(3), "{busy:?}");
+    assert!(busy.err.contains(&format!("`tattletale run`, process {}", child.id())) && busy.err.contains("another rig"), "{busy:?}");
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    let restored = lab.tattletale(&["restore"]);
+    assert_eq!(restored.code, Some(0), "{restored:?}");
+    assert_eq!(lab.changeable(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rig_goes_on_with_another_phone_when_its_last_one_only_has_an_app() {
+    let Some(bench) = Bench::boot(&Options::default()) else { return };
+    let mut phone = bench.connect().await;
+    phone.install(Some(&AppVersion::named("sim-1.0"))).await.expect("it is installed");
+    let mut journal = bench.folder().journal().expect("readable").expect("the app");
+    journal.phone.serial = Captured::new("INVENTED01".into());
+    bench.folder().keep_journal(&journal).expect("written");
+    let mut phone = bench.connect().await;
+    phone.route_through((Ipv4Addr::LOCALHOST, 9).into()).await.expect("routed");
+    let noted = bench.folder().journal().expect("readable").expect("the route");
+    assert_eq!(noted.phone.serial, Captured::new(bench.phone.serial()));
+    phone.restore().await.expect("put back");
+    // What has to be put back on another phone keeps this one waiting, and the way out is told.
+    bench.connect().await.route_through((Ipv4Addr::LOCALHOST, 9).into()).await.expect("routed");
+    let mut journal = bench.folder().journal().expect("readable").expect("the route");
+    journal.phone.serial = Captured::new("INVENTED01".into());
+    bench.folder().keep_journal(&journal).expect("written");
+    let error = AdbPhone::connect(bench.setup()).await.err().expect("another one's changes are pending");
+    assert!(error.to_string().contains("restore --forget"), "{error}");
 }

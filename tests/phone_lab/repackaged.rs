@@ -76,7 +76,7 @@ fn a_rebuilt_app_is_read_the_reader_is_told_and_the_owner_s_comes_back() {
 
     // The same file again, and nothing is in its way.
     let (ended, told) = report(&lab, &[]);
-    assert!(is_read(&told) && installed(&lab) == ours, "{ended:?}");
+    assert!(is_read(&told) && installed(&lab) == ours && !ended.err.contains("takes its place"), "{ended:?}");
 
     let left = lab.tattletale(&["restore"]);
     assert!(left.code == Some(0) && left.err.contains("had version sim-1.1") && left.err.contains("without its data"), "{left:?}");
@@ -105,6 +105,13 @@ fn versions_out_of_the_folder_of_packages_are_rebuilt_and_follow_each_other() {
         assert_eq!(lab.phone.state()["packages"][APP]["version_name"], version);
     }
     assert_ne!(files[0], files[1]);
+    // What is there is compared with the rebuilt file, not with its vendor's.
+    let (ended, told) = report(&lab, &["--app-version", "sim-1.1"]);
+    assert!(is_read(&told) && installed(&lab) == files[1] && !ended.err.contains("takes its place"), "{ended:?}");
+    // A file of another app is refused before anything has to make room for it.
+    fs::copy(lab.phone.apk("weather-3.0"), lab.place.path().join("packages/sim-3.0.apk")).expect("the lab made it");
+    let refused = lab.tattletale(&[&RUN[..], &["--yes", "--app-version", "sim-3.0"]].concat());
+    assert!(refused.code == Some(3) && refused.err.contains("the app is") && installed(&lab) == files[1], "{refused:?}");
     let parts = lab.phone.state()["packages"][APP]["files"].as_array().map(Vec::len);
     assert_eq!(parts, Some(2));
     let rebuilt = fs::read_dir(lab.place.path().join("rigs/rig/packages/rebuilt")).expect("kept").flatten();

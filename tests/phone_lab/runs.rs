@@ -1,11 +1,15 @@
 //! Whole runs on the stand-in phone: the binary, the real adb, the real adbd, the app on OkHttp, the proxy in between. What is asked of
 //! a real phone is asked here: the phone is left as it was found on every way out, and the next command says what it undid.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use crate::{
     rig::{Lab, PASSIVE_SYNC},
-    support::phone_lab::{APP, Fault, OTHER_APP, Options},
+    support::phone_lab::{APP, Fault, OTHER_APP, Options, eventually},
 };
 
 /// Odd values, so that a restore of defaults would be seen.
@@ -55,6 +59,7 @@ fn what_cannot_be_read_is_inconclusive_and_says_why() {
     let ended = lab.tattletale(&["run", "passive-sync", "--rig", "rig.yaml"]);
     assert_eq!(ended.code, Some(4), "{ended:?}");
     assert!(ended.err.contains("refused its certificate") && !ended.out.contains("verdict: clean"), "{ended:?}");
+    assert!(ended.err.contains("remove"), "how to take the certificate off again is told: {ended:?}");
     assert_eq!(lab.changeable(), before);
     // Asked for, it is run all the same: hosts are seen, and nothing inside.
     lab.write_rig("none");
@@ -130,6 +135,156 @@ fn what_goes_past_the_proxy_is_a_blind_spot() {
     let ended = lab.tattletale(&["run", "passive-sync", "--rig", "rig.yaml", "--runs", "1"]);
     assert_eq!(ended.code, Some(4), "{ended:?}");
     assert!(ended.out.contains("past the proxy"), "{}", ended.out);
+}
+
+#[test]
+fn what_goes_past_the_proxy_is_counted_across_a_first_installation_and_of_a_run_that_broke_off() {
+    let Some(mut lab) = Lab::boot(&odd(), "system") else { return };
+    lab.install("sim-1.0");
+    lab.phone.fault(Fault::Bypass);
+    // What the app has sent in its life is more than a run can add.
+    lab.phone.says(&format!("am start -n {APP}/.MainActivity"));
+    eventually("it goes past the proxy", || lab.phone.app_log().contains(" udp 1200"));
+    lab.phone.says(&format!("am force-stop {APP}"));
+    let uid = lab.phone.state()["packages"][APP]["uid"].as_u64().expect("a number");
+    std::fs::write(counters(lab.phone.folder(), &format!("bytes.{uid}")), "0 50000000\n").expect("ours");
+    let anew = "\
+name: anew
+app: mifit
+about: Install it for the first time.
+runs: 1
+steps:
+  - uninstallApp
+  - installApp: { version: sim-1.0 }
+  - launchApp: { clearState: false, permissions: { location: allow } }
+  - waitForUpload: { host: \"api-mifit*.huami.com\", path: /v1/data/band_data.json, within: 60s }
+  - wait: { for: 1s }
+  - waitForUpload: { host: \"nobody.test\", path: /, within: 1s }
+expect: []
+";
+    lab.place.write("scenarios/mifit/anew.yaml", anew);
+    let (ended, report) = lab.json(&["run", "anew", "--rig", "rig.yaml", "--format", "json"]);
+    assert!(ended.code == Some(4) && ended.err.contains("did not happen as written"), "{ended:?}");
+    let spots = report["reports"][0]["coverage"]["blind_spots"].to_string();
+    assert!(spots.contains("bytes that the app sent past the proxy"), "{spots}");
+    assert!(!spots.contains("outside-uncounted") && !spots.contains("50000000"), "{spots}");
+}
+
+#[test]
+fn what_was_recorded_before_a_run_could_not_begin_is_audited() {
+    let Some(lab) = Lab::boot(&odd(), "system") else { return };
+    lab.install("sim-1.0");
+    let before = lab.changeable()[0].clone();
+    std::fs::remove_dir_all(lab.place.path().join("packages")).expect("ours");
+    std::fs::create_dir(lab.place.path().join("packages")).expect("ours");
+    let text = PASSIVE_SYNC.replace("expect:", "  - uninstallApp\nexpect:").replace("passive-sync", "removed");
+    lab.place.write("scenarios/mifit/removed.yaml", text);
+    let ended = lab.tattletale(&["run", "removed", "--rig", "rig.yaml", "--runs", "3"]);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.err.contains("install version sim-1.0") && ended.err.contains("not made: 2 runs of removed"), "{ended:?}");
+    assert!(ended.out.contains("band_data.json"), "the first run is told: {}", ended.out);
+    assert_eq!(lab.changeable()[0], before);
+}
+
+#[test]
+fn a_phone_that_takes_no_positions_is_told_before_anything_is_done() {
+    let Some(lab) = Lab::boot(&Options { sdk: 30, ..odd() }, "system") else { return };
+    lab.install("sim-1.0");
+    let ended = lab.tattletale(&["run", "--rig", "rig.yaml"]);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    for words in
+        ["passive-sync, plant, location", "passive-sync, line 14, setLocation", "workout, plant, location", "this rig cannot do that"]
+    {
+        assert!(ended.err.contains(words), "{words}: {ended:?}");
+    }
+    assert!(!ended.err.contains("a control run is made"), "{ended:?}");
+    let routed = lab.phone.commands().iter().any(|words| words.join(" ").contains("settings put"));
+    assert!(!routed, "{:?}", lab.phone.commands());
+}
+
+#[test]
+fn a_position_that_is_taken_no_more_ends_the_run_while_it_waits() {
+    let Some(mut lab) = Lab::boot(&odd(), "system") else { return };
+    lab.install("sim-1.0");
+    let text = "name: waits\napp: mifit\nabout: Waits.\nruns: 1\nplant:\n  location: { lat: 52.37403, lon: 4.88969 }\nsteps:\n  \
+                - launchApp: { clearState: false, permissions: { location: allow } }\n  - wait: { for: 10m }\nexpect: []\n";
+    lab.place.write("scenarios/mifit/waits.yaml", text);
+    let child =
+        lab.command(&["run", "waits", "--rig", "rig.yaml"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    eventually("the app is told where it is", || {
+        let state = lab.phone.state();
+        !state["providers"]["gps"]["position"].is_null() && state["front"] == APP
+    });
+    lab.phone.fault(Fault::MockLocationRefused);
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("tell the phone where it is"), "{said}");
+    lab.phone.mend(Fault::MockLocationRefused);
+    let ended = lab.tattletale(&["restore"]);
+    assert!(ended.code == Some(0) && lab.phone.state()["providers"] == serde_json::json!({}), "{ended:?}");
+}
+
+#[test]
+fn which_file_is_installed_over_what_is_said_before_and_another_app_s_is_refused() {
+    let Some(lab) = Lab::boot(&odd(), "system") else { return };
+    let line = ["run", "passive-sync", "--rig", "rig.yaml", "--app-version", "sim-1.0", "--runs", "1"];
+    let put = |name: &str, apk: &str| {
+        lab.place.write(&format!("packages/{name}"), std::fs::read(lab.phone.apk(apk)).expect("the lab made it"));
+    };
+    // Another app's package.
+    put("sim-1.0.apk", "weather-3.0");
+    let ended = lab.tattletale(&line);
+    assert!(ended.code == Some(3) && ended.err.contains("the file holds") && ended.err.contains("nothing was installed"), "{ended:?}");
+    assert!(lab.phone.state()["packages"][OTHER_APP].is_null());
+    let ended = lab.tattletale(&["restore"]);
+    assert!(ended.err.contains("nothing is left to put back"), "{ended:?}");
+    // Two for one version.
+    put("sim-1.0.apk", "sim-1.0");
+    put("play-sim-1.0.apk", "sim-1.0");
+    let ended = lab.tattletale(&line);
+    assert!(ended.code == Some(3) && ended.err.contains("there are play-sim-1.0.apk, sim-1.0.apk"), "{ended:?}");
+    std::fs::remove_file(lab.place.path().join("packages/play-sim-1.0.apk")).expect("ours");
+    // A newer version is there.
+    lab.install("sim-1.1");
+    let ended = lab.tattletale(&line);
+    assert!(ended.code == Some(3) && ended.err.contains("downgrade: sim-1.0 takes the place of the newer sim-1.1"), "{ended:?}");
+    assert!(ended.err.contains("VERSION_DOWNGRADE"), "{ended:?}");
+    // The same version by its name, out of another file.
+    lab.phone.says(&format!("pm uninstall {APP}"));
+    lab.install("sim-1.0");
+    put("sim-1.0.apk", "repackaged/sim-1.0");
+    let ended = lab.tattletale(&line);
+    assert!(ended.err.contains("the phone has another build of sim-1.0"), "{ended:?}");
+}
+
+#[test]
+fn a_control_run_of_one_phone_is_none_of_another_of_its_make() {
+    let Some(lab) = Lab::boot(&odd(), "system") else { return };
+    lab.install("sim-1.0");
+    let rig = std::fs::read_to_string(lab.place.path().join("rig.yaml")).expect("it was written");
+    let made = lab.tattletale(&["run", "--control", "--rig", "rig.yaml"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let Some(other) = crate::support::phone_lab::Phone::boot(&odd()) else { return };
+    assert_eq!(other.adb(&["install", "-r", &other.apk("sim-1.0").to_string_lossy()]).code, Some(0));
+    // As in a rig file that names no phone: what is described stays the same, and another one is connected.
+    let serial = |text: &str, phone: &crate::support::phone_lab::Phone| {
+        text.replace(&format!("serial: \"{}\", ", lab.phone.serial()), "")
+            .replace(&format!("port: {}", lab.phone.server_port()), &format!("port: {}", phone.server_port()))
+    };
+    let write = |phone| {
+        let path = lab.place.write("rig.yaml", serial(&rig, phone));
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
+    };
+    write(&lab.phone);
+    assert_eq!(lab.tattletale(&["run", "--control", "--rig", "rig.yaml"]).code, Some(0));
+    let same = lab.tattletale(&["run", "passive-sync", "--rig", "rig.yaml", "--runs", "1"]);
+    assert!(same.err.contains("kept with rig"), "{same:?}");
+    write(&other);
+    let mut command = lab.place.command(&["run", "passive-sync", "--rig", "rig.yaml", "--runs", "1"]);
+    command.envs(other.adb_env());
+    let another = crate::support::finish(command);
+    assert!(another.err.contains("or another phone is connected"), "{another:?}");
 }
 
 #[test]
@@ -212,6 +367,22 @@ fn a_rig_runs_one_job_and_the_next_run_puts_back_what_the_last_one_left() {
         assert!(next.err.contains(words), "{words}: {next:?}");
     }
     assert_eq!(lab.changeable(), before);
+}
+
+/// The file of this name below a folder.
+#[track_caller]
+fn counters(folder: &Path, name: &str) -> PathBuf {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let kind = entry.file_type().expect("it is there");
+            if kind.is_file() && entry.file_name() == name {
+                return entry.path();
+            }
+            folders.extend(kind.is_dir().then(|| entry.path()));
+        }
+    }
+    panic!("no {name}");
 }
 
 /// How often something is tried: five times, or as `ci/soak phone` says.

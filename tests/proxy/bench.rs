@@ -63,6 +63,10 @@ pub(crate) struct Bench {
     dialled: Arc<Mutex<Vec<String>>>,
     /// Exchanges whose beginning was told.
     told: Arc<AtomicUsize>,
+    /// Tunnels whose end was told.
+    tunnels_ended: Arc<AtomicUsize>,
+    /// A server that hears everything, and says nothing: `mute.test`.
+    pub(crate) mute: SocketAddr,
 }
 
 impl Bench {
@@ -93,6 +97,7 @@ impl Bench {
         let (echo, banner, own_protocol) = (echo(None).await, echo(Some(BANNER)).await, own_protocol(&cloud_authority).await);
         let behind = behind_a_front(&cloud_authority).await;
         let http2 = http2_alone().await;
+        let mute = mute().await;
         let dialled = Arc::new(Mutex::new(Vec::new()));
         let dials = Arc::clone(&dialled);
         let upstream = LocalUpstream::new(
@@ -101,6 +106,7 @@ impl Bench {
                 match (host, port) {
                     ("unknown.test", _) => None,
                     ("dead.test", _) => Some(dead),
+                    ("mute.test", _) => Some(mute),
                     ("echo.test", _) => Some(echo),
                     ("banner.test", _) => Some(banner),
                     ("own.test", _) => Some(own_protocol),
@@ -118,7 +124,8 @@ impl Bench {
         let setup = ProxySetup { listen, authority: Arc::clone(&authority), upstream: Upstream::Local(upstream), gate, clock };
         let proxy = set_up(Proxy::new(setup)).launch(events).expect("a free port");
         let told = Arc::<AtomicUsize>::default();
-        let count = Arc::clone(&told);
+        let tunnels_ended = Arc::<AtomicUsize>::default();
+        let (count, ends) = (Arc::clone(&told), Arc::clone(&tunnels_ended));
         let collector = tokio::spawn(async move {
             let mut record = Record::default();
             if let Some(writer) = writer {
@@ -126,11 +133,12 @@ impl Bench {
             }
             while let Some(event) = received.next().await {
                 record.absorb(event);
+                ends.store(record.tunnels.values().filter(|tunnel| tunnel.outcome.is_some()).count(), Ordering::SeqCst);
                 count.store(record.exchanges.len(), Ordering::SeqCst);
             }
             record
         });
-        Self { authority, cloud_authority, proxy, collector, dialled, told }
+        Self { authority, cloud_authority, proxy, collector, dialled, told, tunnels_ended, mute }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -145,6 +153,11 @@ impl Bench {
     /// How many exchanges were told to have begun.
     pub(crate) fn told(&self) -> usize {
         self.told.load(Ordering::SeqCst)
+    }
+
+    /// How many tunnels were told to have ended.
+    pub(crate) fn tunnels_ended(&self) -> usize {
+        self.tunnels_ended.load(Ordering::SeqCst)
     }
 
     /// Every server that was looked for, `host:port`.
@@ -322,6 +335,15 @@ async fn echo(banner: Option<&'static str>) -> SocketAddr {
     tcp_server(move |mut stream| async move {
         let _ = stream.write_all(banner.unwrap_or_default().as_bytes()).await;
         give_back(stream).await;
+    })
+    .await
+}
+
+/// A server that hears everything, says nothing, and does not leave when its client does.
+async fn mute() -> SocketAddr {
+    tcp_server(|mut stream| async move {
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+        std::future::pending().await
     })
     .await
 }

@@ -7,14 +7,24 @@ use std::{
 };
 
 use hyper::{Request, StatusCode};
-use tattletale::{clock::Clock, model::TunnelOutcome, traffic::RunningSource};
+use tattletale::{
+    clock::Clock,
+    model::TunnelOutcome,
+    traffic::{
+        RunningSource,
+        proxy::{OpenGate, Proxy},
+    },
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::Notify,
 };
 
-use super::bench::{Bench, Stream, body, digest, read_all};
+use super::{
+    bench::{Bench, Stream, body, digest, read_all},
+    gate::Scope,
+};
 
 /// Far longer than anything takes, on any machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -124,23 +134,149 @@ async fn a_client_that_is_cut_off_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn of_clients_that_have_said_their_last_only_the_first_of_too_many_is_not_waited_for() {
+async fn a_client_that_is_cut_off_is_not_waited_for_whatever_it_said_before() {
+    // A stray line after its request, the beginning of another one, its goodbye, and both.
+    for (rest, goodbye) in [("\r\n", false), ("GET http://silent.test/ HTTP/1.1\r\n", false), ("", true), ("\r\n", true)] {
+        let bench = Bench::start().await;
+        let mut client = direct(&bench).await;
+        client.write_all(SILENT.as_bytes()).await.expect("sent");
+        until_in_flight(&bench, 1).await;
+        client.write_all(rest.as_bytes()).await.expect("sent");
+        if goodbye {
+            client.shutdown().await.expect("half closed");
+        }
+        client.set_zero_linger().expect("a socket");
+        drop(client);
+        until_in_flight(&bench, 0).await;
+        let record = bench.finish().await;
+        let told = record.only_exchange();
+        assert_eq!(told.error.as_deref(), Some("the connection ended before there was a response"), "{rest:?} {goodbye}");
+        assert_eq!(told.request, Some((3, digest(b"abc"))));
+        assert!(record.outcomes().iter().all(|outcome| *outcome == TunnelOutcome::ClosedWithoutRequest), "{rest:?}: no rule was broken");
+    }
+}
+
+#[tokio::test]
+async fn many_clients_that_have_said_their_last_are_waited_for_as_long_as_they_are_there() {
     let bench = Bench::start().await;
     let mut clients = Vec::new();
-    for number in 1..=65 {
+    for number in 1..=100 {
         let mut client = direct(&bench).await;
         client.write_all(SILENT.as_bytes()).await.expect("sent");
         client.shutdown().await.expect("half closed");
-        // The last of them pushes the first one out.
-        until_in_flight(&bench, number.min(64)).await;
         clients.push(client);
+        until_in_flight(&bench, number).await;
     }
-    assert_eq!(read_all(&mut clients[0]).await, "", "it was taken to have left");
-    let told = bench.told();
-    assert_eq!((told, bench.proxy.in_flight()), (65, 64));
+    let mut slow = direct(&bench).await;
+    slow.write_all(b"GET http://slow.test/ HTTP/1.1\r\nHost: slow.test\r\n\r\n").await.expect("sent");
+    slow.shutdown().await.expect("half closed");
+    let answer = tokio::time::timeout(LIMIT, read_all(&mut slow)).await.expect("in time");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(bench.proxy.in_flight(), 100);
+    for client in &clients {
+        client.set_zero_linger().expect("a socket");
+    }
     drop(clients);
+    until_in_flight(&bench, 0).await;
+    assert_eq!(bench.finish().await.exchanges.len(), 101);
+}
+
+#[tokio::test]
+async fn a_client_over_http_2_that_is_cut_off_after_its_goodbye_is_not_waited_for() {
+    let bench = Bench::start().await;
+    let mut client = bench.tunnel("plain.test:80").await;
+    // The preface, SETTINGS without any, and HEADERS with `GET http://silent.test/`, END_STREAM and END_HEADERS.
+    let mut all = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    all.extend([0, 0, 16, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 0x0b]);
+    all.extend(b"silent.test");
+    client.write_all(&all).await.expect("sent");
+    until_in_flight(&bench, 1).await;
+    client.shutdown().await.expect("half closed");
+    client.set_zero_linger().expect("a socket");
+    drop(client);
+    until_in_flight(&bench, 0).await;
+    drop(bench.finish().await);
+}
+
+#[tokio::test]
+async fn a_tunnel_that_is_passed_on_ends_with_its_client() {
+    let bench = Bench::gated(Scope::only("api.test")).await;
+    let mut client = bench.tunnel("mute.test:443").await;
+    client.write_all(b"hello").await.expect("sent");
+    client.shutdown().await.expect("half closed");
+    client.set_zero_linger().expect("a socket");
+    drop(client);
+    let began = Instant::now();
+    while bench.tunnels_ended() == 0 {
+        assert!(began.elapsed() < LIMIT, "the tunnel does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(bench.finish().await.outcomes(), [TunnelOutcome::PassedThrough]);
+}
+
+/// What the system says of its timers for the connections of a port: the kind, by `tcp_show_timers` of the kernel's `proc_net_tcp`.
+#[cfg(target_os = "linux")]
+fn timers(port: u16) -> Vec<(bool, String)> {
+    let table = std::fs::read_to_string("/proc/self/net/tcp").expect("Linux has one");
+    let (local, established) = (format!(":{port:04X}"), "01");
+    let lines = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    lines
+        .filter(|fields| fields[3] == established && (fields[1].ends_with(&local) || fields[2].ends_with(&local)))
+        .map(|fields| (fields[1].ends_with(&local), fields[5][..2].to_owned()))
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn clients_and_servers_that_say_nothing_are_asked_whether_they_are_still_there() {
+    let bench = Bench::start().await;
+    let mut client = direct(&bench).await;
+    client.write_all(b"GET http://mute.test/ HTTP/1.1\r\nHost: mute.test\r\n\r\n").await.expect("sent");
+    let keepalive = "02".to_owned();
+    // Of the two ends of each connection, only the proxy's asks.
+    let (clients, servers) = (bench.address().port(), bench.mute.port());
+    let began = Instant::now();
+    while !timers(clients).contains(&(true, keepalive.clone())) || !timers(servers).contains(&(false, keepalive.clone())) {
+        assert!(began.elapsed() < LIMIT, "{:?} {:?}", timers(clients), timers(servers));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(client);
+}
+
+/// In a network of its own, where a closed connection is forgotten after a second: there, the system answers for nobody any more.
+#[cfg(target_os = "linux")]
+#[test]
+#[allow(clippy::print_stdout, reason = "says what was skipped, and why")]
+fn a_client_that_has_closed_and_never_reads_is_noticed() {
+    let network = "ip link set lo up 2> /dev/null && echo 1 > /proc/sys/net/ipv4/tcp_fin_timeout && exec \"$0\" \"$@\"";
+    let tests = std::env::current_exe().expect("this program");
+    let inside = "leaving::a_client_that_has_closed_is_noticed_in_a_network_of_its_own";
+    let run = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net", "sh", "-c", network])
+        .arg(tests)
+        .args(["--exact", inside, "--ignored", "--nocapture", "--test-threads=1"])
+        .output();
+    match run {
+        Ok(run) if String::from_utf8_lossy(&run.stdout).contains("running 1 test") => {
+            assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        }
+        _ => println!("skipped: no network of its own is to be had"),
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+#[ignore = "run by the one before, in a network of its own"]
+async fn a_client_that_has_closed_is_noticed_in_a_network_of_its_own() {
+    let quick = |proxy: Proxy| proxy.asking_after(Duration::from_secs(1));
+    let bench = Bench::set_up(OpenGate, quick).await;
+    let mut client = direct(&bench).await;
+    client.write_all(SILENT.as_bytes()).await.expect("sent");
+    until_in_flight(&bench, 1).await;
+    drop(client);
+    until_in_flight(&bench, 0).await;
     let record = bench.finish().await;
-    assert!(record.exchanges.values().all(|told| told.request == Some((3, digest(b"abc")))));
+    assert_eq!(record.only_exchange().error.as_deref(), Some("the connection ended before there was a response"));
 }
 
 #[tokio::test]

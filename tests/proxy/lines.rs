@@ -20,7 +20,7 @@ use rustls::{HandshakeKind, pki_types::ServerName};
 use tattletale::{
     clock::Clock,
     traffic::{
-        RunningSource,
+        RunningSource, TrafficEvent,
         authority::Authority,
         proxy::{LocalUpstream, OpenGate, Proxy, ProxySetup, RunningProxy, Upstream, UpstreamProxy},
         queue,
@@ -30,12 +30,13 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::{Barrier, mpsc},
+    task::JoinHandle,
     time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
-    bench::{body, http1_over, read_answer},
+    bench::{body, http1_over, read_all, read_answer},
     servers::{accept_tls, tcp_server, trusting},
 };
 
@@ -178,6 +179,133 @@ async fn the_password_of_another_proxy_reaches_no_server() {
     assert_eq!(asked, expected.map(|(line, told)| (line.to_owned(), told)));
 }
 
+#[tokio::test]
+async fn what_another_proxy_does_wrong_with_a_whole_request_is_told_of_it() {
+    for (does, expected) in [
+        ("", "the upstream proxy closed the connection without a response"),
+        ("reset", "the upstream proxy reset the connection"),
+        ("SSH-2.0-other\r\n\r\n", "what the upstream proxy answered is no HTTP as it should be"),
+    ] {
+        let other = tcp_server(move |mut wire| async move {
+            head_of(&mut wire).await;
+            if does == "reset" {
+                wire.set_zero_linger().expect("a socket");
+            } else {
+                let _ = wire.write_all(does.as_bytes()).await;
+            }
+        })
+        .await;
+        let through: UpstreamProxy = format!("http://{other}").parse().expect("a proxy");
+        let proxy = Front::with(Upstream::Through(through)).await;
+        let mut client = TcpStream::connect(proxy.address()).await.expect("the proxy listens");
+        client.write_all(b"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n").await.expect("sent");
+        let answer = timeout(LONG, read_all(&mut client)).await.expect("in time");
+        assert!(answer.starts_with("HTTP/1.1 502") && answer.contains(expected), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_on_a_connection_that_its_server_ends_is_sent_again_only_where_twice_is_the_same_as_once() {
+    for (method, again) in [("POST", false), ("PUT", true)] {
+        let connections = Arc::new(Mutex::new(0));
+        let counted = Arc::clone(&connections);
+        let server = tcp_server(move |mut wire| {
+            *counted.lock().expect("nobody panics here") += 1;
+            // Each connection brings one answer, and hears one more request.
+            async move {
+                head_of(&mut wire).await;
+                let _ = wire.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+                head_of(&mut wire).await;
+            }
+        })
+        .await;
+        let proxy = Front::to(server, 80).await;
+        let mut client = TcpStream::connect(proxy.address()).await.expect("the proxy listens");
+        client.write_all(b"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n").await.expect("sent");
+        timeout(LONG, read_answer(&mut client)).await.expect("an answer in time");
+        let upload = format!("{method} http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        client.write_all(upload.as_bytes()).await.expect("sent");
+        let answer = timeout(LONG, read_all(&mut client)).await.expect("in time");
+        assert_eq!(answer.starts_with("HTTP/1.1 200"), again, "{method}: {answer}");
+        assert_eq!(answer.contains("it may have been acted on"), !again, "{method}: {answer}");
+        let second = "a second attempt was made to send it: the server closed a connection that it had kept, before it answered, and twice is \
+                      the same as once";
+        assert_eq!(proxy.stop().await, if again { vec![second.to_owned()] } else { Vec::new() });
+        assert_eq!(*connections.lock().expect("nobody panics here"), if again { 2 } else { 1 });
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_the_server_refused_is_sent_again() {
+    let authority = authority();
+    let config = authority.server_config("api.test", &[b"h2"]).expect("a leaf");
+    let connections = Arc::new(Mutex::new(0));
+    let server = tcp_server(move |wire| {
+        let config = Arc::clone(&config);
+        let is_first = {
+            let mut connections = connections.lock().expect("nobody panics here");
+            *connections += 1;
+            *connections == 1
+        };
+        async move {
+            let Some(wire) = accept_tls(wire, |_| Some(config)).await else { return };
+            let mut server = h2::server::handshake(wire).await.expect("HTTP/2");
+            while let Some(Ok((_, mut answer))) = server.accept().await {
+                if is_first {
+                    answer.send_reset(h2::Reason::REFUSED_STREAM);
+                } else {
+                    let _ = answer.send_response(Response::new(()), true);
+                }
+            }
+        }
+    })
+    .await;
+    let proxy = Front::signed(server, 443, authority).await;
+    let mut client = proxy.http2().await;
+    let request = Request::post("https://api.test/").body(body("hello")).expect("a request");
+    let response = timeout(LONG, client.send_request(request)).await.expect("in time").expect("a response");
+    assert_eq!(response.status(), StatusCode::OK);
+    drop((client, response));
+    assert_eq!(proxy.stop().await, ["a second attempt was made to send it: the server said that it did nothing with it"]);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_connection_that_fails_is_answered_with_it() {
+    // Whoever comes is not spoken to before all of them have asked.
+    let connections = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&connections);
+    let all_asked = Arc::new(Barrier::new(2));
+    let waits = Arc::clone(&all_asked);
+    let server = tcp_server(move |wire| {
+        *counted.lock().expect("nobody panics here") += 1;
+        let waits = Arc::clone(&waits);
+        async move {
+            waits.wait().await;
+            drop(wire);
+        }
+    })
+    .await;
+    let proxy = Front::to(server, 443).await;
+    let client = proxy.http2().await;
+    let asking: Vec<_> = (0..10)
+        .map(|_| {
+            let mut client = client.clone();
+            tokio::spawn(async move {
+                let request = Request::get("https://api.test/").body(body("")).expect("a request");
+                timeout(LONG, client.send_request(request)).await.expect("in time").expect("a response").status()
+            })
+        })
+        .collect();
+    while proxy.proxy.in_flight() < 10 {
+        tokio::task::yield_now().await;
+    }
+    timeout(LONG, all_asked.wait()).await.expect("one connection is made");
+    for asked in asking {
+        assert_eq!(asked.await.expect("no panic"), StatusCode::BAD_GATEWAY);
+    }
+    assert_eq!(*connections.lock().expect("nobody panics here"), 1, "for ten");
+}
+
 /// The next head that comes, if one does.
 async fn head_of(wire: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
@@ -208,6 +336,8 @@ struct Front {
     proxy: RunningProxy,
     /// Who signs for what the proxy reads, and for the server.
     authority: Arc<Authority>,
+    /// What was noted of exchanges.
+    notes: JoinHandle<Vec<String>>,
 }
 
 impl Front {
@@ -234,8 +364,23 @@ impl Front {
             clock: Clock::real(),
         };
         let proxy = Proxy::new(setup).launch(events).expect("a free port");
-        tokio::spawn(async move { while received.next().await.is_some() {} });
-        Self { proxy, authority }
+        let notes = tokio::spawn(async move {
+            let mut notes = Vec::new();
+            while let Some(event) = received.next().await {
+                if let TrafficEvent::Noted { note, .. } = event {
+                    notes.push(note);
+                }
+            }
+            notes
+        });
+        Self { proxy, authority, notes }
+    }
+
+    /// Stops it, and gives what it noted of exchanges.
+    async fn stop(self) -> Vec<String> {
+        self.proxy.stop().await.expect("stopped");
+        drop(self.proxy);
+        self.notes.await.expect("no panic")
     }
 
     fn address(&self) -> SocketAddr {

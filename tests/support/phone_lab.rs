@@ -361,6 +361,12 @@ impl Phone {
         self.state()["packages"][APP]["permissions"][&format!("android.permission.{permission}")] == true
     }
 
+    /// Its owner has decided this of one of the app's permissions: flags in Android's words.
+    #[track_caller]
+    pub(crate) fn decided(&mut self, permission: &str, flags: &[&str]) {
+        self.order(&json!({ "do": "decided", "package": APP, "permission": format!("android.permission.{permission}"), "flags": flags }));
+    }
+
     /// Every program of Android's that was run on the phone, name and arguments, in their order.
     #[track_caller]
     pub(crate) fn commands(&self) -> Vec<Vec<String>> {

@@ -42,9 +42,18 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         let heard = listen(&*central, mine.plan.address).await?;
         Ok((heard, ask(&mine, &*central).await?))
     });
-    mine.finish(surroundings)?;
-    let Some(done) = done? else { return Ok(Exit::Interrupted) };
-    let (heard, (info, clock, today, is_authenticated)) = done.map_err(|error| failed(&mine.plan, &error))?;
+    let told = match done {
+        Ok(Some(Ok((heard, answers)))) => tell(arguments, &mine, (heard, answers), surroundings),
+        Ok(Some(Err(error))) => Err(failed(&mine.plan, &error)),
+        Ok(None) => Ok(Exit::Interrupted),
+        Err(failure) => Err(failure),
+    };
+    mine.finish(told, surroundings)
+}
+
+/// Prints what was heard and answered.
+fn tell(arguments: &Arguments, mine: &Mine, (heard, answers): (Heard, Answers), surroundings: &mut Surroundings) -> Result<Exit, Failure> {
+    let (info, clock, today, is_authenticated) = answers;
     let disclaimer = mine.disclaimer();
     let told = Told { plan: &mine.plan, disclaimer: disclaimer.as_deref(), heard, is_authenticated, info: &info, clock, today };
     match arguments.format {
@@ -94,11 +103,11 @@ async fn questions(band: &mut dyn Band) -> Result<Answers, BandError> {
     Ok((info, clock, today, band.is_authenticated()))
 }
 
-/// An answer, where the model has one for us.
+/// An answer, where the model has one for us in a form that is understood.
 fn known<T>(answer: Result<T, BandError>) -> Result<Option<T>, BandError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(BandError::Unsupported(_) | BandError::NeedsKey) => Ok(None),
+        Err(BandError::Unsupported(_) | BandError::NeedsKey | BandError::Garbled(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }

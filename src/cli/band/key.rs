@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{ErrorKind, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -119,9 +119,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         None => surroundings.print(&text)?,
         Some(typed) => {
             let path = surroundings.path(typed);
-            keep(&path, &text).map_err(|problem| {
-                Failure::usage(format!("write the key to {}: {problem}", surroundings.shown(&path)), "name a file that is not there yet")
-            })?;
+            keep(&path, &text).map_err(|problem| not_kept(&problem, &surroundings.shown(&path)))?;
             let shown = surroundings.shown(&path);
             surroundings.note(format_args!(
                 "the key of {} is in {shown}, for you alone; remove it when it is not needed",
@@ -288,13 +286,36 @@ fn read_address(text: &str) -> Option<[u8; 6]> {
     u64::from_str_radix(&digits, 16).ok()?.to_be_bytes().last_chunk().copied()
 }
 
-/// Writes a new file that only its owner may read.
+/// Writes a new file that only its owner may read, down to the disk: a key may go nowhere before it is there. What was not written whole
+/// is not there.
 pub(super) fn keep(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(text.as_bytes())
+    let mut file = options.open(path)?;
+    written(&mut file, text).inspect_err(|_| {
+        // What cannot even be removed is as empty as it is; the failure to write is the one to tell.
+        let _ = fs::remove_file(path);
+    })
+}
+
+fn written(file: &mut fs::File, text: &str) -> std::io::Result<()> {
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Why a key was not kept: the file's name is the caller's, the disk is nobody's.
+pub(super) fn not_kept(problem: &std::io::Error, shown: &str) -> Failure {
+    let what = format!("write the key to {shown}: {problem}");
+    match problem.kind() {
+        ErrorKind::AlreadyExists => Failure::usage(what, "name a file that is not there yet"),
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidInput | ErrorKind::InvalidFilename => {
+            Failure::usage(what, "name a file in a folder that is there")
+        }
+        ErrorKind::PermissionDenied => Failure::usage(what, "name a file in a folder of your own"),
+        _ => Failure::instrument(what, "make room, or name a file on another disk"),
+    }
 }
 
 /// Documents within documents that are looked into.

@@ -13,7 +13,7 @@ use rustls::crypto::aws_lc_rs;
 
 use super::{
     super::{Failure, Surroundings},
-    key::keep,
+    key::{keep, not_kept},
     which::{Mine, failed},
 };
 use crate::{
@@ -65,9 +65,7 @@ impl Pairing {
         random.fill(&mut bytes).map_err(|_| Failure::instrument("make a key: this machine gives no randomness", ""))?;
         let (key, path) = (Key::new(bytes), surroundings.path(file));
         // The key is kept first: a band that took a key which nobody has is of use to nobody.
-        keep(&path, &(hex(&bytes) + "\n")).map_err(|problem| {
-            Failure::usage(format!("write the key to {}: {problem}", surroundings.shown(&path)), "name a file that is not there yet")
-        })?;
+        keep(&path, &(hex(&bytes) + "\n")).map_err(|problem| not_kept(&problem, &surroundings.shown(&path)))?;
         surroundings.note("tap on the band when it vibrates");
         let (central, is_sent) = (mine.central(), AtomicBool::new(false));
         let paired = mine.reach().run(WITHIN, async {

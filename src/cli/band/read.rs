@@ -12,8 +12,8 @@ use super::{
     info::listen,
     pair::Pairing,
     plot::{self, Sum},
-    told::Told,
-    which::{Which, failed},
+    told::{Heard, Told},
+    which::{Mine, Which, failed},
     words::{count, document, local},
 };
 use crate::{
@@ -50,9 +50,23 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         let heard = listen(&*central, plan.address).await?;
         Ok((heard, band::read_history(&*central, plan.model, plan.address, &plan.access, since, WITHIN).await?))
     });
-    mine.finish(surroundings)?;
-    let Some(done) = done? else { return Ok(Exit::Interrupted) };
-    let (heard, reading) = done.map_err(|error| failed(plan, &error))?;
+    let told = match done {
+        Ok(Some(Ok((heard, reading)))) => tell(arguments, (&mine, since), (heard, &reading), surroundings),
+        Ok(Some(Err(error))) => Err(failed(plan, &error)),
+        Ok(None) => Ok(Exit::Interrupted),
+        Err(failure) => Err(failure),
+    };
+    mine.finish(told, surroundings)
+}
+
+/// Prints what was read.
+fn tell(
+    arguments: &Arguments,
+    (mine, since): (&Mine, jiff::Timestamp),
+    (heard, reading): (Heard, &Reading),
+    surroundings: &mut Surroundings,
+) -> Result<Exit, Failure> {
+    let plan = &mine.plan;
     let disclaimer = mine.disclaimer();
     let told = Told {
         plan,
@@ -65,7 +79,7 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
     };
     match arguments.format {
         Format::Text => {
-            let words = in_words(&told, &reading, surroundings.terminal, surroundings.width);
+            let words = in_words(&told, reading, surroundings.terminal, surroundings.width);
             surroundings.print(&words)?;
         }
         Format::Json => {
@@ -78,6 +92,9 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
             data["connections"] = json!(reading.connections);
             data["minutes"] = json!(reading.history.as_ref().map(minutes));
             data["workouts"] = json!(reading.workouts.as_ref().ok().map(|workouts| workouts.iter().map(workout).collect::<Vec<_>>()));
+            if let Some(error) = reading.workouts.as_ref().err().filter(|error| is_failure(error)) {
+                data["workouts_unread"] = json!(format!("failed to {error}"));
+            }
             surroundings.print(&document(&data))?;
         }
     }
@@ -138,8 +155,7 @@ fn of_minutes(history: &History, connections: u32, terminal: bool, width: usize)
 fn of_workouts(workouts: &Result<Vec<Workout>, BandError>, utc_offset_s: i32) -> String {
     let workouts = match workouts {
         Ok(workouts) => workouts,
-        // Nothing is said of what the model has not, or what needs the key: the latter is said above.
-        Err(BandError::Unsupported(_) | BandError::NeedsKey) => return String::new(),
+        Err(error) if !is_failure(error) => return String::new(),
         Err(error) => return format!("\nWorkouts were not read: failed to {error}\n"),
     };
     if workouts.is_empty() {
@@ -156,6 +172,12 @@ fn of_workouts(workouts: &Result<Vec<Workout>, BandError>, utc_offset_s: i32) ->
         format!("  {began}  {}, {minutes} min{metres}{track}\n", kind(workout.kind))
     };
     format!("\nWorkouts: {}\n", workouts.len()) + &workouts.iter().map(line).collect::<String>()
+}
+
+/// Whether workouts are missing that could have been read. Nothing is said of what the model has not, or what needs the key: the latter is
+/// said elsewhere.
+const fn is_failure(error: &BandError) -> bool {
+    !matches!(error, BandError::Unsupported(_) | BandError::NeedsKey)
 }
 
 /// Minutes as columns; `null` where the band has nothing or no reading.

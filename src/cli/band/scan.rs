@@ -25,7 +25,7 @@ use super::{
         terminal::{self, Taken},
     },
     Format,
-    which::{DISCLAIMER, Reach, deaf, rig_file},
+    which::{DISCLAIMER, Reach, adapter_of, deaf, rig_file},
     words::{address_of, count, document, tail, whole},
 };
 use crate::{
@@ -48,10 +48,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     rig: Option<PathBuf>,
     /// Bluetooth adapter of this machine, by name or address: hci0
-    #[arg(long, value_name = "ADAPTER")]
+    #[arg(long, value_name = "ADAPTER", value_parser = adapter_of)]
     adapter: Option<String>,
     /// A simulated band with invented values: no radio is used
-    #[arg(long, conflicts_with = "adapter")]
+    #[arg(long, conflicts_with_all = ["adapter", "rig"])]
     simulated: bool,
     /// Lines instead of a live list, also at a terminal
     #[arg(long)]
@@ -81,7 +81,9 @@ struct Row {
 
 /// Does it.
 pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
-    let described = rig_file(arguments.rig.as_ref(), surroundings)?.and_then(|rig| rig.band);
+    // Nobody's own band is in the simulated neighbourhood.
+    let rig = if arguments.simulated { None } else { rig_file(arguments.rig.as_ref(), surroundings)? };
+    let described = rig.and_then(|rig| rig.band);
     let mut mine: BTreeSet<[u8; 6]> = arguments.mine.iter().copied().collect();
     mine.extend(described.as_ref().map(|band| *band.address.expose()));
     let adapter = arguments.adapter.clone().or_else(|| described.and_then(|band| band.adapter));

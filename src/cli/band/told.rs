@@ -54,12 +54,13 @@ impl Told<'_> {
     }
 
     fn rows(&self) -> Vec<(&'static str, String)> {
-        let text = |text: &Option<String>| text.as_deref().map_or_else(|| "not told".to_owned(), printable);
+        let odd = |what: &str| if self.info.odd.contains(&what) { "told in a form that is not understood" } else { "not told" }.to_owned();
+        let text = |text: &Option<String>, what| text.as_deref().map_or_else(|| odd(what), printable);
         let mut rows = vec![
             ("address", whole(self.info.address.unwrap_or(self.plan.address))),
-            ("serial", text(&self.info.serial)),
-            ("firmware", text(&self.info.firmware)),
-            ("hardware", text(&self.info.hardware)),
+            ("serial", text(&self.info.serial, "serial number")),
+            ("firmware", text(&self.info.firmware, "firmware version")),
+            ("hardware", text(&self.info.hardware, "hardware revision")),
         ];
         let battery = self.info.battery.map(|battery| {
             let charging = match battery.charging {
@@ -69,7 +70,7 @@ impl Told<'_> {
             };
             format!("{} %{charging}", battery.level)
         });
-        rows.push(("battery", battery.unwrap_or_else(|| "not told".to_owned())));
+        rows.push(("battery", battery.unwrap_or_else(|| odd("battery"))));
         if let Some(clock) = self.clock {
             let shown = local(clock.now, clock.utc_offset_s).strftime("%Y-%m-%d %H:%M:%S").to_string();
             rows.push(("clock", format!("{shown} ({})", offset(clock.utc_offset_s))));
@@ -142,6 +143,7 @@ impl Told<'_> {
             "serial": self.info.serial,
             "firmware": self.info.firmware,
             "hardware": self.info.hardware,
+            "not_understood": self.info.odd,
             "battery": self.info.battery.map(|battery| json!({ "percent": battery.level, "charging": battery.charging })),
             "clock": self.clock.map(|clock| json!({ "now": clock.now, "utc_offset_s": clock.utc_offset_s })),
             "shouts": match &self.heard {

@@ -13,7 +13,7 @@ use clap::Args;
 use jiff::{Timestamp, civil::Date, tz::Offset};
 
 use super::{
-    super::{Failure, Surroundings, files, run::runtime, signals::Signals},
+    super::{Exit, Failure, Surroundings, files, run::runtime, signals::Signals},
     words::{address_of, count, model_of},
 };
 use crate::{
@@ -282,11 +282,22 @@ impl Mine {
         }
     }
 
-    /// Ends the record, whatever the conversation came to, and tells what is left of one that was played back.
+    /// Ends the record, whatever the conversation came to, and tells what is left of one that was played back. What was read is worth more
+    /// than its record, so that `told` is over by now, and a failure of the band itself is the one that is told.
     ///
     /// # Errors
-    /// When anything of it could not be written.
-    pub(super) fn finish(&self, surroundings: &mut Surroundings) -> Result<(), Failure> {
+    /// Those of `told`, and when anything of the record could not be written.
+    pub(super) fn finish(&self, told: Result<Exit, Failure>, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
+        match (self.end_record(surroundings), told) {
+            (Err(Failure::Instrument { what, .. }), Err(failure)) => {
+                surroundings.warn(format_args!("failed to {what}"));
+                Err(failure)
+            }
+            (ended, told) => told.and_then(|exit| ended.map(|()| exit)),
+        }
+    }
+
+    fn end_record(&self, surroundings: &mut Surroundings) -> Result<(), Failure> {
         if let Some((recording, shown)) = &self.recording {
             recording.finish().map_err(|problem| Failure::instrument(format!("write the conversation to {shown}: {problem}"), ""))?;
             surroundings.note(format_args!("the conversation is in {shown}, for you alone: it holds your health data"));
@@ -339,7 +350,11 @@ pub(super) fn deaf(error: &BandError) -> Failure {
     Failure::instrument(error.to_string(), "")
 }
 
-fn adapter_of(text: &str) -> Result<String, String> {
+/// An adapter, by name or address.
+///
+/// # Errors
+/// When it is neither.
+pub(super) fn adapter_of(text: &str) -> Result<String, String> {
     if (forms::ADAPTER.accepts)(text) {
         Ok(text.to_owned())
     } else {

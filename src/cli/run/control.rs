@@ -1,13 +1,14 @@
 //! The control run of `run` (R1): the one that is kept with the rig while it is true, else one that is made. And `run --control`,
 //! which makes it anew and says what it saw. When a kept one is true is `run::control`'s business.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use super::{Arguments, Exit, Failure, Plan, Presses, RunProgress, Surroundings, order, runtime, seed_of, seeded, tell_outcome};
 use crate::{
     model::{ControlRun, text::printable},
+    phone::operator::Operator,
     run::{
-        self, Bench, Order,
+        self, Bench, Order, Rig, RunError,
         control::{self, Stale, USED_FOR},
     },
     scenario::RigFile,
@@ -52,13 +53,20 @@ impl Shelf {
 pub(super) async fn obtain(
     plan: &Plan,
     bench: &Bench,
+    operator: &Arc<dyn Operator>,
     order: &Order<'_>,
     presses: &Presses,
     progress: &RunProgress,
     surroundings: &mut Surroundings,
 ) -> Result<Result<ControlRun, Exit>, Failure> {
     let Shelf { folder, fingerprint, always } = &plan.control;
-    let mut rig = seeded(bench.control_rig(seed_of(plan.seed, run::CONTROL, 0)).await?, plan.seed);
+    let rig = seeded(bench.control_rig(seed_of(plan.seed, run::CONTROL, 0)).await?, plan.seed);
+    let mut rig = Rig { operator: Arc::clone(operator), ..rig };
+    // Before anything is done, for half an hour first of all.
+    if let Err(error) = run::refuse_impossible(&rig, plan.scenarios.iter().map(|planned| &planned.scenario)) {
+        rig.source.stop().await.map_err(RunError::from)?;
+        return Err(error.into());
+    }
     let keep = match control::kept(folder, &mut *rig.phone, fingerprint, order.app, surroundings.now).await? {
         Ok(control) => {
             // Its port is needed by the next one.
@@ -76,12 +84,16 @@ pub(super) async fn obtain(
     };
     progress.begin("control run, app stopped".to_owned(), surroundings);
     let now = surroundings.now;
-    let (outcome, control) = if keep {
+    let made = if keep {
         let is_own = |host: &str| plan.app.first_party_pattern(host).is_some();
-        let made = control::renew(folder, rig, fingerprint, order, is_own, || now, presses.pressed(progress, surroundings)).await?;
-        (made.outcome, made.control)
+        let made = control::renew(folder, rig, fingerprint, order, is_own, || now, presses.pressed(progress, surroundings)).await;
+        made.map(|made| (made.outcome, made.control))
     } else {
-        run::control_run(rig, order, presses.pressed(progress, surroundings)).await?
+        run::control_run(rig, order, presses.pressed(progress, surroundings)).await
+    };
+    let (outcome, control) = match made {
+        Err(RunError::Interrupted) => return Ok(Err(Exit::Interrupted)),
+        made => made?,
     };
     progress.advance();
     Ok(match tell_outcome(&outcome, progress, surroundings) {
@@ -94,7 +106,7 @@ pub(super) async fn obtain(
 pub(super) fn execute(plan: &Plan, arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
     let Shelf { folder, fingerprint, .. } = &plan.control;
     let is_own = |host: &str| plan.app.first_party_pattern(host).is_some();
-    let (made, exit, pressed) = runtime()?.block_on(async {
+    let made = runtime()?.block_on(async {
         let presses = Presses::listen(surroundings.end_at_once)?;
         let operator = plan.operator(surroundings);
         let bench = plan.bench(&operator, surroundings).await?;
@@ -103,13 +115,18 @@ pub(super) fn execute(plan: &Plan, arguments: &Arguments, surroundings: &mut Sur
         let progress = RunProgress::new(1, surroundings);
         progress.begin("control run, app stopped".to_owned(), surroundings);
         let rig = seeded(bench.control_rig(seed_of(plan.seed, run::CONTROL, 0)).await?, plan.seed);
+        let rig = Rig { operator, ..rig };
         let now = surroundings.now;
         let interrupted = presses.pressed(&progress, surroundings);
-        let made = control::renew(folder, rig, fingerprint, &order, is_own, || now, interrupted).await?;
+        let made = match control::renew(folder, rig, fingerprint, &order, is_own, || now, interrupted).await {
+            Err(RunError::Interrupted) => return Ok(None),
+            made => made?,
+        };
         progress.advance();
         let exit = tell_outcome(&made.outcome, &progress, surroundings);
-        Ok::<_, Failure>((made, exit, presses.over()))
+        Ok::<_, Failure>(Some((made, exit, presses.over())))
     })?;
+    let Some((made, exit, pressed)) = made else { return Ok(Exit::Interrupted) };
     let Some(kept) = made.kept else {
         let own: Vec<&str> = made.control.hosts.iter().map(String::as_str).filter(|host| is_own(host)).collect();
         if exit == Exit::Clean && own.is_empty() {

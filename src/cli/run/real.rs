@@ -1,17 +1,20 @@
 //! A rig with a real phone: which one, whom it is told to trust, where its requests go, and that nobody else uses it meanwhile.
 //! Driving it is `phone`'s, and what is put back after a crash is told by `restore`.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     super::{Failure, Surroundings, band, ca, restore},
     Arguments,
 };
 use crate::{
-    model::{App, AppVersion, Platform, text::printable},
+    model::{App, AppVersion, Captured, Platform, text::printable},
     phone::{
         PhoneError,
-        adb::{AdbPhone, AdbProgram, AdbSetup, Repackaging, Replaced, RouteKind, TrustMode, is_pending, undo_journal},
+        adb::{self, AdbPhone, AdbProgram, AdbSetup, Repackaging, Replaced, Replaces, RouteKind, TrustMode, is_pending, undo_journal},
     },
     run::{AdbBench, RunError, authority, bench::lab_upstream},
     scenario::RigFile,
@@ -29,6 +32,8 @@ pub(in crate::cli) struct Real {
 /// A rig that is ours until this is dropped.
 pub(in crate::cli) struct Ours {
     _job: RigJob,
+    /// Nobody else's rig uses its phone.
+    _phone: Option<RigJob>,
     /// Nobody replaces its authority meanwhile.
     _authority: RigInUse,
 }
@@ -126,11 +131,50 @@ impl Real {
         })
     }
 
+    /// What a person should know before a version is installed over the one that is on the phone: a newer one, or another build. `None`
+    /// where neither is so.
+    pub(super) async fn replaces(&self, wanted: &AppVersion) -> Result<Option<String>, Failure> {
+        let asked = async { AdbPhone::connect(self.setup.clone()).await?.replaces(wanted).await };
+        let version = printable(&wanted.to_string());
+        Ok(match asked.await.map_err(RunError::from)? {
+            Replaces::Nothing | Replaces::Older(_) => None,
+            Replaces::Same(there) => {
+                let other = match self.setup.trust {
+                    TrustMode::Repackaged => "the one that is rebuilt now",
+                    _ => "the file in the folder of packages",
+                };
+                Some(format!("the phone has another build of {there} than {other}: that one takes its place"))
+            }
+            Replaces::Newer(there) => Some(format!(
+                "downgrade: {version} takes the place of the newer {there} that is on the phone. What the app has stored may be lost, and \
+                 `restore` cannot bring {there} back; phones that are neither rooted nor emulated refuse it"
+            )),
+        })
+    }
+
+    /// Whether a person may have to have the phone trust the authority.
+    pub(super) fn may_ask(&self) -> bool {
+        self.setup.trust == TrustMode::User
+    }
+
+    /// How to leave the phone, once everything is over: what a person has put on it stays until they take it off.
+    pub(super) fn afterwards(&self) -> Option<String> {
+        let about = authority::about(&self.setup.folder).filter(|_| self.setup.trust == TrustMode::User)?;
+        Some(ca::removal_steps(&about.fingerprint, &about.name))
+    }
+
     /// Makes the rig ours, and puts back what an earlier job left changed on the phone.
     pub(in crate::cli) async fn begin(&self, command: &str, surroundings: &mut Surroundings) -> Result<Ours, Failure> {
         let folder = &self.setup.folder;
         let job = begin_job(folder, command, surroundings)?;
+        let serial = adb::serial(&self.setup.adb, self.setup.serial.as_ref()).await.map_err(RunError::from)?;
+        let _phone = begin_phone_job(&serial, command, surroundings)?;
         let _authority = folder.begin_use()?;
+        if let Some(journal) = folder.journal()?.filter(|journal| journal.phone.serial != serial && !is_pending(journal)) {
+            surroundings.warn(format_args!("rig {}: it has another phone now; what was noted of the last one is given up:", folder.name()));
+            adb::given_up(&journal).iter().for_each(|given_up| surroundings.warn(format_args!("  {given_up}")));
+            folder.forget_journal()?;
+        }
         if folder.journal()?.as_ref().is_some_and(is_pending) {
             surroundings.warn("an earlier job on this rig left something changed on the phone:");
             let undone = undo_journal(folder, false, Vec::new()).await.map_err(RunError::from)?;
@@ -138,7 +182,7 @@ impl Real {
                 return Err(Failure::instrument("put the phone back as it was", "see above; nothing was run"));
             }
         }
-        Ok(Ours { _job: job, _authority })
+        Ok(Ours { _job: job, _phone, _authority })
     }
 
     /// The bench, with the rig's authority.
@@ -172,7 +216,7 @@ impl Real {
             TrustMode::Repackaged => "the app is rebuilt so that it trusts this rig's certificate, and is not the vendor's any more",
             TrustMode::Script => "your script runs in the app, started by your frida program",
             TrustMode::System => "its system's store is given this rig's certificate",
-            TrustMode::User => "it has to trust this rig's certificate already (`tattletale ca export` tells how)",
+            TrustMode::User => "it has to trust this rig's certificate: you are told how where it does not",
         };
         let route = match self.setup.route {
             RouteKind::Reverse => "over the cable",
@@ -216,6 +260,24 @@ pub(in crate::cli) fn begin_job(folder: &RigFolder, command: &str, surroundings:
         BeginJob::Busy(who) => {
             let who = who.map_or_else(|| "another job".to_owned(), |who| printable(&who.to_string()));
             Err(Failure::instrument(format!("use the rig {}: {who} uses it", folder.name()), "wait until it has ended, or end it"))
+        }
+    }
+}
+
+/// Begins a job on a phone, which another rig or another folder may use; `None` where the user has no folder of their own.
+pub(in crate::cli) fn begin_phone_job(
+    serial: &Captured<String>,
+    command: &str,
+    surroundings: &mut Surroundings,
+) -> Result<Option<RigJob>, Failure> {
+    let of_user = |name: &str| (surroundings.environment)(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let Some(cache) = of_user("LOCALAPPDATA").or_else(|| Some(of_user("HOME")?.join(".cache"))) else { return Ok(None) };
+    let job = Job { pid: std::process::id(), command: command.to_owned(), since: surroundings.now };
+    match store::begin_phone_job(&cache.join("tattletale"), serial, &job)? {
+        BeginJob::Begun { job, .. } => Ok(Some(job)),
+        BeginJob::Busy(who) => {
+            let who = who.map_or_else(|| "another job".to_owned(), |who| printable(&who.to_string()));
+            Err(Failure::instrument(format!("use the phone: {who} uses it, for another rig"), "wait until it has ended, or end it"))
         }
     }
 }

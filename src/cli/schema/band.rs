@@ -85,6 +85,7 @@ pub(super) fn read() -> Value {
             nullable(minutes),
         ),
         ("workouts", Always, "Oldest first; null when they are not known", nullable(list(workout))),
+        ("workouts_unread", Maybe, "Why they are not known, where the model has some and they could be asked for", text()),
     ]);
     document("tattletale band read", "What a band holds, as data: band read --format json", object(&keys), &[])
 }
@@ -107,7 +108,8 @@ fn told() -> Vec<(&'static str, Need, &'static str, Value)> {
         ("firmware", Always, "Null when it does not tell", nullable(text())),
         ("hardware", Always, "Null when it does not tell", nullable(text())),
         ("battery", Always, "Null when it does not tell", nullable(battery)),
-        ("clock", Always, "What its clock shows; null when it has none", nullable(clock)),
+        ("not_understood", Always, "What it told in a form that is not understood; null above", list(text())),
+        ("clock", Always, "What its clock shows; null when it has none, or shows no time", nullable(clock)),
         ("shouts", Always, "What it says to anyone in reach without being asked; null when it was not heard", nullable(shouts)),
         ("disclaimer", Maybe, DISCLAIMER_ABOUT, text()),
     ]

@@ -86,6 +86,11 @@ fn event() -> Value {
             "The phone counted traffic of the app that went past the proxy",
             object(&[("sent", Always, "Bytes that the app sent", count(0)), ("received", Always, "Bytes that it received", count(0))]),
         ),
+        tagged(
+            "outside-uncounted",
+            "What the app sent past the proxy could not be counted, or not all of it",
+            object(&[("why", Always, "Reads after \"because \"", text())]),
+        ),
         tagged("phase-began", "From here on another phase", phase),
         tagged("phone-moved", "", moved),
         tagged("planted", "A value became known to be on the phone or the band", reference("planted-value")),

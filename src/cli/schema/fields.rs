@@ -79,6 +79,7 @@ fn planted() -> Value {
         ("needs_a_name", Always, "Whether it is too short to be told from chance without a name that speaks of it", flag()),
         ("too_short", Always, "Whether it is too short, or its minutes too even, to be told from chance under any name", flag()),
         ("is_series", Always, "Whether it is a minute series", flag()),
+        ("in_pieces", Always, "Whether it is one, and fields of its kind were sent in pieces too small to be told from chance", flag()),
     ])
 }
 

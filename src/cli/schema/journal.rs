@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::shared::{
-    Always, Maybe, Need, count, document, flag, format_number, list, nullable, object, one_of, reference, text, time, version, word,
+    Always, Maybe, Need, count, document, flag, format_number, list, nullable, object, one_of, reference, table, text, time, version, word,
 };
 use crate::model::journal::JOURNAL_FORMAT;
 
@@ -36,19 +36,30 @@ fn change() -> Value {
         kind("airplane-mode", &[("before", "Whether all radios were off", flag())]),
         app(),
         kind("app-op", &[package(), ("operation", "What the app may do", text()), ("before", "Its mode", text())]),
-        kind("permission", &[package(), ("permission", "Its full name", text()), ("before", "Whether it was granted", flag())]),
-        kind("recording", &[("file", "The recording's file on the phone", text())]),
-        kind("reverse", &[("to", "Port of this machine that a tunnel leads to", count(1))]),
-        kind("script", &[("pid", "Process on this machine that runs a script in the app", count(1)), package()]),
+        kind("file", &[("path", "Where it was put on the phone", text())]),
+        permission(package()),
         kind(
-            "setting",
+            "proxy",
             &[
-                ("namespace", "global, secure or system", text()),
-                ("key", "Its name", text()),
-                ("before", "Its value; null when it was not set", nullable(text())),
-                ("set", "What it was set to; null when it was deleted", nullable(text())),
+                ("before", "Those of its five settings in global that were set, by their keys", table(text())),
+                ("set", "What http_proxy was set to, the last one last; two at most", list(text())),
             ],
         ),
+        kind("recording", &[("file", "The recording's file on the phone", text())]),
+        object(&[
+            ("what", Always, "", word("reverse")),
+            ("to", Always, "Port of this machine that a tunnel leads to", count(1)),
+            ("others", Maybe, "Ports of the phone that led there before; none when left out", list(count(1))),
+        ]),
+        kind("script", &[("pid", "Process on this machine that runs a script in the app", count(1)), package()]),
+        object(&[
+            ("what", Always, "", word("setting")),
+            ("namespace", Always, "global, secure or system", text()),
+            ("key", Always, "Its name", text()),
+            ("before", Always, "Its value; null when it was not set", nullable(text())),
+            ("set", Always, "What it was set to; null when it was deleted", nullable(text())),
+            ("earlier", Maybe, "What it was set to before that, if it was", list(nullable(text()))),
+        ]),
         kind("test-provider", &[("name", "The source of positions that was replaced", text())]),
         kind("trust", &[("file", "The certificate's file in the system's store", text())]),
     ])
@@ -61,6 +72,18 @@ fn app() -> Value {
         ("package", Always, "The app's package", text()),
         ("before", Always, "The version that was there; null when the app was not", nullable(reference("version"))),
         ("original", Maybe, "Folder with the files of the app that was there, when one signed by somebody else took its place", text()),
+    ])
+}
+
+/// A permission, and what its owner had decided.
+fn permission(package: (&'static str, &'static str, Value)) -> Value {
+    let (name, about, shape) = package;
+    object(&[
+        ("what", Always, "", word("permission")),
+        (name, Always, about, shape),
+        ("permission", Always, "Its full name", text()),
+        ("before", Always, "Whether it was granted", flag()),
+        ("decided", Maybe, "What the phone had noted of its owner's decision, in Android's words; not known when left out", list(text())),
     ])
 }
 

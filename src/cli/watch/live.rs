@@ -764,6 +764,7 @@ pub(super) mod tests {
             needs_a_name: false,
             too_short: false,
             is_series: false,
+            in_pieces: false,
         };
         for (found_in, probably_in) in [(0, 0), (0, 1), (0, 1), (1, 0), (1, 1)] {
             let planted = BTreeMap::from([("home".to_owned(), facts(found_in, probably_in))]);

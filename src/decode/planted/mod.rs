@@ -8,6 +8,7 @@ mod digest;
 mod encodings;
 mod filter;
 mod forms;
+mod gathered;
 mod keyed;
 mod letters;
 mod matcher;
@@ -27,11 +28,12 @@ use std::{
 
 use jiff::civil::Date;
 
-use crate::model::{Category, Certainty, LeakGate, Planted, PlantedValue, Reason};
+use crate::model::{Category, Certainty, LeakGate, Planted, PlantedValue, Quantity, Reason};
 
 use self::{
     chance::{Alphabet, always_certain, judge},
     forms::{Case, Form, forms, is_dull, numbers, readable_forms},
+    gathered::Values,
     keyed::Keyed,
     matcher::{Hit, Matcher, SHORTEST},
     search::{Open, Place},
@@ -46,7 +48,10 @@ use super::{
     name,
 };
 
-pub(super) use self::search::{Ended, FoundMinutes, Search};
+pub(super) use self::{
+    gathered::{Gathered, Piece, Together, Untold},
+    search::{Ended, FoundMinutes, Search},
+};
 
 /// All planted values of a run, made ready for searching: some hundreds of forms of each.
 #[derive(Debug, Default)]
@@ -66,6 +71,8 @@ pub(super) struct Index {
     spellings: Vec<String>,
     series: AllSeries,
     keyed: Keyed,
+    /// Of each value the number of the one that it is a part of, or its own: what stands in one object together says more.
+    wholes: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -177,6 +184,9 @@ impl Index {
             _ => None,
         }));
         index.keyed = Keyed::new(&index.values);
+        let number_of = |whole: &PlantedValue| index.values.iter().position(|value| value.name == whole.name);
+        let whole = |(number, value)| whole_of(value, &index.values).and_then(number_of).unwrap_or(number);
+        index.wholes = index.values.iter().enumerate().map(whole).collect();
         index
     }
 
@@ -292,6 +302,12 @@ impl Index {
             }
             Value::Null | Value::Boolean(_) => {}
         }
+    }
+
+    /// Whether a value has parts, or is one: together they may be certain where each may be chance.
+    fn has_parts(&self, value: usize) -> bool {
+        let whole = self.wholes.get(value);
+        self.wholes.iter().filter(|other| whole == Some(*other)).count() > 1
     }
 
     fn reason(&self, value: usize, spelling: String, certainty: Certainty) -> Reason {
@@ -434,11 +450,16 @@ impl Taker<'_, '_> {
     }
 
     fn list_of_numbers(&mut self, text: &str) {
-        if self.index.series.is_empty() || text.len() < SHORTEST_LIST {
+        if self.index.series.is_empty() || text.len() < SHORTEST_GATHERED {
             return;
         }
         if let Some(numbers) = numbers_of_list(text) {
-            self.tell_series(|series, found| series.find_in_numbers(&numbers, "in a list", found));
+            if text.len() >= SHORTEST_LIST {
+                self.tell_series(|series, found| series.find_in_numbers(&numbers, "in a list", found));
+            }
+            if numbers.len() > 1 {
+                self.search.gather(self.leaf.part, self.leaf.path, Values::Numbers(numbers));
+            }
         } else if text.len() <= LONGEST_ENCODED && text.bytes().filter(|byte| *byte == b'\n').count() >= FEWEST_LINES {
             self.tell_series(|series, found| series.find_in_lines(text, found));
         }
@@ -454,11 +475,25 @@ impl Taker<'_, '_> {
             self.search.binary_bytes += bytes.len() as u64;
             self.forms_in(&bytes, false);
             self.series_in(&bytes);
+        } else if !self.index.series.is_empty()
+            && (SHORTEST_GATHERED..SHORTEST_ENCODED).contains(&text.len())
+            && !is_a_word(text)
+            && let Some((bytes, _)) = self::unpacked(text)
+        {
+            self.gather(&bytes);
         }
         self.within = "";
     }
 
+    /// Few bytes: what they are part of may be told from chance when all of it was sent.
+    fn gather(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() && bytes.len() <= LONGEST_GATHERED && !self.index.series.is_empty() {
+            self.search.gather(self.leaf.part, self.leaf.path, Values::Bytes(bytes.to_vec()));
+        }
+    }
+
     fn series_in(&mut self, bytes: &[u8]) {
+        self.gather(bytes);
         let mut cut = false;
         self.tell_series(|series, found| cut = series.find_in_bytes(bytes, found));
         self.search.cut |= cut;
@@ -496,7 +531,8 @@ impl Taker<'_, '_> {
         // One character repeated says nothing, but that a field of its name holds it.
         let says = if is_dull(&planted.value) && place == Place::Whole { LEAST_NAMED } else { bits };
         let named = name_fits(self.name, self.leaf.path, planted, says);
-        if named || judge(chance::expected(bits * MOST_IN_NOISE, 1.0), alike).is_some() {
+        let says_more_with_others = bits >= LEAST_NAMED && self.index.has_parts(value);
+        if named || says_more_with_others || judge(chance::expected(bits * MOST_IN_NOISE, 1.0), alike).is_some() {
             // Of many fields with such a name, one has any short value.
             let one_of_many = self.leaf.path.contains("[]");
             if named && !one_of_many {
@@ -517,11 +553,25 @@ impl Taker<'_, '_> {
     }
 }
 
+/// Whether a short text that may be base64 is rather a word or a number.
+fn is_a_word(text: &str) -> bool {
+    let rest = text.as_bytes().get(1..).unwrap_or_default();
+    let all = |is: fn(&u8) -> bool| rest.iter().all(is);
+    all(u8::is_ascii_lowercase) || all(u8::is_ascii_uppercase) || all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+'))
+}
+
 /// The bytes behind digits, and what is said of what is found in them.
 fn unpacked(digits: &str) -> Option<(Vec<u8>, &'static str)> {
     let hex = || digest::from_hex(digits).map(|bytes| (bytes, ", as hex"));
     let base32 = || format::from_base32(digits.as_bytes()).map(|bytes| (bytes, ", as base32"));
     hex().or_else(base32).or_else(|| digest::from_base64(digits).map(|bytes| (bytes, ", as base64")))
+}
+
+/// What a value is a part of: of `band.workout.1.end` the workout, which is known by when it began. `None` for what stands for itself.
+pub(super) fn whole_of<'v>(part: &PlantedValue, values: &'v [PlantedValue]) -> Option<&'v PlantedValue> {
+    let is_workout = |value: &PlantedValue| value.quantity() == Some(Quantity::Workouts);
+    let (whole, _) = part.name.rsplit_once('.').filter(|_| is_workout(part))?;
+    values.iter().find(|value| value.name == whole && matches!(value.value, Planted::Moment(_)) && is_workout(value))
 }
 
 /// Tells the leak gate every spelling of a value that a person could read. Short numbers are left out: they are in every report.
@@ -641,6 +691,9 @@ fn phone(planted: &PlantedValue) -> Option<String> {
 pub const TOO_SHORT: &str = "too short to be told from chance under any name: found only as a digest; it may have been sent unseen";
 /// What reports say of minutes that are too few, or too much alike, to be told from chance.
 pub const TOO_EVEN: &str = "too few or too even minutes to be told from chance: they may have been sent unseen";
+/// What reports say of minutes that were not found, while fields of their kind came in pieces which nobody can tell.
+pub const IN_PIECES: &str =
+    "not seen in what can be told from chance: fields of its kind were sent in pieces too small for that, and it may be in them unseen";
 /// What reports say of a value that is too short to be told from chance without a name that speaks of it.
 pub const NEEDS_A_NAME: &str = "too short to be told from chance: found only in fields whose name speaks of it, and as digests; elsewhere it may have been sent unseen";
 
@@ -793,6 +846,10 @@ const MOST_IN_NOISE: f32 = 1.4;
 const MOST_READING: f64 = 65_536.0;
 /// Twenty numbers with separators between.
 const SHORTEST_LIST: usize = 39;
+/// Two numbers with a separator between; three bytes in base64.
+const SHORTEST_GATHERED: usize = 3;
+/// Bytes in small pieces; of longer ones, each is judged by itself.
+const LONGEST_GATHERED: usize = 512;
 /// A float of 32 bits that is written shortest has no more.
 const DECIMALS_OF_A_FLOAT: u8 = 9;
 const LONGEST_WITH_UNIT: usize = 24;

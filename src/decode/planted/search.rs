@@ -13,6 +13,7 @@ use super::{
     super::leaf::{Arrived, Awaits},
     Index,
     chance::{self, Alphabet},
+    gathered::{Piece, Values},
     keyed::Material,
     series::AllSeries,
     shown::SeriesHit,
@@ -37,6 +38,10 @@ pub(in super::super) struct Search {
     pub(in super::super) minutes: f32,
     /// Minutes of each planted series that were found, by the number of the value.
     pub(super) series: BTreeMap<usize, FoundMinutes>,
+    /// What its fields add to what they hold over the run.
+    pub(super) pieces: Vec<Piece>,
+    /// Values in those.
+    pub(super) gathered: usize,
 }
 
 /// Minutes of one planted series that stand in one exchange.
@@ -57,6 +62,8 @@ pub(in super::super) struct Ended {
     pub(in super::super) arrived: Arrived,
     /// Minutes of planted series that were found, by the number of the value.
     pub(in super::super) series: BTreeMap<usize, FoundMinutes>,
+    /// What each field adds to what it holds over the run.
+    pub(in super::super) pieces: Vec<Piece>,
 }
 
 /// Something found that says too little to be judged before all is searched.
@@ -142,6 +149,32 @@ impl Search {
         found.probable.union(probable);
     }
 
+    /// What a leaf adds to its field: numbers of a list, bytes.
+    pub(super) fn gather(&mut self, part: Part, path: &str, values: Values) {
+        self.gathered += values.len();
+        if self.gathered > MOST_NUMBERS {
+            self.cut = true;
+            return;
+        }
+        let is = |piece: &Piece| piece.part == part && piece.path == path;
+        let Some(known) = (0..self.pieces.len()).rev().take(FIELDS_IN_TURNS).find(|at| is(&self.pieces[*at])) else {
+            if self.pieces.len() < MOST_PIECES {
+                self.pieces.push(Piece { part, path: path.to_owned(), values, parts: 1 });
+            } else {
+                self.cut = true;
+            }
+            return;
+        };
+        let piece = &mut self.pieces[known];
+        match (&mut piece.values, values) {
+            (Values::Numbers(known), Values::Numbers(more)) => known.extend(more),
+            (Values::Bytes(known), Values::Bytes(more)) => known.extend(more),
+            // Once this, once that: neither is a piece of a series.
+            _ => return,
+        }
+        piece.parts += 1;
+    }
+
     pub(super) fn open(&mut self, open: Open) {
         let same = |known: &&mut Open| {
             (known.part, known.value, &known.path, &known.spelling) == (open.part, open.value, &open.path, &open.spelling)
@@ -160,15 +193,48 @@ impl Search {
         }
     }
 
+    /// How certain each short hit is together with other parts of the same whole in the same object: when a workout began and what it came
+    /// to say more than either. `None` where it stands alone.
+    fn together(&self, index: &Index) -> Vec<Option<Certainty>> {
+        let whole = |open: &Open| index.wholes.get(open.value).copied().unwrap_or(open.value);
+        let object = |open: &Open| open.path.rsplit_once('.').map_or(String::new(), |(object, _)| object.to_owned());
+        // In how many places a part could stand: in any leaf; as a word, anywhere in any text.
+        let places = |open: &Open| match open.place {
+            Place::Whole => Some(self.leaves as f64),
+            Place::Text(word) => Some(self.text_bytes as f64 / (word as f64 + 1.0) + self.leaves as f64),
+            Place::Binary { .. } => None,
+        };
+        // Of each part the spelling that says most.
+        let mut parts: BTreeMap<Object, BTreeMap<usize, Says>> = BTreeMap::new();
+        for (open, places) in self.open.iter().filter_map(|open| Some((open, places(open)?))) {
+            let key = (whole(open), open.part, object(open));
+            // Beside another part of one object there are not so many leaves; in an array there are.
+            let beside = if key.2.contains("[]") || open.place != Place::Whole { places } else { places.min(MOST_BESIDE) };
+            let part = parts.entry(key).or_default().entry(open.value).or_insert((open.bits, places, 0.0));
+            *part = (part.0.max(open.bits), part.1.max(places), part.2.max(beside * f64::from(open.alike)));
+        }
+        let judged = |open: &Open| {
+            places(open)?;
+            let parts = parts.get(&(whole(open), open.part, object(open))).filter(|parts| parts.len() > 1)?;
+            let first = parts.values().map(|(_, places, _)| *places).fold(1.0, f64::max);
+            let all: f64 = parts.values().map(|(.., beside)| *beside).product();
+            chance::judge(chance::expected(parts.values().map(|(bits, ..)| bits).sum(), first * all), 1)
+        };
+        self.open.iter().map(judged).collect()
+    }
+
     /// The end of the exchange: gives what can be judged only now, each with the leaf's part and path, the number of the value,
     /// and the reason.
     pub(in super::super) fn end(mut self, index: &Index, tell: &mut dyn FnMut(Part, &str, usize, Reason)) -> Ended {
         let mut arrived = Arrived::default();
         let mut cut = self.cut;
-        for open in &self.open {
+        let together = self.together(index);
+        for (open, together) in self.open.iter().zip(together) {
             let judged = chance::judge(self.by_chance(open.place, open.bits, open.alphabet), open.alike);
             let named = open.named && (!open.one_of_many || chance::expected(open.bits, self.leaves as f64) < chance::UNDER_A_NAME);
-            if let Some(certainty) = judged.or(named.then_some(Certainty::Likely)) {
+            // The surer of the two: a value that is certain with the others of its object is certain.
+            let judged = together.into_iter().chain(judged).chain(named.then_some(Certainty::Likely)).min();
+            if let Some(certainty) = judged {
                 tell(open.part, &open.path, open.value, index.reason(open.value, open.spelling.clone(), certainty));
                 arrived.tickets.extend(&open.tickets);
             }
@@ -184,9 +250,18 @@ impl Search {
             tell(hit.part, &hit.path, hit.value, index.reason(hit.value, hit.spelling, hit.certainty));
             arrived.tickets.extend(hit.ticket);
         });
-        Ended { cut, arrived, series: self.series }
+        let mut pieces = self.pieces;
+        let columns = columns.all.into_iter();
+        pieces.extend(columns.map(|Column { part, path, numbers }| Piece { part, path, values: Values::Numbers(numbers), parts: 1 }));
+        Ended { cut, arrived, series: self.series, pieces }
     }
 }
+
+/// An object in which parts of a whole stand: the whole, and where.
+type Object = (usize, Part, String);
+
+/// Bits that a part says, in how many places it could stand, and in how many beside another part.
+type Says = (f32, f64, f64);
 
 /// Numbers by the field that they are of: of arrays, of objects whose keys are values, of whatever comes more than once.
 #[derive(Debug, Default)]
@@ -256,7 +331,13 @@ fn name_blocks(column: u32, numbers: usize, range: &Range<usize>, blocks: &mut H
 const BLOCK: usize = 16;
 /// Of a short hit that is in more different values of one field, the bytes of the others stay what they are without it.
 const MOST_TICKETS: usize = 1_000;
+/// Fields of one object.
+const MOST_BESIDE: f64 = 64.0;
 /// More short hits of one exchange say nothing more.
 const MOST_OPEN: usize = 1_000;
+/// Objects of an array have so many fields with pieces, which come in turns.
+const FIELDS_IN_TURNS: usize = 16;
+/// Fields of one exchange that are gathered over the run.
+const MOST_PIECES: usize = 4_096;
 /// Four megabytes.
 const MOST_NUMBERS: usize = 1 << 20;

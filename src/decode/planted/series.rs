@@ -127,11 +127,16 @@ impl AllSeries {
 
     /// Every series that the bytes hold. Of bytes beyond the first mebibyte nothing is said; returns whether there were some.
     pub(super) fn find_in_bytes(&self, bytes: &[u8], found: &mut dyn FnMut(SeriesHit)) -> bool {
+        self.find_in_bytes_among(bytes, 1.0, found)
+    }
+
+    /// The same for bytes that are one of so many searches, each of which could find something by chance.
+    pub(super) fn find_in_bytes_among(&self, bytes: &[u8], among: f64, found: &mut dyn FnMut(SeriesHit)) -> bool {
         if self.is_empty() || bytes.len() < LEAST_MINUTES {
             return false;
         }
         let head = &bytes[..bytes.len().min(MOST_BYTES)];
-        let mut best = Best::of(head.len());
+        let mut best = Best::of(head.len(), among);
         let describe: &Describe<'_> = &|layout, plane, hit| describe_bytes(layout, plane, hit);
         self.search(head, Kind::Values, MOST_STRIDE, &mut best, describe);
         self.search_beside(head, &mut best, describe);
@@ -222,13 +227,18 @@ impl AllSeries {
 
     /// Every series that a list of numbers holds; `place` says where the list stands ("in an array").
     pub(super) fn find_in_numbers(&self, numbers: &[i32], place: &str, found: &mut dyn FnMut(SeriesHit)) {
+        self.find_in_numbers_among(numbers, place, 1.0, found);
+    }
+
+    /// The same for a list that is one of so many searches, each of which could find something by chance.
+    pub(super) fn find_in_numbers_among(&self, numbers: &[i32], place: &str, among: f64, found: &mut dyn FnMut(SeriesHit)) {
         if self.is_empty() || numbers.len() < LEAST_MINUTES {
             return;
         }
         let every = |layout: Layout| if layout.stride == 1 { String::new() } else { format!(", one number of {}", layout.stride) };
         let values: Vec<u8> = numbers.iter().map(|number| u8::try_from(*number).unwrap_or(0)).collect();
         let differences: Vec<u8> = numbers.iter().map(|number| i8::try_from(*number).map_or(0, i8::cast_unsigned)).collect();
-        let mut best = Best::of(numbers.len());
+        let mut best = Best::of(numbers.len(), among);
         self.search(&values, Kind::Values, MOST_STRIDE_OF_NUMBERS, &mut best, &|layout, _, _| format!(", {place}{}", every(layout)));
         self.search(&differences, Kind::Differences, MOST_STRIDE_OF_NUMBERS, &mut best, &|layout, _, _| {
             format!(", {place}{}, as differences", every(layout))
@@ -290,7 +300,7 @@ impl AllSeries {
     fn lay(&self, number: u32, plane: Plane<'_>, at: usize, layout: Layout, laying: &mut Laying<'_, '_>) -> bool {
         let pattern = &self.patterns[number as usize];
         let planes = laying.most_stride * (laying.most_stride + 1) / 2;
-        let trials = plane.len() as f64 * pattern.values.len() as f64 * (planes * self.patterns.len()) as f64;
+        let trials = plane.len() as f64 * pattern.values.len() as f64 * (planes * self.patterns.len()) as f64 * laying.best.among;
         let Some(overlay) = pattern.lies_over(plane, at, layout.shift, trials) else { return false };
         let spelling = (laying.describe)(layout, plane, &overlay);
         laying.best.add(pattern, number, layout, plane, (overlay, spelling));
@@ -336,7 +346,9 @@ impl AllSeries {
                 for offset in (0..layout.stride).filter(|offset| *offset != layout.offset) {
                     let plane = Plane { data, offset, stride: layout.stride };
                     let layout = Layout { offset, ..layout };
-                    if let Some(overlay) = pattern.lies_beside(plane, layout.shift, layout.stride as f64 * self.patterns.len() as f64) {
+                    if let Some(overlay) =
+                        pattern.lies_beside(plane, layout.shift, layout.stride as f64 * self.patterns.len() as f64 * best.among)
+                    {
                         let spelling = describe(layout, plane, &overlay);
                         best.add(pattern, other, layout, plane, (overlay, spelling));
                         break;

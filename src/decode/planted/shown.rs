@@ -53,13 +53,16 @@ pub(super) struct Best {
     likely: BTreeMap<usize, MinuteSet>,
     /// How many bytes or numbers are searched, however they are read.
     items: usize,
+    /// So many searches there are, each of which could find something by chance.
+    pub(super) among: f64,
     /// Layouts that were looked at with success, each with the places of the plane that agree.
     pub(super) layouts: Vec<(u32, Layout, Range<usize>)>,
 }
 
 impl Best {
-    pub(super) fn of(items: usize) -> Self {
-        Self { items, ..Self::default() }
+    /// Nothing yet, of so many bytes or numbers, in one of so many searches.
+    pub(super) fn of(items: usize, among: f64) -> Self {
+        Self { items, among, ..Self::default() }
     }
 
     pub(super) fn knows(&self, pattern: u32, layout: Layout, place: usize) -> bool {

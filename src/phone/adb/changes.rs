@@ -1,18 +1,20 @@
 //! Every change of the phone that has to be put back: noted in the journal with what was there before, on the disk before it is made,
 //! read back after it, and undone from the last to the first. What is changed and why is others'.
 
+use std::collections::BTreeSet;
+
 use super::{
     super::PhoneError,
     client::{Adb, AdbProgram, QUERY},
     device,
     error::{AdbError, cut},
     frida,
-    package::Package,
-    repackage, screen, trust,
+    package::{DECISIONS, Package},
+    proxy, repackage, screen, trust,
 };
 use crate::{
     clock::Clock,
-    model::{AppVersion, Journal, JournalEntry, JournalPhone, PhoneChange, journal::JOURNAL_FORMAT, text::printable},
+    model::{AppVersion, Captured, Journal, JournalPhone, PhoneChange, journal::JOURNAL_FORMAT, text::printable},
     store::{RigFolder, StoreError},
 };
 
@@ -54,8 +56,9 @@ impl Changes {
     /// The changes of a phone, with those that an earlier run could not put back.
     pub(super) fn of(adb: Adb, folder: RigFolder) -> Result<Self, StoreError> {
         let journal = match folder.journal()? {
-            Some(journal) => journal,
-            None => Journal {
+            // That an app was installed on another phone keeps nobody from using this one.
+            Some(journal) if journal.phone.serial == adb.serial || is_pending(&journal) => journal,
+            _ => Journal {
                 format: JOURNAL_FORMAT,
                 tool: env!("CARGO_PKG_VERSION").to_owned(),
                 phone: JournalPhone {
@@ -69,24 +72,20 @@ impl Changes {
         Ok(Self { adb, folder, journal })
     }
 
-    /// Notes a change that is about to be made.
+    /// Notes a change that is about to be made, by us or by somebody else who reads it back. One of a thing that was changed before
+    /// leaves what was there first.
     ///
     /// # Errors
     /// When it cannot be noted: then it must not be made.
-    fn note(&mut self, change: PhoneChange) -> Result<(), PhoneError> {
-        self.journal.entries.push(JournalEntry { at: Clock::real().now(), change });
+    pub(super) fn will(&mut self, change: PhoneChange) -> Result<(), PhoneError> {
+        let kept = self.journal.entries.clone();
+        if !self.journal.note(Clock::real().now(), change) {
+            return Ok(());
+        }
         self.folder.keep_journal(&self.journal).map_err(|error| {
-            self.journal.entries.pop();
+            self.journal.entries = kept;
             PhoneError::Failed(format!("note what is changed on it, so nothing was: {error}"))
         })
-    }
-
-    /// Notes a change that is made and read back by somebody else.
-    ///
-    /// # Errors
-    /// As for every change: when it cannot be noted.
-    pub(super) fn will(&mut self, change: PhoneChange) -> Result<(), PhoneError> {
-        if self.journal.entries.iter().any(|entry| entry.change == change) { Ok(()) } else { self.note(change) }
     }
 
     /// Whether something is noted.
@@ -104,8 +103,33 @@ impl Changes {
             return Ok(());
         }
         let set = set.map(str::to_owned);
-        self.note(PhoneChange::Setting { namespace: namespace.into(), key: key.into(), before, set: set.clone() })?;
+        self.will(PhoneChange::Setting { namespace: namespace.into(), key: key.into(), before, set: set.clone(), earlier: Vec::new() })?;
         Ok(put_setting(&self.adb, namespace, key, set.as_deref()).await?)
+    }
+
+    /// Points the phone at a proxy, `host:port`, and reads it back.
+    ///
+    /// # Errors
+    /// When it cannot be noted, or did not become what it was to be.
+    pub(super) async fn proxy(&mut self, set: &str) -> Result<(), PhoneError> {
+        let before = proxy::read(&self.adb).await?;
+        self.will(PhoneChange::Proxy { before, set: vec![set.to_owned()] })?;
+        Ok(proxy::point(&self.adb, set).await?)
+    }
+
+    /// Notes an app's permissions, because its state is about to be cleared and takes them along: those that it has, and those of which
+    /// its owner has decided anything.
+    ///
+    /// # Errors
+    /// When they cannot be read or noted.
+    pub(super) async fn clears_permissions(&mut self, package: &str) -> Result<(), PhoneError> {
+        let found = Package::of(&self.adb, package).await?.unwrap_or_default();
+        for (permission, before) in &found.granted {
+            if *before || found.decided.contains_key(permission) {
+                self.will(of_permission(package, permission, *before, &found))?;
+            }
+        }
+        Ok(())
     }
 
     /// Grants or takes a permission, and reads it back. One that the app does not ask for cannot be granted, and is denied already.
@@ -123,7 +147,7 @@ impl Changes {
         if before == grant {
             return Ok(());
         }
-        self.note(PhoneChange::Permission { package: package.into(), permission: permission.into(), before })?;
+        self.will(of_permission(package, permission, before, &found))?;
         Ok(put_permission(&self.adb, package, permission, grant).await?)
     }
 
@@ -136,7 +160,7 @@ impl Changes {
         if before == mode {
             return Ok(());
         }
-        self.note(PhoneChange::AppOp { package: package.into(), operation: operation.into(), before })?;
+        self.will(PhoneChange::AppOp { package: package.into(), operation: operation.into(), before })?;
         Ok(put_app_op(&self.adb, package, operation, mode).await?)
     }
 
@@ -149,7 +173,7 @@ impl Changes {
         if before == on {
             return Ok(());
         }
-        self.note(PhoneChange::AirplaneMode { before })?;
+        self.will(PhoneChange::AirplaneMode { before })?;
         Ok(put_airplane_mode(&self.adb, on).await?)
     }
 
@@ -166,9 +190,15 @@ impl Changes {
             if matches!(change, PhoneChange::App { .. }) && !app {
                 continue;
             }
-            let how = undo(&self.adb, &self.folder, &change)
-                .await
-                .unwrap_or_else(|error| Undoing::Failed { why: error.to_string(), help: error.help().into() });
+            // Who may give positions is needed to take the test's own away again, the next time.
+            let is_needed =
+                matches!(change, PhoneChange::AppOp { .. }) && self.has(|change| matches!(change, PhoneChange::TestProvider { .. }));
+            let how = match is_needed {
+                true => Undoing::Failed { why: "put it back while the test's positions are still given".into(), help: String::new() },
+                false => undo(&self.adb, &self.folder, &change)
+                    .await
+                    .unwrap_or_else(|error| Undoing::Failed { why: error.to_string(), help: error.help().into() }),
+            };
             if !matches!(how, Undoing::Failed { .. }) {
                 self.journal.entries.remove(at);
                 self.folder.keep_journal(&self.journal)?;
@@ -202,6 +232,36 @@ pub fn is_pending(journal: &Journal) -> bool {
     journal.entries.iter().any(|entry| !matches!(entry.change, PhoneChange::App { .. }))
 }
 
+/// The serial number of the phone that a rig means: the one in its file, else that of the only one that is connected.
+///
+/// # Errors
+/// When it is not there, not ready, or not the only one.
+pub async fn serial(program: &AdbProgram, wanted: Option<&Captured<String>>) -> Result<Captured<String>, PhoneError> {
+    Ok(device::choose(program.clone(), wanted).await?.serial)
+}
+
+/// What is given up with a journal that is let go of: each change, and what was there before it.
+pub fn given_up(journal: &Journal) -> Vec<String> {
+    let one = |change: &PhoneChange| {
+        let before = match change {
+            PhoneChange::AirplaneMode { before } => on_or_off(*before).to_owned(),
+            PhoneChange::App { before, .. } => {
+                before.as_ref().map_or_else(|| "not installed".to_owned(), |version| format!("version {version}"))
+            }
+            PhoneChange::AppOp { before, .. } => before.clone(),
+            PhoneChange::Permission { before, .. } => granted(*before).to_owned(),
+            PhoneChange::Proxy { before, .. } => {
+                let set: Vec<String> = before.iter().map(|(key, value)| format!("{key} {value}")).collect();
+                if set.is_empty() { "not set".to_owned() } else { set.join(", ") }
+            }
+            PhoneChange::Setting { before, .. } => before.clone().unwrap_or_else(|| "not set".to_owned()),
+            _ => "not there".to_owned(),
+        };
+        format!("{}: before, {}", in_words(change), printable(&before))
+    };
+    journal.entries.iter().map(|entry| one(&entry.change)).collect()
+}
+
 /// Puts back what the journal of a rig holds; nothing when it holds nothing. `environment` is given to adb besides this program's own.
 ///
 /// # Errors
@@ -217,15 +277,23 @@ pub async fn undo_journal(folder: &RigFolder, app: bool, environment: Vec<(Strin
     Changes::of(adb, folder.clone()).map_err(failed)?.undo(app).await.map_err(failed)
 }
 
+/// A permission, as it is now.
+fn of_permission(package: &str, permission: &str, before: bool, found: &Package) -> PhoneChange {
+    let decided = Some(found.decided.get(permission).cloned().unwrap_or_default());
+    PhoneChange::Permission { package: package.to_owned(), permission: permission.to_owned(), before, decided }
+}
+
 /// A change, as what it was made to.
 fn in_words(change: &PhoneChange) -> String {
     printable(&match change {
         PhoneChange::AirplaneMode { .. } => "airplane mode".to_owned(),
         PhoneChange::App { package, .. } => format!("the app {package}"),
         PhoneChange::AppOp { package, operation, .. } => format!("{operation} of {package}"),
+        PhoneChange::File { path } => format!("the file {path}"),
         PhoneChange::Permission { package, permission, .. } => format!("{permission} of {package}"),
         PhoneChange::Recording { .. } => "the recording of the screen".to_owned(),
-        PhoneChange::Reverse { to } => format!("the tunnel to port {to} of this computer"),
+        PhoneChange::Proxy { .. } => format!("the setting global {}", proxy::PROXY),
+        PhoneChange::Reverse { to, .. } => format!("the tunnel to port {to} of this computer"),
         PhoneChange::Script { package, .. } => format!("the script in the app {package}"),
         PhoneChange::Setting { namespace, key, .. } => format!("the setting {namespace} {key}"),
         PhoneChange::TestProvider { name } => format!("the position given in place of {name}"),
@@ -235,28 +303,21 @@ fn in_words(change: &PhoneChange) -> String {
 
 async fn undo(adb: &Adb, folder: &RigFolder, change: &PhoneChange) -> Result<Undoing, AdbError> {
     match change {
-        PhoneChange::Setting { namespace, key, before, set } => {
+        PhoneChange::Proxy { before, set } => proxy::undo(adb, before, set).await,
+        PhoneChange::Setting { namespace, key, before, set, earlier } => {
             let is = setting(adb, namespace, key).await?;
             let shown = |value: &Option<String>| value.as_deref().map_or_else(|| "not set".to_owned(), printable);
             if is == *before {
                 Ok(Undoing::AlreadyAsBefore)
-            } else if is != *set && !is_switched_off(key, is.as_deref()) {
+            } else if is != *set && !earlier.contains(&is) {
                 Ok(Undoing::Left(format!("somebody else has set it to {} since", shown(&is))))
             } else {
                 put_setting(adb, namespace, key, before.as_deref()).await?;
                 Ok(Undoing::Back(shown(before)))
             }
         }
-        PhoneChange::Permission { package, permission, before } => {
-            let Some(found) = Package::of(adb, package).await? else { return Ok(Undoing::Left("the app is gone".to_owned())) };
-            match found.granted.get(permission) {
-                None if !found.requested.contains(permission) => Ok(Undoing::Left("the app asks for it no more".to_owned())),
-                is if is.copied().unwrap_or_default() == *before => Ok(Undoing::AlreadyAsBefore),
-                _ => {
-                    put_permission(adb, package, permission, *before).await?;
-                    Ok(Undoing::Back(granted(*before).to_owned()))
-                }
-            }
+        PhoneChange::Permission { package, permission, before, decided } => {
+            undo_permission(adb, package, permission, *before, decided.as_ref()).await
         }
         PhoneChange::AppOp { package, operation, before } => {
             if app_op(adb, package, operation).await? == *before {
@@ -272,14 +333,17 @@ async fn undo(adb: &Adb, folder: &RigFolder, change: &PhoneChange) -> Result<Und
             put_airplane_mode(adb, *before).await?;
             Ok(Undoing::Back(on_or_off(*before).to_owned()))
         }
-        PhoneChange::Reverse { to } => {
+        PhoneChange::Reverse { to, others } => {
+            let ours = async || {
+                Ok::<_, AdbError>(reversed_to(adb, *to).await?.into_iter().filter(|port| !others.contains(port)).collect::<Vec<_>>())
+            };
             let mut removed = false;
-            for port in reversed_to(adb, *to).await? {
+            for port in ours().await? {
                 let name = format!("tcp:{port}");
                 adb.own(&["reverse".as_ref(), "--remove".as_ref(), name.as_ref()], "remove the tunnel", QUERY).await?;
                 removed = true;
             }
-            match reversed_to(adb, *to).await?.first() {
+            match ours().await?.first() {
                 Some(port) => {
                     Err(AdbError::ReadBack { what: "remove the tunnel".into(), wanted: "gone".into(), found: format!("at port {port}") })
                 }
@@ -303,9 +367,17 @@ async fn undo(adb: &Adb, folder: &RigFolder, change: &PhoneChange) -> Result<Und
             if adb.shell(&["ls", file], what).await?.status != 0 {
                 return Ok(Undoing::AlreadyAsBefore);
             }
-            adb.script(screen::STOP_RECORDING, what, QUERY).await?;
+            adb.script(&screen::stop_recording(file), what, QUERY).await?;
             adb.ask(&["rm", "-f", file], what).await?;
             Ok(Undoing::Back("ended, and its file removed".to_owned()))
+        }
+        PhoneChange::File { path } => {
+            let what = "remove the file";
+            if adb.shell(&["ls", path], what).await?.status != 0 {
+                return Ok(Undoing::AlreadyAsBefore);
+            }
+            adb.ask(&["rm", "-f", path], what).await?;
+            Ok(Undoing::Back("gone".to_owned()))
         }
         PhoneChange::Trust { file } => {
             if trust::withdraw(adb, file).await? {
@@ -320,6 +392,49 @@ async fn undo(adb: &Adb, folder: &RigFolder, change: &PhoneChange) -> Result<Und
         PhoneChange::App { package, before, .. } => undo_app(adb, package, before.as_ref()).await,
         PhoneChange::Script { pid, package } => frida::end_left(*pid, package).await,
     }
+}
+
+async fn undo_permission(
+    adb: &Adb,
+    package: &str,
+    permission: &str,
+    before: bool,
+    decided: Option<&BTreeSet<String>>,
+) -> Result<Undoing, AdbError> {
+    let Some(found) = Package::of(adb, package).await? else { return Ok(Undoing::Left("the app is gone".to_owned())) };
+    if !found.granted.contains_key(permission) && !found.requested.contains(permission) {
+        return Ok(Undoing::Left("the app asks for it no more".to_owned()));
+    }
+    let is_as_before = found.granted.get(permission).copied().unwrap_or_default() == before;
+    let now = found.decided.get(permission).cloned().unwrap_or_default();
+    if is_as_before && decided.is_none_or(|decided| *decided == now) {
+        return Ok(Undoing::AlreadyAsBefore);
+    }
+    if !is_as_before {
+        put_permission(adb, package, permission, before).await?;
+    }
+    let Some(decided) = decided else { return Ok(Undoing::Back(granted(before).to_owned())) };
+    // Since Android 12 a shell can set two of the flags; that something was for one time is between the phone and its owner.
+    for (flag, name) in [("USER_SET", "user-set"), ("USER_FIXED", "user-fixed")] {
+        let verb = if decided.contains(flag) { "set-permission-flags" } else { "clear-permission-flags" };
+        adb.shell(&["pm", verb, package, permission, name], "put back what was decided of a permission").await?;
+    }
+    let found = Package::of(adb, package).await?.unwrap_or_default();
+    let now = found.decided.get(permission).cloned().unwrap_or_default();
+    if now == *decided {
+        return Ok(Undoing::Back(granted(before).to_owned()));
+    }
+    let words = |decided: &BTreeSet<String>| match DECISIONS.map(|flag| decided.contains(flag)) {
+        [true, ..] => "for one time, or asked for each time",
+        [_, true, _] => "decided for good",
+        [_, _, true] => "decided",
+        _ => "never decided",
+    };
+    let (was, is) = (words(decided), words(&now));
+    Ok(Undoing::Left(format!(
+        "{} as before, but it was {was} and is now {is}; look at it in the app's settings on the phone",
+        granted(before)
+    )))
 }
 
 async fn undo_app(adb: &Adb, package: &str, before: Option<&AppVersion>) -> Result<Undoing, AdbError> {
@@ -354,11 +469,6 @@ pub(super) async fn uninstall(adb: &Adb, package: &str) -> Result<(), AdbError> 
     }
 }
 
-/// Whether a setting is what the phone makes of a proxy that is switched off: deleting one takes two steps.
-fn is_switched_off(key: &str, value: Option<&str>) -> bool {
-    key == PROXY && value == Some(NO_PROXY)
-}
-
 /// A system setting; `None` when it is not set.
 pub(super) async fn setting(adb: &Adb, namespace: &str, key: &str) -> Result<Option<String>, AdbError> {
     let value = adb.ask(&["settings", "get", namespace, key], &format!("read the setting {namespace} {key}")).await?;
@@ -371,14 +481,7 @@ async fn put_setting(adb: &Adb, namespace: &str, key: &str, value: Option<&str>)
     let what = format!("set the setting {namespace} {key}");
     match value {
         Some(value) => drop(adb.ask(&["settings", "put", namespace, key, value], &what).await?),
-        None => {
-            if key == PROXY {
-                // A proxy that is deleted stays in use until the next start of the phone; one that is set to this is gone at once
-                // (appium/appium-adb #392).
-                adb.ask(&["settings", "put", namespace, key, NO_PROXY], &what).await?;
-            }
-            adb.ask(&["settings", "delete", namespace, key], &what).await?;
-        }
+        None => drop(adb.ask(&["settings", "delete", namespace, key], &what).await?),
     }
     let found = setting(adb, namespace, key).await?;
     if found.as_deref() == value {
@@ -478,11 +581,6 @@ pub(super) async fn is_mocked(adb: &Adb, name: &str) -> Result<bool, AdbError> {
     let dump = adb.ask(&["dumpsys", "location"], "ask where positions come from").await?;
     Ok(dump.lines().any(|line| line.trim_start().starts_with(&format!("{name} provider")) && line.contains("[mock]")))
 }
-
-/// The setting that points a phone at a proxy.
-pub(super) const PROXY: &str = "http_proxy";
-/// Its value for none.
-const NO_PROXY: &str = ":0";
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     process::Command,
     sync::RwLock,
     time::{Instant, timeout_at},
@@ -71,7 +71,7 @@ impl AdbProgram {
     /// [`AdbError::NotInstalled`], [`AdbError::Server`], [`AdbError::TimedOut`].
     pub(super) async fn run(&self, arguments: &[&str], what: &str) -> Result<String, AdbError> {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-        let ended = self.spawn(&arguments, what, QUERY).await?;
+        let ended = self.spawn(&arguments, None, what, QUERY).await?;
         let stdout = String::from_utf8_lossy(&ended.stdout).into_owned();
         if ended.status.success() {
             return Ok(stdout);
@@ -80,7 +80,14 @@ impl AdbProgram {
         Err(AdbError::of_client(&ended.stderr, what).unwrap_or_else(unknown))
     }
 
-    async fn spawn(&self, arguments: &[OsString], what: &str, within: Duration) -> Result<Ended, AdbError> {
+    /// `input` is written to its standard input, which is closed then; it has none where there is nothing to say.
+    async fn spawn(
+        &self,
+        arguments: &[OsString],
+        input: Option<Captured<String>>,
+        what: &str,
+        within: Duration,
+    ) -> Result<Ended, AdbError> {
         let missing = |problem: std::io::Error| AdbError::NotInstalled {
             program: self.program.display().to_string(),
             problem: if problem.kind() == std::io::ErrorKind::NotFound { "it is not installed".to_owned() } else { problem.to_string() },
@@ -89,7 +96,8 @@ impl AdbProgram {
         if let Some(port) = self.port {
             command.arg("-P").arg(port.to_string());
         }
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+        command.args(arguments).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         // Ctrl-C in the terminal is for us: what adb is doing then is finished or ended by us, never cut in its middle.
         #[cfg(unix)]
@@ -97,8 +105,17 @@ impl AdbProgram {
         let until = Instant::now() + within;
         let late = || AdbError::TimedOut { what: what.to_owned(), within };
         let mut child = command.spawn().map_err(missing)?;
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let reading = async { tokio::join!(drain(stdout, MOST_OUTPUT), drain(stderr, MOST_COMPLAINT)) };
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let saying = async {
+            if let Some((mut stdin, input)) = stdin.zip(input) {
+                // Exposed to be given to the phone. One that takes no more has ended, which its answer tells.
+                let _ = stdin.write_all(input.expose().as_bytes()).await;
+            }
+        };
+        let reading = async {
+            let (stdout, stderr, ()) = tokio::join!(drain(stdout, MOST_OUTPUT), drain(stderr, MOST_COMPLAINT), saying);
+            (stdout, stderr)
+        };
         tokio::pin!(reading);
         let waiting = async {
             tokio::select! {
@@ -161,10 +178,25 @@ impl Adb {
     /// # Errors
     /// As [`Adb::shell`].
     pub(super) async fn script(&self, script: &str, what: &str, within: Duration) -> Result<Answer, AdbError> {
+        self.script_reading(script, None, what, within).await
+    }
+
+    /// Runs a shell script on the phone that reads this on its standard input: what must stand in no command line, because everybody on
+    /// this computer can read those.
+    ///
+    /// # Errors
+    /// As [`Adb::shell`].
+    pub(super) async fn script_reading(
+        &self,
+        script: &str,
+        input: Option<Captured<String>>,
+        what: &str,
+        within: Duration,
+    ) -> Result<Answer, AdbError> {
         let nonce = format!("ended-{:016x}", fastrand::u64(..));
         // In a subshell, so that an `exit` in it does not take the sentinel along; on a line of its own whatever came before.
         let line = format!("({script}\n); status=$?; echo; echo {nonce}:$status");
-        let ended = self.run_for_phone(&["shell".as_ref(), line.as_ref()], what, within).await?;
+        let ended = self.run_for_phone(&["shell".as_ref(), line.as_ref()], input, what, within).await?;
         let stdout = String::from_utf8_lossy(&ended.stdout).replace("\r\n", "\n");
         match split_sentinel(&stdout, &nonce) {
             Some((stdout, status)) => Ok(Answer { stdout: stdout.to_owned(), stderr: ended.stderr, status }),
@@ -180,7 +212,7 @@ impl Adb {
     /// What adb says.
     pub(super) async fn bytes(&self, arguments: &[&str], what: &str) -> Result<Vec<u8>, AdbError> {
         let command = arguments.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" ");
-        let ended = self.run_for_phone(&["exec-out".as_ref(), command.as_ref()], what, TRANSFER).await?;
+        let ended = self.run_for_phone(&["exec-out".as_ref(), command.as_ref()], None, what, TRANSFER).await?;
         match AdbError::of_client(&ended.stderr, what) {
             Some(error) if !ended.status.success() => Err(error),
             _ => Ok(ended.stdout),
@@ -192,7 +224,7 @@ impl Adb {
     /// # Errors
     /// What adb says of the phone.
     pub(super) async fn own(&self, arguments: &[&OsStr], what: &str, within: Duration) -> Result<(bool, String), AdbError> {
-        let ended = self.run_for_phone(arguments, what, within).await?;
+        let ended = self.run_for_phone(arguments, None, what, within).await?;
         if !ended.status.success()
             && let Some(error) = AdbError::of_client(&ended.stderr, what)
         {
@@ -223,7 +255,13 @@ impl Adb {
         Err(AdbError::InstallRefused("neither as a stream nor as a file".to_owned()))
     }
 
-    async fn run_for_phone(&self, arguments: &[&OsStr], what: &str, within: Duration) -> Result<Ended, AdbError> {
+    async fn run_for_phone(
+        &self,
+        arguments: &[&OsStr],
+        input: Option<Captured<String>>,
+        what: &str,
+        within: Duration,
+    ) -> Result<Ended, AdbError> {
         // Exposed to be given to adb, and to nobody else.
         let mut all: Vec<OsString> = vec!["-s".into(), self.serial.expose().into()];
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
@@ -231,7 +269,7 @@ impl Adb {
         let under_way = Arc::clone(&self.under_way).read_owned().await;
         // In a task of its own: a command that was begun is brought to its end, or to its limit, whoever gave up waiting for it.
         let task = tokio::spawn(async move {
-            let ended = program.spawn(&all, &what, within).await;
+            let ended = program.spawn(&all, input, &what, within).await;
             drop(under_way);
             ended
         });
@@ -245,7 +283,7 @@ impl Adb {
     pub(super) async fn long(&self, script: &str, what: &str, within: Duration) -> Result<(), AdbError> {
         // Exposed to be given to adb, and to nobody else.
         let all: Vec<OsString> = vec!["-s".into(), self.serial.expose().into(), "shell".into(), script.into()];
-        let ended = self.program.spawn(&all, what, within).await?;
+        let ended = self.program.spawn(&all, None, what, within).await?;
         let stdout = String::from_utf8_lossy(&ended.stdout);
         match AdbError::of_client(&ended.stderr, what) {
             Some(error) => Err(error),
@@ -325,6 +363,23 @@ mod tests {
         assert_eq!((answer.stdout.as_str(), answer.stderr.as_str(), answer.status), ("one", "two\n", 7));
         let error = adb.ask(&["false"], "ask").await.expect_err("it fails");
         assert!(matches!(error, AdbError::Refused { .. }), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn what_a_script_reads_stands_in_no_command_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let said = folder.path().join("said");
+        let adb = stand_in(folder.path(), &format!("echo \"$*\" >> {}; {HONEST}", said.display()));
+        let input = Captured::new("  it's $HOME; `a` \\ \n".to_owned());
+        let script = "IFS= read -r text && printf '[%s]' \"$text\"";
+        let answer = adb.script_reading(script, Some(input), "type", QUERY).await.expect("it reads");
+        assert_eq!((answer.stdout.as_str(), answer.status), ("[  it's $HOME; `a` \\ ]", 0));
+        let line = std::fs::read_to_string(said).expect("it noted its arguments");
+        assert!(line.contains("read -r") && !line.contains("it's"), "{line}");
+        // More than a pipe holds, to somebody who reads nothing of it.
+        let long = Captured::new("x".repeat(1 << 20));
+        assert_eq!(adb.script_reading("exit 3", Some(long), "type", QUERY).await.map(|answer| answer.status), Ok(3));
     }
 
     #[cfg(unix)]

@@ -1,5 +1,7 @@
 //! Which phones adb sees, which of them the rig means, and what it says of itself.
 
+use std::net::IpAddr;
+
 use super::{
     client::{Adb, AdbProgram, QUERY},
     error::AdbError,
@@ -26,10 +28,12 @@ pub(super) struct About {
     pub(super) build: String,
     /// Whether positions can be set from the shell: Android 12 and later.
     pub(super) test_providers: bool,
-    /// Whether the radios can be switched from the shell: Android 11 and later.
+    /// Whether the radios can be switched from the shell, and on again: Android 11 and later, unless adb itself comes by radio.
     pub(super) airplane_mode: bool,
     /// Whether it records its screen.
     pub(super) records: bool,
+    /// Whether its system is Xiaomi's own: MIUI or HyperOS, which has switches of its own.
+    pub(super) xiaomi_system: bool,
 }
 
 /// adb for the phone that is meant: the one with this serial number, else the only one.
@@ -93,7 +97,7 @@ impl About {
     pub(super) async fn of(adb: &Adb) -> Result<Self, AdbError> {
         let answer = adb.script(ASKED, "ask the phone what it is", QUERY).await?;
         let lines: Vec<&str> = answer.stdout.lines().collect();
-        let [manufacturer, model, release, sdk, build, test_providers, airplane_mode, records] = lines[..] else {
+        let [manufacturer, model, release, sdk, build, test_providers, airplane_mode, records, xiaomi_system] = lines[..] else {
             return Err(AdbError::NotUnderstood { what: "ask the phone what it is".to_owned(), said: super::error::cut(&answer.stdout) });
         };
         Ok(Self {
@@ -103,8 +107,10 @@ impl About {
             sdk: sdk.trim().parse().unwrap_or_default(),
             build: printable(build),
             test_providers: test_providers == "yes",
-            airplane_mode: airplane_mode == "yes",
+            // What cuts the phone off could not be put back.
+            airplane_mode: airplane_mode == "yes" && !is_by_radio(adb.serial.expose()),
             records: records == "yes",
+            xiaomi_system: xiaomi_system == "yes",
         })
     }
 
@@ -123,13 +129,25 @@ impl About {
     }
 }
 
+/// Whether adb reaches the phone with this serial number over a network: an address that is not this computer's own, or a name by which
+/// Android 11 and later tell theirs there (`adb-…._adb-tls-connect._tcp`).
+fn is_by_radio(serial: &str) -> bool {
+    if serial.contains("._adb") {
+        return true;
+    }
+    let Some((host, port)) = serial.rsplit_once(':') else { return false };
+    let is_own = || host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    port.parse::<u16>().is_ok() && !is_own()
+}
+
 /// One line an answer, so that one command asks everything.
 const ASKED: &str = r#"one() { echo "$(getprop "$1")"; }
 one ro.product.manufacturer; one ro.product.model; one ro.build.version.release; one ro.build.version.sdk; one ro.build.id
 has() { case "$1" in *"$2"*) echo yes;; *) echo no;; esac; }
 has "$(cmd location help 2>&1)" add-test-provider
 has "$(cmd connectivity airplane-mode 2>&1)" abled
-command -v screenrecord >/dev/null 2>&1 && echo yes || echo no"#;
+command -v screenrecord >/dev/null 2>&1 && echo yes || echo no
+[ -n "$(getprop ro.miui.ui.version.name)$(getprop ro.mi.os.version.name)" ] && echo yes || echo no"#;
 
 #[cfg(test)]
 mod tests {
@@ -163,6 +181,24 @@ mod tests {
     fn no_serial_number_is_told() {
         let error = pick(&listed(&format!("{ONE}\n{GONE}")), Some("OTHER")).expect_err("not there");
         assert!(!error.to_string().contains("INVENTED") && !error.to_string().contains("127.0.0.1"), "{error}");
+    }
+
+    #[test]
+    fn a_phone_that_is_reached_by_radio_keeps_its_radios() {
+        for (serial, want) in [
+            ("INVENTED0001", false),
+            ("emulator-5554", false),
+            ("127.0.0.1:40001", false),
+            ("[::1]:5555", false),
+            ("localhost:5555", false),
+            ("192.0.2.5:5555", true),
+            ("[2001:db8::7]:5555", true),
+            ("phone.test:5555", true),
+            ("adb-INVENTED0001-abcdef._adb-tls-connect._tcp", true),
+            ("adb-INVENTED0001-abcdef._adb-tls-connect._tcp.", true),
+        ] {
+            assert_eq!(is_by_radio(serial), want, "{serial}");
+        }
     }
 
     #[test]

@@ -1,51 +1,59 @@
 //! Looks at everything about a phone that makes a run fail or mislead, one check after another, each with its command and its answer.
 //! An answer that is not understood is "cannot tell", never good. Nothing is left changed.
 
-use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
 use super::{
     AdbSetup, TrustMode,
-    changes::{self, Changes, PROXY},
+    changes::{self, Changes},
     client::Adb,
-    declared::{self, UserTrust},
+    declared::{self, Declared, FIRST_STRICT, Taken},
     device::{self, About},
     error::AdbError,
-    frida,
+    foreign, frida,
     package::Package,
     repackage, trust,
 };
 use crate::{
     clock::Clock,
-    model::{PhoneChange, text::printable},
+    model::{HostPattern, PhoneChange, text::printable},
     phone::{Check, PhoneError},
 };
 
-/// Looks whether the phone that a rig means can be reached. Nothing on it is changed.
-pub async fn examine_reach(setup: &AdbSetup) -> Vec<Check> {
-    let mut checks = Vec::new();
-    let _ = reach(setup, &mut checks).await;
-    checks
+/// A phone that answers, to be looked at further.
+pub struct Reached {
+    adb: Adb,
+    about: About,
 }
 
-/// Looks at the phone that a rig means, and at the app on it. Stops where nothing more can be asked.
-pub async fn examine(setup: &AdbSetup) -> Vec<Check> {
+/// Looks whether the phone that a rig means can be reached: what was looked at, and the phone, where it can. Nothing on it is changed.
+pub async fn reach(setup: &AdbSetup) -> (Vec<Check>, Option<Reached>) {
     let mut checks = Vec::new();
-    let Some((adb, about)) = reach(setup, &mut checks).await else { return checks };
-    checks.push(install_switch(&adb, &about).await);
-    checks.push(input_switch(&adb).await);
-    checks.push(screen_lock(&adb).await);
-    checks.push(battery_saver(&adb).await);
-    checks.push(clock(&adb).await);
-    checks.push(proxy(&adb).await);
-    let root = trust::has_root(&adb).await;
-    checks.push(root_access(setup.trust, &root));
-    checks.push(app_trust(&adb, setup, &about, matches!(root, Ok(true))).await);
-    checks.push(mock_location(adb, setup, &about).await);
-    checks
+    let reached = find(setup, &mut checks).await;
+    (checks, reached)
+}
+
+/// Looks at a phone, and at the app on it, of which these hosts are its maker's. What it changes on the way is put back.
+pub async fn examine(setup: &AdbSetup, Reached { adb, about }: &Reached, own: &[HostPattern]) -> Vec<Check> {
+    let root = trust::has_root(adb).await;
+    vec![
+        install_switch(adb, about).await,
+        input_switch(adb).await,
+        screen_lock(adb).await,
+        battery_saver(adb).await,
+        clock(adb).await,
+        foreign::proxy(adb).await,
+        foreign::networks(adb).await,
+        root_access(setup.trust, &root),
+        app_trust(adb, setup, about, own, &root).await,
+        mock_location(adb.clone(), setup, about).await,
+    ]
 }
 
 /// The phone, if it can be reached.
-async fn reach(setup: &AdbSetup, checks: &mut Vec<Check>) -> Option<(Adb, About)> {
+async fn find(setup: &AdbSetup, checks: &mut Vec<Check>) -> Option<Reached> {
     let ran = "adb version";
     match setup.adb.run(&["version"], "ask adb for its version").await {
         Ok(said) => {
@@ -58,50 +66,54 @@ async fn reach(setup: &AdbSetup, checks: &mut Vec<Check>) -> Option<(Adb, About)
         }
     }
     let reached = match device::choose(setup.adb.clone(), setup.serial.as_ref()).await {
-        Ok(adb) => About::of(&adb).await.map(|about| (adb, about)),
+        Ok(adb) => About::of(&adb).await.map(|about| Reached { adb, about }),
         Err(error) => Err(error),
     };
     let ran = "adb devices -l; getprop";
     match &reached {
-        Ok((_, about)) => checks.push(Check::good("phone", ran, format!("{}; {}", about.in_words(), about.system()))),
+        Ok(Reached { about, .. }) => checks.push(Check::good("phone", ran, format!("{}; {}", about.in_words(), about.system()))),
         Err(error) => checks.push(failed("phone", ran, error)),
     }
     reached.ok()
 }
 
-/// Whether packages may be installed over USB. Xiaomi's phones keep their switch in a property (`persist.security.adbinstall`).
+/// Whether packages may be installed over USB: what the phone says when one is begun, and how the switch of Xiaomi's own system stands
+/// (`persist.security.adbinstall`), which a package meets only at its end.
 pub(super) async fn install_switch(adb: &Adb, about: &About) -> Check {
-    let (name, ran) = ("installing over USB", "getprop persist.security.adbinstall; pm install-create");
-    let switch = match adb.ask(&["getprop", "persist.security.adbinstall"], "ask whether packages may be installed").await {
-        Ok(said) => said.trim().to_owned(),
-        Err(error) => return failed(name, ran, &error),
-    };
-    if is_off(&switch, about) {
-        let said = if switch.is_empty() { "not set" } else { &switch };
-        return Check::wrong(name, ran, format!("the phone's switch says {said}"), AdbError::InstallRestricted.help());
-    }
+    let (name, ran) = ("installing over USB", "pm install-create; getprop persist.security.adbinstall");
     // A session that is begun and given up installs nothing.
     let answer = match adb.shell(&["pm", "install-create"], "begin to install something").await {
         Ok(answer) => answer,
         Err(error) => return failed(name, ran, &error),
     };
     let session = answer.stdout.split_once("created install session [").and_then(|(_, rest)| rest.split(']').next());
-    if let Some(session) = session {
-        // One that stays is dropped by the phone itself at its next start.
-        let _ = adb.shell(&["pm", "install-abandon", session], "give it up").await;
-        return Check::good(name, ran, "it begins to install what it is given");
-    }
-    let said = format!("{}{}", answer.stdout, answer.stderr);
-    match AdbError::of_install(&said) {
-        Some(error @ AdbError::InstallRestricted) => failed(name, ran, &error),
-        _ => Check::cannot_tell(name, ran, format!("not understood: {}", super::error::cut(&said)), ""),
+    let Some(session) = session else {
+        let said = format!("{}{}", answer.stdout, answer.stderr);
+        return match AdbError::of_install(&said) {
+            Some(error @ AdbError::InstallRestricted) => failed(name, ran, &error),
+            _ => Check::cannot_tell(name, ran, format!("not understood: {}", super::error::cut(&said)), ""),
+        };
+    };
+    // One that stays is dropped by the phone itself at its next start.
+    let _ = adb.shell(&["pm", "install-abandon", session], "give it up").await;
+    match adb.ask(&["getprop", "persist.security.adbinstall"], "ask whether packages may be installed").await {
+        Ok(switch) => of_switch(name, ran, switch.trim(), about),
+        Err(error) => failed(name, ran, &error),
     }
 }
 
-/// Whether a phone of Xiaomi's says that a switch is off. Other makers' phones have no such property.
-fn is_off(switch: &str, about: &About) -> bool {
-    let xiaomi = ["xiaomi", "redmi", "poco"].contains(&about.manufacturer.to_lowercase().as_str());
-    matches!(switch, "0" | "false") || xiaomi && switch.is_empty()
+/// A phone that begins to install what it is given, and its switch.
+fn of_switch(name: &'static str, ran: &str, switch: &str, about: &About) -> Check {
+    let help = AdbError::InstallRestricted.help();
+    match switch {
+        "0" | "false" => Check::wrong(name, ran, format!("the phone's switch says {switch}"), help),
+        // Whoever made the phone: another system on it has no such switch.
+        "" if about.xiaomi_system => {
+            Check::cannot_tell(name, ran, "it begins to install what it is given, and does not say how its switch stands", help)
+        }
+        "" | "1" | "true" => Check::good(name, ran, "it begins to install what it is given"),
+        other => Check::cannot_tell(name, ran, format!("its switch is not understood: {}", super::error::cut(other)), help),
+    }
 }
 
 /// Whether the screen may be touched: a key that means nothing is pressed.
@@ -203,37 +215,6 @@ fn in_words(duration: SignedDuration) -> String {
     if minutes < 60 { format!("{minutes} min") } else { format!("{} h {} min", minutes / 60, minutes % 60) }
 }
 
-/// Whether something else's proxy is set, or one whose tunnel is gone.
-async fn proxy(adb: &Adb) -> Check {
-    let (name, ran) = ("proxy and tunnel", "settings get global http_proxy; adb reverse --list");
-    let value = match changes::setting(adb, "global", PROXY).await {
-        Ok(None) => return Check::good(name, ran, "none is set"),
-        Ok(Some(value)) if value.is_empty() || value == ":0" => return Check::good(name, ran, "none is set"),
-        Ok(Some(value)) => value,
-        Err(error) => return failed(name, ran, &error),
-    };
-    let tunnels = match changes::reversed_ports(adb).await {
-        Ok(tunnels) => tunnels,
-        Err(error) => return failed(name, ran, &error),
-    };
-    let own = value.rsplit_once(':').filter(|(host, _)| matches!(*host, "127.0.0.1" | "localhost" | "[::1]"));
-    let shown = printable(&value);
-    match own.and_then(|(_, port)| port.parse::<u16>().ok()) {
-        Some(port) if !tunnels.contains(&port) => Check::wrong(
-            name,
-            ran,
-            format!("the phone is pointed at {shown}, and the tunnel that belongs there is gone: it has no network"),
-            "`tattletale restore` undoes what a run left; of anybody else's, `adb shell settings put global http_proxy :0`",
-        ),
-        _ => Check::wrong(
-            name,
-            ran,
-            format!("the phone is pointed at another proxy: {shown}"),
-            "end what uses it, or take it out with `adb shell settings put global http_proxy :0`; a run puts it back afterwards",
-        ),
-    }
-}
-
 fn root_access(mode: TrustMode, root: &Result<bool, AdbError>) -> Check {
     let (name, ran) = ("root", "whoami; su -c whoami");
     match (root, mode) {
@@ -248,8 +229,9 @@ fn root_access(mode: TrustMode, root: &Result<bool, AdbError>) -> Check {
 }
 
 /// Whether this app can be made to trust the proxy in the way that the rig says.
-async fn app_trust(adb: &Adb, setup: &AdbSetup, about: &About, root: bool) -> Check {
-    let (name, ran) = ("certificates of the app", "dumpsys package; unzip -p base.apk AndroidManifest.xml");
+async fn app_trust(adb: &Adb, setup: &AdbSetup, about: &About, own: &[HostPattern], root: &Result<bool, AdbError>) -> Check {
+    let name = "certificates of the app";
+    let ran = "dumpsys package; unzip -p base.apk AndroidManifest.xml, its networkSecurityConfig";
     let mut found = None;
     for id in &setup.ids {
         match Package::of(adb, id).await {
@@ -260,49 +242,79 @@ async fn app_trust(adb: &Adb, setup: &AdbSetup, about: &About, root: bool) -> Ch
     }
     let Some((id, package)) = found else {
         let error = AdbError::AppNotInstalled(setup.ids.join(", "));
-        return Check::cannot_tell(name, ran, "the app is not installed, so that its files cannot be read", error.help());
+        return Check::cannot_tell(name, "dumpsys package", "the app is not installed, so that its files cannot be read", error.help());
     };
-    match setup.trust {
-        TrustMode::None => Check::good(name, "", "not needed: phone: { ca: none } reads hosts, sizes and times, and no contents"),
-        TrustMode::Repackaged => repackage::look(adb, setup, id, about.sdk).await,
-        TrustMode::Script => frida::look(setup).await,
-        TrustMode::System if root => Check::good(name, ran, "the system's store can be written; hosts that the app pins stay unread"),
-        TrustMode::System => {
-            Check::wrong(name, ran, "the system's store cannot be written without root", AdbError::NoRoot(String::new()).help())
+    match (setup.trust, root) {
+        (TrustMode::None, _) => {
+            Check::good(name, "dumpsys package", "not needed: phone: { ca: none } reads hosts, sizes and times, and no contents")
         }
-        TrustMode::User => {
-            let target = package.target_sdk;
-            match declared::user_trust(adb, id).await {
-                Ok(trust) => of_user_trust(name, ran, about.sdk, target, trust),
-                // What it is made for may decide already.
-                Err(_) if about.sdk < FIRST_STRICT => of_user_trust(name, ran, about.sdk, target, UserTrust::Unsaid),
-                Err(error) => Check::cannot_tell(name, ran, error.to_string(), NOT_TRUSTED),
-            }
+        (TrustMode::Repackaged, _) => repackage::look(adb, setup, id, about.sdk).await,
+        (TrustMode::Script, _) => frida::look(setup).await,
+        (TrustMode::System, Ok(true)) => Check::good(
+            name,
+            "dumpsys package; whoami; su -c whoami",
+            "there is the root by which the system's store is given the certificate; hosts that the app pins stay unread",
+        ),
+        (TrustMode::System, Ok(false)) => {
+            let error = AdbError::NoRoot(String::new());
+            Check::wrong(name, "dumpsys package; whoami; su -c whoami", "the system's store cannot be written without root", error.help())
         }
+        (TrustMode::System, Err(error)) => failed(name, "dumpsys package; whoami; su -c whoami", error),
+        // Before Android 7 nobody asks the app.
+        (TrustMode::User, _) if about.sdk != 0 && about.sdk < FIRST_STRICT => Check::good(
+            name,
+            "getprop; dumpsys package",
+            "on this version of Android every app trusts certificates that a person has installed",
+        ),
+        (TrustMode::User, _) => match declared::declared(adb, id).await {
+            Ok(declared) => of_declared(name, ran, package.target_sdk, &declared, own, Clock::real().now().to_zoned(TimeZone::UTC).date()),
+            Err(error) => Check::cannot_tell(name, ran, error.to_string(), NOT_TRUSTED),
+        },
     }
 }
 
-/// Android's rule: apps made for Android 7 and later trust what a person has installed only when they say so.
-fn of_user_trust(name: &'static str, ran: &str, sdk: u32, target: Option<u32>, trust: UserTrust) -> Check {
-    let made_for =
-        || target.map_or_else(|| "it does not say for what it is made".to_owned(), |target| format!("it is made for API {target}"));
-    let old = sdk != 0 && sdk < FIRST_STRICT || target.is_some_and(|target| target < FIRST_STRICT);
-    match trust {
-        UserTrust::Everywhere => Check::good(name, ran, "the app trusts certificates that a person has installed, and says so"),
-        UserTrust::Unsaid if old => {
-            Check::good(name, ran, format!("the app trusts certificates that a person has installed: {}", made_for()))
-        }
-        UserTrust::Unsaid if target.is_none() => Check::cannot_tell(name, ran, made_for(), NOT_TRUSTED),
-        UserTrust::Unsaid => {
-            Check::wrong(name, ran, format!("the app trusts no certificate that a person installs: {}", made_for()), NOT_TRUSTED)
-        }
-        UserTrust::SomeHosts => {
-            Check::wrong(name, ran, "the app trusts certificates that a person has installed for some hosts only", NOT_TRUSTED)
-        }
-        UserTrust::Refused => {
-            Check::wrong(name, ran, "the app says whom it trusts, and no certificate that a person installs is among them", NOT_TRUSTED)
-        }
+/// What an app says of itself, weighed for the hosts of its maker.
+fn of_declared(name: &'static str, ran: &str, target: Option<u32>, declared: &Declared, own: &[HostPattern], today: Date) -> Check {
+    let made_for = target.map_or_else(|| "it does not say for what it is made".to_owned(), |target| format!("it is made for API {target}"));
+    if own.is_empty() && declared.has_rules() {
+        let read = "it says whom it trusts host by host, and which hosts are its maker's is not known (first_party in app.yaml)";
+        return Check::cannot_tell(name, ran, read, NOT_TRUSTED);
     }
+    let mut answers: Vec<(&str, BTreeSet<Taken>)> =
+        own.iter().map(|pattern| (pattern.0.as_str(), declared.of_hosts(pattern, target, today))).collect();
+    if answers.is_empty() {
+        answers.push(("any host", [declared.elsewhere(target)].into()));
+    }
+    let those = |is: &dyn Fn(&BTreeSet<Taken>) -> bool| -> Vec<&str> {
+        answers.iter().filter(|(_, answers)| is(answers)).map(|(host, _)| *host).collect()
+    };
+    let yes = [Taken::Yes].into();
+    let refused = those(&|is| !is.contains(&Taken::Yes) && !is.contains(&Taken::Unsaid));
+    let unclear = those(&|is| *is != yes && (is.contains(&Taken::Yes) || is.contains(&Taken::Unsaid)));
+    let pins = answers.iter().any(|(_, answers)| answers.contains(&Taken::Pinned));
+    let pins = if pins { "; some it pins" } else { "" };
+    if refused.len() == answers.len() {
+        let why = if *declared == Declared::default() { made_for } else { "it says whom it trusts".to_owned() };
+        return Check::wrong(name, ran, format!("the app trusts no certificate that a person installs: {why}{pins}"), NOT_TRUSTED);
+    }
+    if !refused.is_empty() {
+        let read = format!("the app trusts no certificate that a person installs for {}{pins}", listed(&refused));
+        return Check::wrong(name, ran, read, NOT_TRUSTED);
+    }
+    if !unclear.is_empty() {
+        let why = if answers.iter().any(|(_, answers)| answers.contains(&Taken::Unsaid)) { made_for } else { "only some may".to_owned() };
+        return Check::cannot_tell(name, ran, format!("of {}: {why}{pins}", listed(&unclear)), NOT_TRUSTED);
+    }
+    let others = if declared.elsewhere(target) == Taken::Yes { "" } else { ", for its maker's hosts; others stay unread" };
+    let why = if *declared == Declared::default() { made_for } else { "it says so".to_owned() };
+    Check::good(name, ran, format!("the app trusts certificates that a person has installed: {why}{others}"))
+}
+
+/// The first few, and how many more.
+fn listed(hosts: &[&str]) -> String {
+    const MOST: usize = 4;
+    let more = if hosts.len() > MOST { format!(" and {} more", hosts.len() - MOST) } else { String::new() };
+    format!("{}{more}", hosts[..hosts.len().min(MOST)].join(", "))
 }
 
 /// Whether positions can be given to the phone: a source of positions with a name of our own is made, and taken away.
@@ -338,7 +350,7 @@ async fn try_location(adb: Adb, setup: &AdbSetup) -> Result<(), PhoneError> {
 }
 
 /// What an error means for a check: a phone that did not answer, or not as is known, is not a phone that is wrong.
-fn failed(about: &'static str, ran: &str, error: &AdbError) -> Check {
+pub(super) fn failed(about: &'static str, ran: &str, error: &AdbError) -> Check {
     match error {
         AdbError::NotUnderstood { .. } | AdbError::Refused { .. } | AdbError::TimedOut { .. } | AdbError::TooLong { .. } => {
             Check::cannot_tell(about, ran, error.to_string(), error.help())
@@ -347,8 +359,6 @@ fn failed(about: &'static str, ran: &str, error: &AdbError) -> Check {
     }
 }
 
-/// First API level at which apps must say that they trust what a person installs.
-const FIRST_STRICT: u32 = 24;
 /// What there is besides `ca: user`.
 const NOT_TRUSTED: &str = "use a rooted phone (phone: { ca: system } in the rig file), have the app rebuilt (phone: { ca: repackaged }), or phone: { ca: none }, \
                            which reads hosts, sizes and times only";
@@ -391,32 +401,41 @@ mod tests {
     }
 
     #[test]
-    fn xiaomis_switch_is_off_until_it_says_that_it_is_on() {
-        let made_by = |manufacturer: &str| About { manufacturer: manufacturer.into(), ..About::default() };
-        for (switch, maker, want) in [
-            ("1", "Xiaomi", false),
-            ("", "Xiaomi", true),
-            ("0", "POCO", true),
-            ("true", "Redmi", false),
-            ("", "Fairphone", false),
-            ("0", "Somebody", true),
+    fn a_switch_of_xiaomis_counts_where_its_system_is_and_silence_is_no_answer() {
+        for (switch, xiaomi_system, want) in [
+            ("1", true, CheckState::Good),
+            ("true", true, CheckState::Good),
+            ("", true, CheckState::CannotTell),
+            ("0", true, CheckState::Wrong),
+            ("0", false, CheckState::Wrong),
+            // A Mi A1, or another system on a phone of theirs.
+            ("", false, CheckState::Good),
+            ("perhaps", false, CheckState::CannotTell),
         ] {
-            assert_eq!(is_off(switch, &made_by(maker)), want, "{switch} {maker}");
+            let check = of_switch("x", "y", switch, &About { xiaomi_system, ..About::default() });
+            assert_eq!(check.state, want, "{switch} {xiaomi_system}: {}", check.read);
         }
     }
 
     #[test]
-    fn who_trusts_what_a_person_installs() {
-        let check = |sdk, target, trust, want| {
-            let check = of_user_trust("x", "y", sdk, target, trust);
-            assert_eq!(check.state, want, "{sdk} {target:?} {trust:?}: {}", check.read);
+    fn an_app_is_trusting_when_it_is_for_the_hosts_of_its_maker() {
+        let declared = declared::fixture();
+        let silent = Declared::default();
+        let check = |declared: &Declared, target, own: &[&str], want, words: &str| {
+            let own: Vec<HostPattern> = own.iter().map(|host| HostPattern((*host).to_owned())).collect();
+            let check = of_declared("x", "y", target, declared, &own, jiff::civil::date(2026, 3, 14));
+            assert!(check.state == want && check.read.contains(words), "{target:?} {own:?}: {check:?}");
         };
-        check(34, Some(33), UserTrust::Unsaid, CheckState::Wrong);
-        check(34, Some(23), UserTrust::Unsaid, CheckState::Good);
-        check(23, Some(33), UserTrust::Unsaid, CheckState::Good);
-        check(34, None, UserTrust::Unsaid, CheckState::CannotTell);
-        check(34, Some(33), UserTrust::Everywhere, CheckState::Good);
-        check(34, Some(33), UserTrust::SomeHosts, CheckState::Wrong);
-        check(34, Some(23), UserTrust::Refused, CheckState::Wrong);
+        check(&silent, Some(33), &["api.maker.test"], CheckState::Wrong, "made for API 33");
+        check(&silent, Some(23), &["api.maker.test"], CheckState::Good, "made for API 23");
+        check(&silent, Some(23), &[], CheckState::Good, "made for API 23");
+        check(&silent, None, &["api.maker.test"], CheckState::CannotTell, "does not say for what it is made");
+        // The common shape: whatever is trusted elsewhere, the maker's own hosts are strict.
+        check(&declared, Some(33), &["api.maker.test"], CheckState::Wrong, "it says whom it trusts");
+        check(&declared, Some(33), &["open.maker.test", "api.maker.test"], CheckState::Wrong, "installs for api.maker.test");
+        check(&declared, Some(33), &["pinned.maker.test"], CheckState::Wrong, "some it pins");
+        check(&declared, Some(33), &["open.maker.test", "o*.maker.test"], CheckState::CannotTell, "of o*.maker.test");
+        check(&declared, Some(33), &["open.maker.test", "other.test"], CheckState::Good, "it says so");
+        check(&declared, Some(33), &[], CheckState::CannotTell, "first_party");
     }
 }

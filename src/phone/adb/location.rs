@@ -2,11 +2,14 @@
 //! because apps take no notice of an old position. Putting back is the journal's.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use tokio::task::JoinHandle;
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    task::JoinHandle,
+};
 
 use super::{
     super::PhoneError,
@@ -18,21 +21,22 @@ use crate::model::{PhoneChange, Position};
 
 /// A position that is told to the phone again and again, until this is dropped.
 pub(super) struct Told {
+    /// Held by whoever tells it: an old position never comes after a new one.
     what: Arc<Mutex<What>>,
+    failed: Arc<OnceLock<AdbError>>,
     task: JoinHandle<()>,
 }
 
-/// What is told, and whether the phone still takes it.
+/// What is told.
 struct What {
     position: Position,
     providers: Vec<&'static str>,
-    failed: Option<AdbError>,
 }
 
 impl Told {
     /// Why the phone takes no positions any more; `None` while it does.
     pub(super) fn failed(&self) -> Option<AdbError> {
-        self.what.lock().unwrap_or_else(PoisonError::into_inner).failed.clone()
+        self.failed.get().cloned()
     }
 }
 
@@ -51,12 +55,9 @@ pub(super) async fn place(changes: &mut Changes, told: &mut Option<Told>, positi
         if let Some(error) = told.failed() {
             return Err(error.into());
         }
-        let providers = {
-            let mut what = told.what.lock().unwrap_or_else(PoisonError::into_inner);
-            what.position = position;
-            what.providers.clone()
-        };
-        tell(&changes.adb, &providers, position).await?;
+        let mut what = Arc::clone(&told.what).lock_owned().await;
+        what.position = position;
+        tell(&changes.adb, what).await?;
     } else {
         changes.setting("secure", "location_mode", Some(HIGH_ACCURACY)).await?;
         changes.app_op(SHELL, MOCK_LOCATION, "allow").await?;
@@ -66,9 +67,9 @@ pub(super) async fn place(changes: &mut Changes, told: &mut Option<Told>, positi
                 providers.push(name);
             }
         }
-        tell(&changes.adb, &providers, position).await?;
-        let what = Arc::new(Mutex::new(What { position, providers, failed: None }));
-        *told = Some(Told { task: tokio::spawn(keep_telling(changes.adb.clone(), Arc::clone(&what))), what });
+        let (what, failed) = (Arc::new(Mutex::new(What { position, providers })), Arc::default());
+        tell(&changes.adb, Arc::clone(&what).lock_owned().await).await?;
+        *told = Some(Told { task: tokio::spawn(keep_telling(changes.adb.clone(), Arc::clone(&what), Arc::clone(&failed))), what, failed });
     }
     let says = where_it_is(&changes.adb).await?;
     says.ok_or_else(|| PhoneError::Failed("it took the position, and does not say that it is anywhere".to_owned()))
@@ -89,25 +90,28 @@ async fn replace(changes: &mut Changes, name: &'static str) -> Result<bool, Phon
     Ok(false)
 }
 
-async fn tell(adb: &Adb, providers: &[&str], position: Position) -> Result<(), AdbError> {
-    let what = "tell the phone where it is";
-    let Position { lat, lon } = position;
-    let one = |name: &&str| format!("cmd location providers set-test-provider-location {name} --location {lat:.7},{lon:.7}");
-    let script = providers.iter().map(one).collect::<Vec<_>>().join(" && ");
-    let answer = adb.script(&script, what, QUERY).await?;
-    if answer.status == 0 { Ok(()) } else { Err(AdbError::of_command(what, &answer.stdout, &answer.stderr)) }
+/// Tells the phone where it is. In a task of its own, which keeps the lock to its end: one that nobody waits for any more is over before
+/// the next one begins.
+async fn tell(adb: &Adb, what: OwnedMutexGuard<What>) -> Result<(), AdbError> {
+    let adb = adb.clone();
+    let telling = async move {
+        let about = "tell the phone where it is";
+        let Position { lat, lon } = what.position;
+        let one = |name: &&str| format!("cmd location providers set-test-provider-location {name} --location {lat:.7},{lon:.7}");
+        let script = what.providers.iter().map(one).collect::<Vec<_>>().join(" && ");
+        let answer = adb.script(&script, about, QUERY).await?;
+        if answer.status == 0 { Ok(()) } else { Err(AdbError::of_command(about, &answer.stdout, &answer.stderr)) }
+    };
+    tokio::spawn(telling).await.unwrap_or_else(|problem| Err(AdbError::Server(problem.to_string())))
 }
 
-async fn keep_telling(adb: Adb, what: Arc<Mutex<What>>) {
+async fn keep_telling(adb: Adb, what: Arc<Mutex<What>>, failed: Arc<OnceLock<AdbError>>) {
     let mut each = tokio::time::interval(EACH);
     loop {
         each.tick().await;
-        let (position, providers) = {
-            let what = what.lock().unwrap_or_else(PoisonError::into_inner);
-            (what.position, what.providers.clone())
-        };
-        if let Err(error) = tell(&adb, &providers, position).await {
-            what.lock().unwrap_or_else(PoisonError::into_inner).failed = Some(error);
+        if let Err(error) = tell(&adb, Arc::clone(&what).lock_owned().await).await {
+            // Nobody else sets it.
+            let _ = failed.set(error);
             return;
         }
     }
@@ -118,12 +122,17 @@ async fn where_it_is(adb: &Adb) -> Result<Option<Position>, AdbError> {
     Ok(parse(&adb.ask(&["dumpsys", "location"], "ask the phone where it is").await?))
 }
 
-/// The last position of the satellites' provider: `last location=Location[gps 52.374030,4.889690 hAcc=1.0 …]`, latitude first.
+/// The last position of the satellites' own provider: `last location=Location[gps 52.374030,4.889690 hAcc=1.0 …]`, latitude first. Others
+/// repeat positions of theirs, also from before the test; where a phone names its providers in another way, any is better than none.
 fn parse(dump: &str) -> Option<Position> {
     let words = "Location[gps ";
-    let line = dump
-        .lines()
-        .find(|line| line.contains("last location=") && line.contains(words))
+    let last = |line: &&str| line.contains("last location=");
+    let is_head = |line: &str| line.trim_end().ends_with(':') && line.contains(" provider");
+    let own = dump.lines().skip_while(|line| !(is_head(line) && line.trim_start().starts_with("gps provider"))).skip(1);
+    let line = own
+        .take_while(|line| !is_head(line))
+        .find(last)
+        .or_else(|| dump.lines().find(|line| last(line) && line.contains(words)))
         .or_else(|| dump.lines().find(|line| line.contains(words)))?;
     let (_, rest) = line.split_once(words)?;
     let pair = rest.split(|c: char| c.is_whitespace() || c == ']').next()?;
@@ -157,9 +166,11 @@ mod tests {
     gps provider [mock]:
       last location=Location[gps 52.374030,4.889690 hAcc=1.0 et=+1h2m alt=0.0 mock]
 ";
-        assert_eq!(parse(dump), Position::new(1.0, 2.0), "the passive one repeats what the last one said");
+        assert_eq!(parse(dump), Position::new(52.37403, 4.88969), "the passive one repeats what somebody said once");
         let only = dump.lines().filter(|line| !line.contains("1.0,2.0")).collect::<Vec<_>>().join("\n");
         assert_eq!(parse(&only), Position::new(52.37403, 4.88969));
+        let elsewhere = dump.replace("gps provider [mock]:", "gnss source:");
+        assert_eq!(parse(&elsewhere), Position::new(1.0, 2.0), "of a phone that names them in another way");
         assert_eq!(parse("last location=Location[gps -33.9,-70.1]"), Position::new(-33.9, -70.1));
         for nothing in
             ["", "gps provider:\n last location=null\n", "last location=Location[gps 91.0,4.0]", "last location=Location[gps x,y]"]

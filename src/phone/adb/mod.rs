@@ -9,39 +9,49 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep},
+};
 
-use self::{changes::Changes, client::QUERY, device::About, location::Told, package::Package};
+use self::{changes::Changes, client::QUERY, counters::Tally, device::About, file::PackageFile, location::Told, package::Package};
 use super::{
-    Action, BytesOutside, Key, Launch, Percent, Permission, PermissionChange, PermissionName, Phone, PhoneError, Probed, Route, RouteWatch,
+    Action, Key, Launch, Outside, Percent, Permission, PermissionChange, PermissionName, Phone, PhoneError, Probed, Route, RouteWatch,
     Screen, Swipe, Target,
 };
 use crate::{
-    model::{Alteration, AppVersion, Captured, PhoneChange, Platform, Position, text::printable},
+    model::{
+        Alteration, AppVersion, Captured, PhoneChange, Platform, Position,
+        text::{printable, sha256_hex},
+    },
     store::RigFolder,
     traffic::authority::Authority,
 };
 
 mod changes;
 mod client;
+mod compiled_xml;
 mod counters;
 mod declared;
 mod device;
 mod doctor;
 mod error;
+mod file;
+mod foreign;
 mod frida;
 mod location;
 mod network_security;
 mod package;
 mod programs;
+mod proxy;
 mod repackage;
 mod route;
 mod screen;
 mod trust;
 
-pub use changes::{Undoing, Undone, is_pending, undo_journal};
+pub use changes::{Undoing, Undone, given_up, is_pending, serial, undo_journal};
 pub use client::AdbProgram;
-pub use doctor::{examine, examine_reach};
+pub use doctor::{Reached, examine, reach};
 pub use error::AdbError;
 pub use repackage::{Repackaging, Replaced};
 pub use route::{LOOK_EACH, RouteKind};
@@ -102,12 +112,13 @@ pub struct AdbPhone {
     changes: Changes,
     /// The app's package, once it is known to be there.
     package: Option<String>,
-    told: Option<Told>,
+    /// Shared with who watches the route: a phone that takes no positions any more is no longer where the scenario says.
+    told: Arc<Mutex<Option<Told>>>,
     route: Option<Arc<route::Made>>,
     /// The authority's file in the system's store, once it is there.
     trusted: Option<String>,
-    /// The app's counters when the route was made.
-    counted: Option<BytesOutside>,
+    /// What goes past the proxy, since the route was made.
+    tally: Option<Tally>,
     recording: Option<screen::Recording>,
     /// SHA-256 of the app's main file.
     digest: Option<String>,
@@ -118,6 +129,27 @@ pub struct AdbPhone {
     script_said: Vec<u8>,
     /// How the app was altered, as far as nobody was told yet.
     altered: Vec<Alteration>,
+    /// The package that is being installed and was noted for it, with the version that was there before.
+    installing: Option<(String, Option<AppVersion>)>,
+}
+
+/// What installing a version would do to the one that is on the phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaces {
+    /// There is none, or this very file.
+    Nothing,
+    /// An older version: an update.
+    Older(AppVersion),
+    /// The same version by its name, out of another file.
+    Same(AppVersion),
+    /// A newer version: a downgrade.
+    Newer(AppVersion),
+}
+
+/// Looks at the route, and at whether the position that was given is still taken.
+struct Watch {
+    route: Option<Arc<route::Made>>,
+    told: Arc<Mutex<Option<Told>>>,
 }
 
 impl AdbPhone {
@@ -131,7 +163,8 @@ impl AdbPhone {
         let about = About::of(&adb).await?;
         let changes = Changes::of(adb, setup.folder.clone()).map_err(|error| PhoneError::Failed(error.to_string()))?;
         if !changes.is_of_its_phone() {
-            let why = "the rig's journal holds changes of another phone: connect that one and put it back with `tattletale restore`";
+            let why = "the rig's journal holds changes of another phone: connect that one and put it back with `tattletale restore`, or let go of \
+                       them with `tattletale restore --forget`";
             return Err(PhoneError::Failed(why.to_owned()));
         }
         Ok(Self {
@@ -139,16 +172,17 @@ impl AdbPhone {
             about,
             changes,
             package: None,
-            told: None,
+            told: Arc::default(),
             route: None,
             trusted: None,
-            counted: None,
+            tally: None,
             recording: None,
             digest: None,
             rebuilt: None,
             script: None,
             script_said: Vec::new(),
             altered: Vec::new(),
+            installing: None,
         })
     }
 
@@ -158,6 +192,42 @@ impl AdbPhone {
     /// When the phone does not answer.
     pub async fn installed_version(&mut self) -> Result<Option<AppVersion>, PhoneError> {
         Ok(self.installed().await?.and_then(|(_, package)| package.version))
+    }
+
+    /// What installing a version, out of its file in the folder of packages or as it is rebuilt, would do to the one that is on the phone.
+    /// Nothing is done to the phone.
+    ///
+    /// # Errors
+    /// [`PhoneError::NoSuchVersion`] when another one is there and the folder has none; when file or phone cannot be read.
+    pub async fn replaces(&mut self, wanted: &AppVersion) -> Result<Replaces, PhoneError> {
+        let Some((name, Package { version: Some(there), .. })) = self.installed().await? else { return Ok(Replaces::Nothing) };
+        let is_it = there.name == wanted.name && wanted.code.is_none_or(|code| there.code == Some(code));
+        let file = if self.setup.trust == TrustMode::Repackaged {
+            // Its vendor's is removed for a rebuilt one, and what that costs is said where somebody is asked for it.
+            if self.in_the_way().await?.is_some() {
+                return Ok(Replaces::Nothing);
+            }
+            let original = self.original(wanted).await?;
+            self.rebuilt_of(original).await?.0
+        } else if is_it && wanted.code.is_some() {
+            // What the phone itself told, with its code, is taken as it is. One that a person names is that of the file, where there is one.
+            return Ok(Replaces::Nothing);
+        } else {
+            match self.files_of(wanted) {
+                Err(PhoneError::NoSuchVersion { .. }) if is_it => return Ok(Replaces::Nothing),
+                place => read_package(place?).await?,
+            }
+        };
+        if file.id != name {
+            return Ok(Replaces::Nothing);
+        }
+        let wanted = AppVersion { name: wanted.name.clone(), code: file.code };
+        Ok(match wanted.cmp(&there) {
+            _ if is_it && package::sha256(&self.changes.adb, &name).await? == file.digest => Replaces::Nothing,
+            _ if is_it => Replaces::Same(there),
+            std::cmp::Ordering::Less => Replaces::Newer(there),
+            _ => Replaces::Older(there),
+        })
     }
 
     /// The phone's own addresses in its networks: where its traffic over Wi-Fi comes from.
@@ -199,7 +269,7 @@ impl AdbPhone {
         };
         let entries = std::fs::read_dir(folder)
             .map_err(|problem| PhoneError::Failed(format!("read the folder of packages {}: {problem}", folder.display())))?;
-        let mut known = Vec::new();
+        let (mut known, mut found) = (Vec::new(), Vec::new());
         for path in entries.flatten().map(|entry| entry.path()) {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             let stem = match name.strip_suffix(".apk") {
@@ -208,45 +278,104 @@ impl AdbPhone {
                 None => continue,
             };
             if stem == version.name || stem.strip_suffix(&version.name).is_some_and(|before| before.ends_with('-')) {
-                return Ok(path);
+                found.push(path);
+            } else {
+                known.push(stem.to_owned());
             }
-            known.push(stem.to_owned());
+        }
+        // In the order of their names, which is the same on every machine.
+        found.sort();
+        if let [_, _, ..] = found[..] {
+            let names: Vec<String> =
+                found.iter().filter_map(|path| path.file_name()).map(|name| printable(&name.to_string_lossy())).collect();
+            let (wanted, names) = (printable(&version.name), names.join(", "));
+            return Err(PhoneError::Failed(format!("choose the package of version {wanted}: there are {names}; leave one of them there")));
+        }
+        if let Some(path) = found.pop() {
+            return Ok(path);
         }
         known.sort();
         Err(no_such(if known.is_empty() { "no package there".to_owned() } else { known.join(", ") }))
     }
 
-    /// Installs the files of a package as they are.
-    async fn install_parts(&mut self, parts: &[PathBuf]) -> Result<AppVersion, PhoneError> {
-        let before = self.installed().await?;
-        let noted = before.as_ref().map(|(name, _)| name.clone());
-        let mut fresh = Vec::new();
-        for id in noted.map_or_else(|| self.setup.ids.clone(), |name| vec![name]) {
-            // Which of the packages it has is known when it is there; what was there first is what goes back.
-            if !self.changes.has(|change| matches!(change, PhoneChange::App { package, .. } if *package == id)) {
-                let before = before.as_ref().and_then(|(_, package)| package.version.clone());
-                self.changes.will(PhoneChange::App { package: id.clone(), before, original: None })?;
-                fresh.push(id);
-            }
+    /// Installs a package as it is.
+    async fn install_package(&mut self, file: PackageFile) -> Result<AppVersion, PhoneError> {
+        let version = |found: Option<Package>| found.and_then(|package| package.version);
+        let before = version(Package::of(&self.changes.adb, &file.id).await?);
+        // What was there first is what goes back.
+        if !self.changes.has(|change| matches!(change, PhoneChange::App { package, .. } if *package == file.id)) {
+            self.changes.will(PhoneChange::App { package: file.id.clone(), before: before.clone(), original: None })?;
+            self.installing = Some((file.id.clone(), before));
         }
-        if let Err(error) = self.changes.adb.install(&parts.iter().map(PathBuf::as_path).collect::<Vec<_>>()).await {
-            // What was refused need not be put back: a note of it would one day cost somebody an app of their own. Where the phone cannot
-            // say what is there, the note stays.
-            let version = |found: Option<(String, Package)>| found.and_then(|(_, package)| package.version);
-            if self.installed().await.is_ok_and(|is| version(is) == version(before)) {
-                self.changes.forget_apps(|package| fresh.iter().any(|id| id == package))?;
-            }
+        if let Err(error) = self.changes.adb.install(&file.parts.iter().map(PathBuf::as_path).collect::<Vec<_>>()).await {
+            self.forget_what_is_as_before().await?;
             return Err(error.into());
         }
-        match self.installed().await? {
-            Some((name, Package { version: Some(version), .. })) => {
-                self.changes.forget_apps(|package| package != name)?;
-                Ok(version)
+        let read_back = |wanted: String, found: String| AdbError::ReadBack { what: "install the app".into(), wanted, found };
+        let Some(Package { version: Some(version), uid, .. }) = Package::of(&self.changes.adb, &file.id).await? else {
+            return Err(read_back(file.id, "nothing".into()).into());
+        };
+        let digest = package::sha256(&self.changes.adb, &file.id).await?;
+        if digest != file.digest {
+            return Err(read_back(format!("the file {}", file.digest), format!("the file {digest}")).into());
+        }
+        if let Some((tally, uid)) = self.tally.as_mut().zip(uid) {
+            tally.is_under(uid);
+        }
+        (self.installing, self.package, self.digest) = (None, Some(file.id), Some(digest));
+        Ok(version)
+    }
+
+    /// Installs a version out of its files, rebuilt where the rig says so, and reads back which one it is.
+    async fn install_version(&mut self, wanted: &AppVersion) -> Result<AppVersion, PhoneError> {
+        let is = if self.setup.trust == TrustMode::Repackaged {
+            let original = self.original(wanted).await?;
+            self.install_rebuilt(original).await?
+        } else {
+            self.install_file(&self.files_of(wanted)?).await?
+        };
+        if is.name != wanted.name {
+            let (what, wanted) = ("install the app".to_owned(), printable(&wanted.name));
+            return Err(AdbError::ReadBack { what, wanted, found: is.name }.into());
+        }
+        Ok(is)
+    }
+
+    /// Reads a package of the app on this machine. One of another app is refused before anything is done.
+    async fn package_of_app(&self, place: PathBuf) -> Result<PackageFile, PhoneError> {
+        let file = read_package(place).await?;
+        if !self.setup.ids.contains(&file.id) {
+            let (id, ids) = (&file.id, self.setup.ids.join(" or "));
+            return Err(PhoneError::Failed(format!("install the app: the file holds {id}, and the app is {ids}; nothing was installed")));
+        }
+        Ok(file)
+    }
+
+    /// Stops an app and takes it off the phone. Its counters go with it: what it has sent until now is asked first, when it sends nothing
+    /// any more.
+    async fn take_off(&mut self, name: &str) -> Result<(), PhoneError> {
+        self.stop_app().await?;
+        let counted = match &self.tally {
+            Some(tally) => Some(tally.removing(&self.changes.adb).await),
+            None => None,
+        };
+        changes::uninstall(&self.changes.adb, name).await?;
+        if let Some((tally, counted)) = self.tally.as_mut().zip(counted) {
+            tally.removed(counted);
+        }
+        (self.package, self.digest) = (None, None);
+        Ok(())
+    }
+
+    /// What was not installed after all need not be put back: a note of it would one day cost somebody an app of their own. Where the phone
+    /// cannot say what is there, the note stays.
+    async fn forget_what_is_as_before(&mut self) -> Result<(), PhoneError> {
+        let Some((id, before)) = self.installing.take() else { return Ok(()) };
+        match Package::of(&self.changes.adb, &id).await {
+            Ok(is) if is.as_ref().and_then(|is| is.version.as_ref()) == before.as_ref() => {
+                self.changes.forget_apps(|package| package == id)
             }
-            _ => {
-                let wanted = self.setup.ids.join(" or ");
-                Err(AdbError::ReadBack { what: "install the app".into(), wanted, found: "another package".into() }.into())
-            }
+            _ => Ok(()),
         }
     }
 
@@ -308,6 +437,11 @@ impl Phone for AdbPhone {
         Ok(Some(self.about.system()))
     }
 
+    fn identity(&self) -> Option<String> {
+        // Exposed to be hashed: the digest says whether it is the same one, and nothing else.
+        Some(sha256_hex(self.changes.adb.serial.expose().as_bytes()))
+    }
+
     fn supports(&self, action: Action) -> bool {
         match action {
             Action::SetLocation => self.about.test_providers,
@@ -346,25 +480,20 @@ impl Phone for AdbPhone {
         (!said.is_empty()).then_some(said)
     }
 
-    /// Without a version, what is installed. A version that is there already is not installed again: the app keeps its state.
+    /// Without a version, what is installed. A version that is there already, out of the same file as far as there is one, is not
+    /// installed again: the app keeps its state.
     async fn install(&mut self, wanted: Option<&AppVersion>) -> Result<AppVersion, PhoneError> {
         let there = self.installed().await?.and_then(|(_, package)| package.version);
+        // Only what was rebuilt for this rig is left as it is; whether it is that is looked at where it is installed.
+        let rebuilds = self.setup.trust == TrustMode::Repackaged;
         let version = match (wanted, there) {
-            (wanted, there) if self.setup.trust == TrustMode::Repackaged => match wanted.cloned().or(there) {
-                Some(version) => self.install_rebuilt_version(&version).await?,
-                None => return Err(AdbError::AppNotInstalled(self.setup.ids.join(", ")).into()),
-            },
-            (None, Some(there)) => there,
             (None, None) => return Err(AdbError::AppNotInstalled(self.setup.ids.join(", ")).into()),
-            (Some(wanted), Some(there)) if there.name == wanted.name && wanted.code.is_none_or(|code| there.code == Some(code)) => there,
-            (Some(wanted), _) => {
-                let is = self.install_file(&self.files_of(wanted)?).await?;
-                if is.name != wanted.name {
-                    let (what, wanted) = ("install the app".to_owned(), printable(&wanted.name));
-                    return Err(AdbError::ReadBack { what, wanted, found: is.name }.into());
-                }
-                is
+            (None, Some(there)) if !rebuilds => there,
+            (None, Some(there)) => self.install_version(&there).await?,
+            (Some(wanted), Some(there)) if !rebuilds && there.name == wanted.name && self.replaces(wanted).await? == Replaces::Nothing => {
+                there
             }
+            (Some(wanted), _) => self.install_version(wanted).await?,
         };
         if let Some(name) = &self.package {
             self.digest = Some(package::sha256(&self.changes.adb, name).await?);
@@ -373,8 +502,8 @@ impl Phone for AdbPhone {
     }
 
     async fn install_file(&mut self, file: &Path) -> Result<AppVersion, PhoneError> {
-        let parts = parts(file)?;
-        if self.setup.trust == TrustMode::Repackaged { self.install_rebuilt(&parts).await } else { self.install_parts(&parts).await }
+        let file = self.package_of_app(file.to_owned()).await?;
+        if self.setup.trust == TrustMode::Repackaged { self.install_rebuilt(file).await } else { self.install_package(file).await }
     }
 
     async fn uninstall_app(&mut self) -> Result<(), PhoneError> {
@@ -382,19 +511,13 @@ impl Phone for AdbPhone {
         if !self.changes.has(|change| matches!(change, PhoneChange::App { .. })) {
             self.changes.will(PhoneChange::App { package: name.clone(), before: package.version, original: None })?;
         }
-        changes::uninstall(&self.changes.adb, &name).await?;
-        self.package = None;
-        Ok(())
+        self.take_off(&name).await
     }
 
     async fn clear_state(&mut self) -> Result<(), PhoneError> {
         let app = self.app().await?;
         let what = "clear the app's state";
-        // Permissions go along; what they were is what they go back to.
-        let found = Package::of(&self.changes.adb, &app).await?.unwrap_or_default();
-        for (permission, before) in found.granted.into_iter().filter(|(_, granted)| *granted) {
-            self.changes.will(PhoneChange::Permission { package: app.clone(), permission, before })?;
-        }
+        self.changes.clears_permissions(&app).await?;
         let answer = self.changes.adb.shell(&["pm", "clear", &app], what).await?;
         if answer.stdout.trim() == "Success" {
             return Ok(());
@@ -450,9 +573,7 @@ impl Phone for AdbPhone {
         let component = answer.lines().map(str::trim).rfind(|line| line.starts_with(&format!("{app}/")));
         let component = component.ok_or_else(|| AdbError::NotUnderstood { what: what.to_owned(), said: error::cut(&answer) })?;
         let answer = adb.script(&format!("am start -W -n {}", client::quoted(component)), what, START).await?;
-        let refused =
-            ["Error", "Exception", "Status: timeout"].iter().any(|word| answer.stdout.contains(word) || answer.stderr.contains(word));
-        if answer.status != 0 || refused {
+        if answer.status != 0 || complains(&answer.stdout) || complains(&answer.stderr) {
             return Err(AdbError::of_command(what, &answer.stdout, &answer.stderr).into());
         }
         let pid = self.process(&app).await?;
@@ -481,6 +602,7 @@ impl Phone for AdbPhone {
     }
 
     async fn tap_on(&mut self, target: &Target) -> Result<(), PhoneError> {
+        self.in_front().await?;
         screen::tap(&mut self.changes, target).await
     }
 
@@ -489,6 +611,7 @@ impl Phone for AdbPhone {
     }
 
     async fn input_text(&mut self, text: &str) -> Result<(), PhoneError> {
+        self.in_front().await?;
         screen::text(&self.changes.adb, text).await
     }
 
@@ -501,7 +624,7 @@ impl Phone for AdbPhone {
             let why = format!("Android {} takes no positions from the shell: 12 and later do", self.about.release);
             return Err(PhoneError::Unsupported(why));
         }
-        location::place(&mut self.changes, &mut self.told, position).await
+        location::place(&mut self.changes, &mut *self.told.lock().await, position).await
     }
 
     async fn screen(&mut self) -> Result<Screen, PhoneError> {
@@ -528,32 +651,27 @@ impl Phone for AdbPhone {
 
     async fn route_through(&mut self, proxy: SocketAddr) -> Result<(), PhoneError> {
         self.route = Some(Arc::new(route::make(&mut self.changes, self.setup.route, proxy).await?));
-        if self.setup.route == RouteKind::Reverse
-            && let Some((_, Package { uid: Some(uid), .. })) = self.installed().await?
-        {
-            self.counted = Some(counters::of(&self.changes.adb, uid).await?);
-        }
+        let installed = self.installed().await?;
+        self.tally = Some(Tally::begin(&self.changes.adb, installed.and_then(|(_, package)| package.uid)).await);
         Ok(())
     }
 
-    async fn check_route(&mut self) -> Result<Route, PhoneError> {
-        if let Some(error) = self.told.as_ref().and_then(Told::failed) {
-            return Err(error.into());
-        }
-        match &self.route {
-            Some(route) => route.check().await,
-            None => Ok(Route::Whole),
-        }
-    }
-
     fn route_watch(&self) -> Option<Arc<dyn RouteWatch>> {
-        self.route.clone().map(|route| route as Arc<dyn RouteWatch>)
+        Some(Arc::new(Watch { route: self.route.clone(), told: Arc::clone(&self.told) }))
     }
 
-    async fn bytes_outside(&mut self) -> Result<Option<BytesOutside>, PhoneError> {
-        let Some(before) = self.counted else { return Ok(None) };
-        let Some((_, Package { uid: Some(uid), .. })) = self.installed().await? else { return Ok(None) };
-        Ok(Some(counters::since(before, counters::of(&self.changes.adb, uid).await?)))
+    /// Counts when the app is stopped: what it still sent would be in no count.
+    async fn outside(&mut self) -> Outside {
+        let Some(tally) = self.tally.take() else { return Outside::NotCounted("the phone was not brought to the proxy".to_owned()) };
+        // Whether it can be stopped is told when the phone is put back.
+        let _ = self.stop_app().await;
+        match self.installed().await {
+            Ok(Some((_, Package { uid: None, .. }))) => {
+                Outside::NotCounted("the phone does not tell under which user id it counts the app".to_owned())
+            }
+            Ok(found) => tally.end(&self.changes.adb, found.and_then(|(_, package)| package.uid), self.setup.route).await,
+            Err(error) => Outside::NotCounted(format!("the phone could not be asked: failed to {error}")),
+        }
     }
 
     async fn trust(&mut self, authority: &Authority) -> Result<(), PhoneError> {
@@ -567,6 +685,29 @@ impl Phone for AdbPhone {
         if self.setup.trust == TrustMode::Script { self.ready_script().await } else { Ok(()) }
     }
 
+    /// Puts the certificate where the phone's settings look for one: no program may install it.
+    async fn ask_for_trust(&mut self, authority: &Authority) -> Result<Option<String>, PhoneError> {
+        if self.setup.trust != TrustMode::User {
+            return Ok(None);
+        }
+        let what = "put the certificate on the phone";
+        let name = format!("tattletale-{}.crt", authority.android_name().trim_end_matches(".0"));
+        let path = format!("{DOWNLOADS}/{name}");
+        if self.changes.adb.shell(&["ls", &path], what).await?.status != 0 {
+            self.changes.will(PhoneChange::File { path: path.clone() })?;
+            let script =
+                format!("mkdir -p {DOWNLOADS} && cat > {} <<'END'\n{}\nEND", client::quoted(&path), authority.certificate_pem().trim_end());
+            let answer = self.changes.adb.script(&script, what, QUERY).await?;
+            if answer.status != 0 {
+                return Err(AdbError::of_command(what, &answer.stdout, &answer.stderr).into());
+            }
+        }
+        Ok(Some(format!(
+            "The phone does not trust this rig's authority.\n  Its certificate is on the phone, in Download: {name}.\n  Settings > Security > More > \
+             Encryption & credentials > Install a certificate > CA certificate, and choose it there."
+        )))
+    }
+
     /// By what opens web pages on this phone: an app like any other, that goes where the phone is pointed and trusts whom it trusts.
     async fn probe(&mut self, url: &str) -> Result<Probed, PhoneError> {
         let what = "have the phone send a request";
@@ -576,18 +717,21 @@ impl Phone for AdbPhone {
         if said.contains("unable to resolve Intent") || said.contains("No Activity found") {
             return Err(AdbError::NothingOpens("a web page".to_owned()).into());
         }
-        if answer.status != 0 || said.contains("Error") {
+        if answer.status != 0 || complains(&said) {
             return Err(AdbError::of_command(what, &answer.stdout, &answer.stderr).into());
         }
         Ok(Probed::Sent)
     }
 
     async fn restore(&mut self) -> Result<(), PhoneError> {
-        self.told = None;
+        *self.told.lock().await = None;
         self.route = None;
         self.trusted = None;
         self.recording = None;
+        // A start that was given up in its middle may come after the stop: then the app would run on when the proxy is gone.
+        self.changes.adb.settle().await;
         let stopped = self.stop_app().await;
+        let forgotten = self.forget_what_is_as_before().await;
         let undone = self.changes.undo(false).await.map_err(|error| PhoneError::Failed(error.to_string()))?;
         let failed: Vec<String> = undone
             .iter()
@@ -599,21 +743,33 @@ impl Phone for AdbPhone {
         if !failed.is_empty() {
             return Err(PhoneError::Failed(format!("{}; `tattletale restore` tries again", failed.join("; "))));
         }
-        stopped
+        stopped.and(forgotten)
     }
 }
 
-/// The files of a package: itself, or the parts in a folder, the base first.
-fn parts(file: &Path) -> Result<Vec<PathBuf>, PhoneError> {
-    let fail = |problem: &dyn std::fmt::Display| PhoneError::Failed(format!("read the package {}: {problem}", file.display()));
-    if !file.is_dir() {
-        return if file.is_file() { Ok(vec![file.to_owned()]) } else { Err(fail(&"it is not there")) };
+#[async_trait]
+impl RouteWatch for Watch {
+    async fn check(&self) -> Result<Route, PhoneError> {
+        if let Some(error) = self.told.lock().await.as_ref().and_then(Told::failed) {
+            return Err(error.into());
+        }
+        match &self.route {
+            Some(route) => route.check().await,
+            None => Ok(Route::Whole),
+        }
     }
-    let entries = std::fs::read_dir(file).map_err(|problem| fail(&problem))?;
-    let mut parts: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|is| is == "apk")).collect();
-    parts.sort_by_key(|path| (path.file_name().is_none_or(|name| name != "base.apk"), path.clone()));
-    if parts.is_empty() { Err(fail(&"no .apk file is in it")) } else { Ok(parts) }
+}
+
+/// Reads a package on this machine, off the tasks that drive the phone: it may have hundreds of megabytes.
+async fn read_package(place: PathBuf) -> Result<PackageFile, PhoneError> {
+    let read = tokio::task::spawn_blocking(move || PackageFile::read(&place)).await;
+    read.unwrap_or_else(|problem| Err(PhoneError::Failed(format!("read a package: {problem}"))))
+}
+
+/// Whether `am` says that it did not do it. It repeats what it was asked for, so that only how a line begins counts.
+fn complains(said: &str) -> bool {
+    let words = ["Error:", "Error type", "Exception", "java.", "Status: timeout"];
+    said.lines().any(|line| words.iter().any(|word| line.trim_start().starts_with(word)))
 }
 
 /// The package of the app in front: `…ResumedActivity: ActivityRecord{1a2b u0 com.example/.Main t12}`, in the words of several Androids.
@@ -631,6 +787,8 @@ const LOCATION: [&str; 3] = [
 ];
 /// Pulls a list down: from below its top to three quarters of the screen.
 const PULL: Swipe = Swipe { from: Percent { x: 50.0, y: 30.0 }, to: Percent { x: 50.0, y: 75.0 }, takes: Duration::from_millis(400) };
+/// Where a person finds files on the phone.
+const DOWNLOADS: &str = "/sdcard/Download";
 /// Where the phone keeps a recording until it is fetched.
 const RECORDING: &str = "/data/local/tmp/tattletale-recording.mp4";
 /// Starting an app takes this long at most: phones compile it first.
@@ -643,6 +801,21 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_am_repeats_is_no_complaint() {
+        let starts =
+            "Starting: Intent { cmp=com.example.test/.ErrorReportingMainActivity }\nStatus: ok\nActivity: com.example.test/.Exception\n";
+        assert!(!complains(starts));
+        for said in [
+            "Starting: Intent { cmp=a.test/.B }\nError type 3\nError: Activity class {a.test/.B} does not exist.\n",
+            "Starting: Intent { cmp=a.test/.B }\nStatus: timeout\n",
+            "\nException occurred while executing 'start':\njava.lang.SecurityException: not exported\n",
+            "Error: Activity not started, unable to resolve Intent { act=android.intent.action.VIEW }\n",
+        ] {
+            assert!(complains(said), "{said}");
+        }
+    }
 
     #[test]
     fn the_app_in_front_is_named_in_the_words_of_several_androids() {

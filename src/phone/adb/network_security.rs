@@ -8,11 +8,12 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 
+use super::declared::FIRST_STRICT;
 use crate::model::text::printable;
 
 /// What an app's manifest says of its connections, as apktool writes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Declared {
+pub(super) struct Manifest {
     /// Name of the configuration's resource: `network_security_config` of `@xml/network_security_config`.
     pub(super) configuration: Option<String>,
     /// `android:usesCleartextTraffic`, which counts only where there is no configuration.
@@ -34,17 +35,17 @@ pub(super) struct Trusting {
 ///
 /// # Errors
 /// Why it is no manifest that this can be done to, in words.
-pub(super) fn name_in_manifest(manifest: &str, configuration: &str) -> Result<(String, Declared), String> {
-    let mut declared = Declared::default();
+pub(super) fn name_in_manifest(manifest: &str, configuration: &str) -> Result<(String, Manifest), String> {
+    let mut said = Manifest::default();
     let mut edit = None;
     for (event, at) in events(manifest) {
         let event = event?;
         let (Event::Start(tag) | Event::Empty(tag)) = &event else { continue };
         match local(tag) {
-            "manifest" => declared.is_split = attribute(tag, "split").is_some(),
+            "manifest" => said.is_split = attribute(tag, "split").is_some(),
             "application" if edit.is_none() => {
                 let named = attribute(tag, "networkSecurityConfig");
-                declared.cleartext = attribute(tag, "usesCleartextTraffic");
+                said.cleartext = attribute(tag, "usesCleartextTraffic");
                 let mut fresh = BytesStart::new(tag.name().as_ref().to_owned());
                 for kept in tag.attributes().with_checks(false).flatten() {
                     if kept.key.local_name().as_ref() != "networkSecurityConfig" {
@@ -57,23 +58,23 @@ pub(super) fn name_in_manifest(manifest: &str, configuration: &str) -> Result<(S
                 edit = Some((at, format!("<{}{end}", &*fresh)));
                 if let Some(named) = named {
                     let name = named.strip_prefix("@xml/").filter(|name| is_plain(name));
-                    declared.configuration = Some(name.ok_or("its network security configuration is no file of its own")?.to_owned());
+                    said.configuration = Some(name.ok_or("its network security configuration is no file of its own")?.to_owned());
                 }
             }
             _ => {}
         }
     }
     let (at, by) = edit.ok_or("its manifest has no application")?;
-    Ok((spliced(manifest, vec![(at, by)]), declared))
+    Ok((spliced(manifest, vec![(at, by)]), said))
 }
 
 /// A configuration as before, but that `anchor` (a resource: `@raw/name`) is trusted besides whomever it trusts, also for hosts whose
-/// certificates it pins. `before` is the configuration that there was, `declared` what the manifest said beside it, `target` the API level
+/// certificates it pins. `before` is the configuration that there was, `said` what the manifest said beside it, `target` the API level
 /// that the app is made for.
 ///
 /// # Errors
 /// Why it cannot be read, in words.
-pub(super) fn trusting(before: Option<&str>, declared: &Declared, target: u32, anchor: &str) -> Result<Trusting, String> {
+pub(super) fn trusting(before: Option<&str>, said: &Manifest, target: u32, anchor: &str) -> Result<Trusting, String> {
     // A chain that ends in it is not compared with pins; every other chain still is.
     let ours = format!("<certificates src=\"{anchor}\" overridePins=\"true\" />");
     // Android's own for an app that does not say: the user's are trusted by apps made for Android 6.
@@ -82,7 +83,7 @@ pub(super) fn trusting(before: Option<&str>, declared: &Declared, target: u32, a
     let Some(before) = before else {
         let mut lifted = Vec::new();
         // Where there is a configuration, the manifest's own word on connections without encryption does not count any more.
-        let cleartext = match declared.cleartext.as_deref() {
+        let cleartext = match said.cleartext.as_deref() {
             Some(word @ ("true" | "false")) => format!(" cleartextTrafficPermitted=\"{word}\""),
             Some(_) => {
                 lifted.push("whether it may connect without encryption is Android's default now, not what its manifest says".to_owned());
@@ -259,8 +260,6 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && name.chars().all(|c| c.is_alphanumeric() || "_.$-".contains(c))
 }
 
-/// First API level at which apps trust a person's certificates only when they say so.
-const FIRST_STRICT: u32 = 24;
 /// So many hosts whose pins do not hold are named.
 const MOST_NAMED: usize = 20;
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
@@ -273,7 +272,7 @@ mod tests {
     const OURS: &str = "<certificates src=\"@raw/ours\" overridePins=\"true\" />";
 
     fn made_of(before: &str) -> Trusting {
-        trusting(Some(before), &Declared::default(), 33, ANCHOR).expect("a configuration")
+        trusting(Some(before), &Manifest::default(), 33, ANCHOR).expect("a configuration")
     }
 
     #[test]
@@ -281,11 +280,11 @@ mod tests {
         let manifest = "<manifest package=\"a.test\" xmlns:android=\"http://schemas.android.com/apk/res/android\">\n  <application \
                         android:label=\"A &amp; B\" android:networkSecurityConfig=\"@xml/nsc\" android:usesCleartextTraffic=\"true\">\n    \
                         <activity />\n  </application>\n</manifest>";
-        let (text, declared) = name_in_manifest(manifest, "ours").expect("a manifest");
+        let (text, said) = name_in_manifest(manifest, "ours").expect("a manifest");
         assert!(text.contains("<application android:label=\"A &amp; B\" android:usesCleartextTraffic=\"true\" "), "{text}");
         assert!(text.contains("android:networkSecurityConfig=\"@xml/ours\">\n    <activity />") && !text.contains("@xml/nsc"), "{text}");
-        let want = Declared { configuration: Some("nsc".into()), cleartext: Some("true".into()), is_split: false };
-        assert_eq!(declared, want);
+        let want = Manifest { configuration: Some("nsc".into()), cleartext: Some("true".into()), is_split: false };
+        assert_eq!(said, want);
         for (manifest, why) in [
             ("<manifest />", "no application"),
             ("<manifest><application android:networkSecurityConfig=\"@xml/../x\" /></manifest>", "no file of its own"),
@@ -294,15 +293,15 @@ mod tests {
             let refused = name_in_manifest(manifest, "ours").expect_err(manifest);
             assert!(refused.contains(why), "{manifest}: {refused}");
         }
-        let (text, declared) = name_in_manifest("<manifest split=\"config.de\"><application /></manifest>", "ours").expect("a manifest");
-        assert!(declared.is_split && text.contains("<application android:networkSecurityConfig=\"@xml/ours\" />"), "{text}");
+        let (text, said) = name_in_manifest("<manifest split=\"config.de\"><application /></manifest>", "ours").expect("a manifest");
+        assert!(said.is_split && text.contains("<application android:networkSecurityConfig=\"@xml/ours\" />"), "{text}");
     }
 
     #[test]
     fn an_app_without_a_configuration_trusts_as_android_has_it_and_ours() {
         let check = |target: u32, cleartext: Option<&str>, want: &str, lifted: usize| {
-            let declared = Declared { cleartext: cleartext.map(str::to_owned), ..Declared::default() };
-            let made = trusting(None, &declared, target, ANCHOR).expect("made");
+            let said = Manifest { cleartext: cleartext.map(str::to_owned), ..Manifest::default() };
+            let made = trusting(None, &said, target, ANCHOR).expect("made");
             assert!(made.text.contains(want), "{target} {cleartext:?}: {}", made.text);
             assert_eq!(made.lifted.len(), lifted, "{:?}", made.lifted);
         };
@@ -342,7 +341,7 @@ mod tests {
         let domain = "<domain-config><domain>a.test</domain></domain-config>";
         check(domain, &format!("<base-config>{default}</base-config>{domain}"));
         for broken in ["<network-security-config>", "<network-security-config />", "<a", ""] {
-            assert!(trusting(Some(broken), &Declared::default(), 33, ANCHOR).is_err(), "{broken}");
+            assert!(trusting(Some(broken), &Manifest::default(), 33, ANCHOR).is_err(), "{broken}");
         }
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Package {
     pub(super) requested: BTreeSet<String>,
     /// Permissions that can be granted and denied, and whether they are.
     pub(super) granted: BTreeMap<String, bool>,
+    /// What their owner has decided of them, where anything, in Android's words: see [`DECISIONS`].
+    pub(super) decided: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Package {
@@ -42,7 +44,7 @@ impl Package {
 fn parse(text: &str, name: &str) -> Option<Package> {
     let head = format!("Package [{name}]");
     let mut package = Package::default();
-    let (mut inside, mut list) = (false, false);
+    let (mut inside, mut list, mut owner, mut removed) = (false, false, true, false);
     for line in text.lines() {
         let words = line.trim();
         if words.starts_with("Package [") {
@@ -55,9 +57,23 @@ fn parse(text: &str, name: &str) -> Option<Package> {
         if !inside {
             continue;
         }
-        if let Some((permission, rest)) = words.split_once(": granted=") {
+        if let Some(user) = words.strip_prefix("User ").and_then(|rest| rest.split_once(':')) {
+            // A person on the phone: the owner is 0. What was removed for the owner is listed while others have it, or its data are kept.
+            owner = user.0 == "0";
+            list = false;
+            removed |= owner && user.1.split_whitespace().any(|word| word == "installed=false");
+            continue;
+        }
+        if let Some((permission, rest)) = words.split_once(": granted=").filter(|_| owner) {
             // The same permission follows for other people on the phone: the first is the owner's.
-            package.granted.entry(permission.to_owned()).or_insert(rest.starts_with("true"));
+            if !package.granted.contains_key(permission) {
+                package.granted.insert(permission.to_owned(), rest.starts_with("true"));
+                let words = rest.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+                let decided: BTreeSet<String> = words.filter(|word| DECISIONS.contains(word)).map(str::to_owned).collect();
+                if !decided.is_empty() {
+                    package.decided.insert(permission.to_owned(), decided);
+                }
+            }
             continue;
         }
         for word in words.split_whitespace() {
@@ -85,8 +101,11 @@ fn parse(text: &str, name: &str) -> Option<Package> {
         }
     }
     package.version = package.version.filter(|version| !version.name.is_empty());
-    inside.then_some(package).filter(|package| *package != Package::default())
+    (inside && !removed).then_some(package).filter(|package| *package != Package::default())
 }
+
+/// Flags of a permission that say what its owner has decided: this time only, for good, at all (`PackageManager.FLAG_PERMISSION_…`).
+pub(super) const DECISIONS: [&str; 3] = ["ONE_TIME", "USER_FIXED", "USER_SET"];
 
 /// The SHA-256 of the app's main file, 64 hex digits.
 ///
@@ -157,9 +176,19 @@ Hidden system packages:
         assert!(package.requested.contains("android.permission.ACCESS_BACKGROUND_LOCATION") && package.requested.len() == 3, "{package:?}");
         assert_eq!(package.granted.get("android.permission.ACCESS_FINE_LOCATION"), Some(&true));
         assert_eq!(package.granted.get("android.permission.ACCESS_BACKGROUND_LOCATION"), Some(&false));
+        let fine = &package.decided["android.permission.ACCESS_FINE_LOCATION"];
+        assert_eq!(fine.iter().collect::<Vec<_>>(), ["USER_SET"]);
         assert_eq!(parse(DUMP, "com.example"), None);
         assert_eq!(parse("Unable to find package: com.example.test\n", "com.example.test"), None);
         assert_eq!(parse("", "com.example.test"), None);
+    }
+
+    #[test]
+    fn what_was_removed_for_the_owner_is_not_installed_whoever_else_has_it() {
+        let removed = DUMP.replace("User 0: ceDataInode=1 installed=true", "User 0: ceDataInode=1 installed=false");
+        assert_eq!(parse(&removed, "com.example.test"), None);
+        let others = DUMP.replace("User 10: ceDataInode=0 installed=false", "User 10: ceDataInode=0 installed=true");
+        assert!(parse(&others, "com.example.test").is_some());
     }
 
     #[test]

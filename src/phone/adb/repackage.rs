@@ -6,7 +6,6 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::Read as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,11 +19,12 @@ use super::{
     AdbPhone, AdbSetup, TrustMode,
     changes::{self, Undoing},
     client::{Adb, TRANSFER},
+    declared::FIRST_STRICT,
     doctor::install_switch,
     error::AdbError,
+    file::{self, PackageFile, parts},
     network_security,
     package::{self, Package},
-    parts,
     programs::Program,
 };
 use crate::{
@@ -114,40 +114,42 @@ impl AdbPhone {
             return Err(PhoneError::Alter(why));
         }
         let original = self.original(version).await?;
-        Ok(rebuilt(&self.setup.folder, self.repackaging()?, &original).await?.1.lifted)
+        Ok(self.rebuilt_of(original).await?.1.lifted)
     }
 
-    /// Makes sure that this version is installed as it was rebuilt for this rig.
-    pub(super) async fn install_rebuilt_version(&mut self, version: &AppVersion) -> Result<AppVersion, PhoneError> {
-        let original = self.original(version).await?;
-        self.install_rebuilt(&original).await
+    /// A package of the app as it is rebuilt for this rig.
+    pub(super) async fn rebuilt_of(&self, original: PackageFile) -> Result<(PackageFile, Facts), PhoneError> {
+        let (parts, facts) = rebuilt(&self.setup.folder, self.repackaging()?, &original.parts).await?;
+        // Neither its id nor its version is touched.
+        Ok((PackageFile { parts, digest: facts.repackaged.clone(), ..original }, facts))
     }
 
-    /// Installs files as they are rebuilt for this rig. Who signed differently makes room, if somebody agreed to that.
-    pub(super) async fn install_rebuilt(&mut self, original: &[PathBuf]) -> Result<AppVersion, PhoneError> {
-        let repackaging = self.repackaging()?.clone();
-        let (files, facts) = rebuilt(&self.setup.folder, &repackaging, original).await?;
-        let mut made_room = None;
-        if let Some((name, found)) = self.installed().await? {
-            let digest = package::sha256(&self.changes.adb, &name).await?;
-            if digest == facts.repackaged
+    /// Makes sure that a package is installed as it is rebuilt for this rig. One that somebody else signed makes room, if somebody agreed
+    /// to that.
+    pub(super) async fn install_rebuilt(&mut self, original: PackageFile) -> Result<AppVersion, PhoneError> {
+        let may_remove = self.repackaging()?.may_remove;
+        let (file, facts) = self.rebuilt_of(original).await?;
+        let (id, mut made_room) = (file.id.clone(), false);
+        if let Some(found) = Package::of(&self.changes.adb, &id).await? {
+            let digest = package::sha256(&self.changes.adb, &id).await?;
+            if digest == file.digest
                 && let Some(version) = found.version
             {
+                (self.package, self.digest) = (Some(id), Some(digest));
                 self.altered_to(facts);
                 return Ok(version);
             }
             if made_for(&self.setup.folder, &digest)?.is_none() {
-                self.make_room(&name, found, &digest, repackaging.may_remove).await?;
-                made_room = Some(name);
+                self.make_room(&id, found, &digest, may_remove).await?;
+                made_room = true;
             }
         }
-        let installed = self.install_parts(&files).await;
-        let version = match (installed, made_room) {
-            (Ok(version), _) => version,
-            (Err(error), None) => return Err(error),
-            (Err(error), Some(name)) => {
+        let version = match self.install_package(file).await {
+            Ok(version) => version,
+            Err(error) if !made_room => return Err(error),
+            Err(error) => {
                 let why = error.with_help();
-                let back = format!("{name} was removed to make room: `tattletale restore --app` puts it back, without its data");
+                let back = format!("{id} was removed to make room: `tattletale restore --app` puts it back, without its data");
                 return Err(PhoneError::Alter(format!("{why}; {back}")));
             }
         };
@@ -174,26 +176,27 @@ impl AdbPhone {
         if !self.changes.has(|change| matches!(change, PhoneChange::App { package, .. } if package == name)) {
             self.changes.will(PhoneChange::App { package: name.to_owned(), before, original: Some(digest.to_owned()) })?;
         }
-        changes::uninstall(&self.changes.adb, name).await?;
-        Ok(())
+        self.take_off(name).await
     }
 
-    /// The files of a version as its vendor made it: of the folder of packages, or else off the phone.
-    async fn original(&mut self, version: &AppVersion) -> Result<Vec<PathBuf>, PhoneError> {
+    /// A version as its vendor made it: of the folder of packages, or else off the phone.
+    pub(super) async fn original(&mut self, version: &AppVersion) -> Result<PackageFile, PhoneError> {
         let missing = match self.files_of(version) {
-            Ok(path) => return parts(&path),
-            Err(missing) => missing,
+            Ok(place) => return self.package_of_app(place).await,
+            Err(missing @ PhoneError::NoSuchVersion { .. }) => missing,
+            Err(error) => return Err(error),
         };
         let Some((name, Package { version: Some(is), .. })) = self.installed().await? else { return Err(missing) };
         if is.name != version.name {
             return Err(missing);
         }
         let digest = package::sha256(&self.changes.adb, &name).await?;
-        match made_for(&self.setup.folder, &digest)? {
-            None => pulled(&self.changes.adb, &self.setup.folder, &name, &digest).await,
+        let place = match made_for(&self.setup.folder, &digest)? {
+            None => pulled(&self.changes.adb, &self.setup.folder, &name, &digest).await?,
             // It is one of ours; what it was made of is kept here, if it came off the phone.
-            Some(facts) => kept(&self.setup.folder, &facts.original)?.ok_or(missing),
-        }
+            Some(facts) => kept(&self.setup.folder, &facts.original)?.ok_or(missing)?,
+        };
+        self.package_of_app(place).await
     }
 
     /// Notes which file the app is now.
@@ -222,22 +225,19 @@ pub(super) async fn put_back(
         why: format!("{why}: version {before} was there before"),
         help: "install that version by hand; its data is gone".to_owned(),
     };
-    if Package::of(adb, package).await?.is_some() {
-        if package::sha256(adb, package).await? == original {
-            return Ok(Undoing::AlreadyAsBefore);
-        }
-        // Its files first: nothing is taken off for one that cannot be put back.
-        match kept(folder, original) {
-            Ok(Some(_)) => changes::uninstall(adb, package).await?,
-            Ok(None) => return Ok(failed("find its package, which was kept here".to_owned())),
-            Err(error) => return Ok(failed(error.to_string())),
-        }
+    let is_there = Package::of(adb, package).await?.is_some();
+    if is_there && package::sha256(adb, package).await? == original {
+        return Ok(Undoing::AlreadyAsBefore);
     }
-    let files = match kept(folder, original) {
+    // Its files first: nothing is taken off for one that cannot be put back.
+    let files = match kept(folder, original).and_then(|place| place.map(|place| parts(&place)).transpose()) {
         Ok(Some(files)) => files,
         Ok(None) => return Ok(failed("find its package, which was kept here".to_owned())),
         Err(error) => return Ok(failed(error.to_string())),
     };
+    if is_there {
+        changes::uninstall(adb, package).await?;
+    }
     adb.install(&files.iter().map(PathBuf::as_path).collect::<Vec<_>>()).await?;
     if package::sha256(adb, package).await? == original {
         Ok(Undoing::Back(format!("version {before} as it was, without its data")))
@@ -363,20 +363,20 @@ async fn build(work: &Path, original: &[PathBuf], repackaging: &Repackaging, sig
 /// Has the unpacked app trust the authority.
 fn declare(app: &Path, repackaging: &Repackaging) -> Result<Vec<String>, PhoneError> {
     let place = app.join("AndroidManifest.xml");
-    let (manifest, declared) = network_security::name_in_manifest(&text(&place)?, CONFIGURATION).map_err(PhoneError::Alter)?;
-    if declared.is_split {
+    let (manifest, said) = network_security::name_in_manifest(&text(&place)?, CONFIGURATION).map_err(PhoneError::Alter)?;
+    if said.is_split {
         let why = "the main part of a split package has to be named base.apk, and the first of these files is another part";
         return Err(PhoneError::Alter(why.to_owned()));
     }
     let resources = app.join("res");
-    let before = match &declared.configuration {
+    let before = match &said.configuration {
         Some(name) if name == CONFIGURATION => return Err(PhoneError::Alter("the package was rebuilt already".to_owned())),
         Some(name) => Some(text(&resources.join("xml").join(format!("{name}.xml")))?),
         None => None,
     };
     let target = target_sdk(&text(&app.join("apktool.yml"))?);
     let anchor = format!("@raw/{ANCHOR}");
-    let made = network_security::trusting(before.as_deref(), &declared, target, &anchor).map_err(PhoneError::Alter)?;
+    let made = network_security::trusting(before.as_deref(), &said, target, &anchor).map_err(PhoneError::Alter)?;
     for (folder, file, content) in
         [("xml", format!("{CONFIGURATION}.xml"), &made.text), ("raw", format!("{ANCHOR}.pem"), &repackaging.certificate)]
     {
@@ -422,10 +422,10 @@ async fn whole(folder: &Path) -> Result<Option<(Vec<PathBuf>, Facts)>, PhoneErro
     Ok(Some((files, facts)))
 }
 
-/// The files of an app that is on the phone, kept with the rig under its main file's digest.
-async fn pulled(adb: &Adb, rig: &RigFolder, name: &str, digest: &str) -> Result<Vec<PathBuf>, PhoneError> {
-    if let Some(files) = kept(rig, digest)? {
-        return Ok(files);
+/// Folder with the files of an app that is on the phone, kept with the rig under its main file's digest.
+async fn pulled(adb: &Adb, rig: &RigFolder, name: &str, digest: &str) -> Result<PathBuf, PhoneError> {
+    if let Some(place) = kept(rig, digest)? {
+        return Ok(place);
     }
     let what = "fetch the app's package";
     let said = adb.ask(&["pm", "path", name], what).await?;
@@ -444,18 +444,17 @@ async fn pulled(adb: &Adb, rig: &RigFolder, name: &str, digest: &str) -> Result<
             return Err(AdbError::of_command(what, &said, "").into());
         }
     }
-    let files = parts(&work)?;
-    if digest_of(&files[0]).await? != digest {
+    if digest_of(&parts(&work)?[0]).await? != digest {
         return Err(AdbError::ReadBack { what: what.into(), wanted: "its main file".into(), found: "another file".into() }.into());
     }
     fs::rename(&work, &folder).map_err(|problem| fail("write", &folder, &problem))?;
-    parts(&folder)
+    Ok(folder)
 }
 
-/// Files that were fetched from the phone, by their main file's digest; `None` when they are not here.
-fn kept(rig: &RigFolder, digest: &str) -> Result<Option<Vec<PathBuf>>, PhoneError> {
+/// Folder with files that were fetched from the phone, by their main file's digest; `None` when they are not here.
+fn kept(rig: &RigFolder, digest: &str) -> Result<Option<PathBuf>, PhoneError> {
     let folder = rig.packages().map_err(stored)?.join(PULLED).join(digest);
-    if folder.is_dir() { parts(&folder).map(Some) } else { Ok(None) }
+    Ok(folder.is_dir().then_some(folder))
 }
 
 /// A key for a rig's packages, and its certificate. Android looks at neither its name nor its dates.
@@ -469,17 +468,9 @@ fn new_signer() -> (Captured<Vec<u8>>, String) {
 }
 
 async fn digest_of(path: &Path) -> Result<String, PhoneError> {
-    let file = path.to_owned();
+    let place = path.to_owned();
     // A package may have hundreds of megabytes.
-    let task = tokio::task::spawn_blocking(move || -> std::io::Result<String> {
-        let (mut file, mut digest, mut piece) = (fs::File::open(file)?, Sha256::new(), vec![0; 1024 * 1024]);
-        loop {
-            match file.read(&mut piece)? {
-                0 => return Ok(hex(&digest.finalize())),
-                count => digest.update(&piece[..count]),
-            }
-        }
-    });
+    let task = tokio::task::spawn_blocking(move || file::sha256(&mut fs::File::open(place)?));
     let done = task.await.unwrap_or_else(|problem| Err(std::io::Error::other(problem)));
     done.map_err(|problem| fail("read", path, &problem))
 }
@@ -538,8 +529,6 @@ const PULLED: &str = "pulled";
 const REBUILD: Duration = Duration::from_secs(20 * 60);
 /// Longest manifest that is read, bytes.
 const MOST_TEXT: u64 = 16 * 1024 * 1024;
-/// First API level that reads a network security configuration.
-const FIRST_STRICT: u32 = 24;
 
 #[cfg(test)]
 mod tests {

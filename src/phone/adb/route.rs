@@ -10,9 +10,10 @@ use async_trait::async_trait;
 
 use super::{
     super::{PhoneError, Route, RouteWatch},
-    changes::{self, Changes, PROXY},
+    changes::{self, Changes},
     client::{Adb, QUERY},
     error::{AdbError, cut},
+    proxy::PROXY,
 };
 use crate::model::{PhoneChange, text::printable};
 
@@ -49,7 +50,8 @@ pub(super) async fn make(changes: &mut Changes, kind: RouteKind, proxy: SocketAd
         }
         RouteKind::Reverse => {
             let to = proxy.port();
-            changes.will(PhoneChange::Reverse { to })?;
+            let others = changes::reversed_to(&changes.adb, to).await?;
+            changes.will(PhoneChange::Reverse { to, others })?;
             let port = reverse(&changes.adb, to).await?;
             (Some((port, to)), format!("127.0.0.1:{port}"))
         }
@@ -59,11 +61,7 @@ pub(super) async fn make(changes: &mut Changes, kind: RouteKind, proxy: SocketAd
         }
         RouteKind::Wifi => (None, proxy.to_string()),
     };
-    // A script that chooses proxies comes before the one that is set, and exceptions go past it.
-    for key in ["global_proxy_pac_url", "global_http_proxy_exclusion_list"] {
-        changes.setting("global", key, None).await?;
-    }
-    changes.setting("global", PROXY, Some(&setting)).await?;
+    changes.proxy(&setting).await?;
     let made = Made { adb: changes.adb.clone(), tunnel, setting };
     match made.check().await? {
         Route::Whole => Ok(made),

@@ -11,15 +11,18 @@ use tokio::{
 use super::{
     super::{Element, Key, Percent, PhoneError, Screen, Swipe, Target},
     changes::Changes,
-    client::{Adb, QUERY},
+    client::{Adb, Answer, QUERY, quoted},
     error::{AdbError, cut},
 };
+use crate::model::{Captured, PhoneChange};
 
 /// What is on the screen. A screen that never comes to rest is looked at once more with its animations off.
 ///
 /// # Errors
 /// [`AdbError::NeverIdle`], and what the phone says.
 pub(super) async fn look(changes: &mut Changes) -> Result<Screen, PhoneError> {
+    // Noted before: a link that breaks between the two leaves the file, and what a screen shows is a person's.
+    changes.will(PhoneChange::File { path: FILE.to_owned() })?;
     match dump(&changes.adb).await {
         Err(AdbError::NeverIdle) => {}
         other => return Ok(other?),
@@ -111,7 +114,9 @@ pub(super) async fn swipe(adb: &Adb, swipe: &Swipe) -> Result<(), AdbError> {
     touch(adb, &arguments).await
 }
 
-/// Types a text. The phone's keyboard has ASCII alone.
+/// Types a text, which may be a secret: it comes to the phone on a standard input, and no error repeats it. On the phone itself it stands
+/// among the arguments of `input` as long as that runs, which Android shows to the shell and to root, and since Android 7 to no app. The
+/// phone's keyboard has ASCII alone.
 ///
 /// # Errors
 /// [`PhoneError::Unsupported`] for another character, which is not repeated.
@@ -122,7 +127,12 @@ pub(super) async fn text(adb: &Adb, text: &str) -> Result<(), PhoneError> {
     // The program takes `%s` for a space, so that one that is meant is typed in two halves.
     let spaced = text.replace("%s", "%\0s");
     for piece in spaced.split('\0').filter(|piece| !piece.is_empty()) {
-        touch(adb, &["text", &piece.replace(' ', "%s")]).await?;
+        let typed = piece.replace(' ', "%s");
+        let line = Captured::new(format!("{typed}\n"));
+        let answer = adb.script_reading(TYPE, Some(line), TOUCH, QUERY).await?;
+        // A phone that refuses may say what.
+        let unsaid = |said: &str| said.replace(&typed, "…").replace(piece, "…");
+        taken(&Answer { stdout: unsaid(&answer.stdout), stderr: unsaid(&answer.stderr), ..answer })?;
     }
     Ok(())
 }
@@ -151,14 +161,17 @@ const fn code(key: Key) -> &'static str {
     }
 }
 
-/// Runs `input`, whose status is 0 on some phones that refused.
+/// Runs `input`.
 async fn touch(adb: &Adb, arguments: &[&str]) -> Result<(), AdbError> {
-    let what = "touch the screen";
-    let answer = adb.shell(&[&["input"], arguments].concat(), what).await?;
+    taken(&adb.shell(&[&["input"], arguments].concat(), TOUCH).await?)
+}
+
+/// Whether `input` did what it was told: its status is 0 on some phones that refused.
+fn taken(answer: &Answer) -> Result<(), AdbError> {
     if answer.status == 0 && !answer.stderr.contains("Exception") && !answer.stdout.contains("Exception") {
         return Ok(());
     }
-    Err(AdbError::of_command(what, &answer.stdout, &answer.stderr))
+    Err(AdbError::of_command(TOUCH, &answer.stdout, &answer.stderr))
 }
 
 /// Width and height in pixels.
@@ -231,9 +244,8 @@ pub(super) async fn record(adb: &Adb, file: &'static str) -> Result<Recording, A
 /// What the phone says; [`AdbError::LinkLost`] when it did not come over whole.
 pub(super) async fn recorded(adb: &Adb, file: &str, recording: Recording) -> Result<Vec<u8>, AdbError> {
     let what = "end the recording of the screen";
-    // It writes the file's index when it is interrupted, and is gone when that is done. By its name alone: the shell that waits for it
-    // has the file's name in its own command line.
-    adb.script(STOP_RECORDING, what, QUERY).await?;
+    // It writes the file's index when it is interrupted, and is gone when that is done.
+    adb.script(&stop_recording(file), what, QUERY).await?;
     match timeout(ENDS, recording).await {
         Err(_) => return Err(AdbError::TimedOut { what: what.to_owned(), within: ENDS }),
         Ok(Ok(Err(error))) => return Err(error),
@@ -247,8 +259,17 @@ pub(super) async fn recorded(adb: &Adb, file: &str, recording: Recording) -> Res
     if bytes.len() == size { Ok(bytes) } else { Err(AdbError::LinkLost { during: what.to_owned() }) }
 }
 
-/// Interrupts whatever records the screen.
-pub(super) const STOP_RECORDING: &str = "kill -INT $(pidof screenrecord)";
+/// A script that interrupts what records the screen into this file: by its program's name as well, because the shell that waits for it has
+/// the file's name in its own command line. Somebody else's recording goes on.
+pub(super) fn stop_recording(file: &str) -> String {
+    let file = quoted(file);
+    format!("for pid in $(pidof screenrecord); do grep -qF {file} /proc/$pid/cmdline 2>/dev/null && kill -INT $pid; done; true")
+}
+
+/// Types the line that it reads. Whatever `input` starts has nothing of it to read.
+const TYPE: &str = r#"IFS= read -r text && input text "$text" </dev/null"#;
+/// What `input` is for, after "failed to".
+const TOUCH: &str = "touch the screen";
 /// Where `uiautomator` writes what it sees.
 const FILE: &str = "/data/local/tmp/tattletale-screen.xml";
 /// It waits ten seconds for a screen to come to rest.

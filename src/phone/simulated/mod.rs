@@ -27,7 +27,8 @@ use self::{
     noise::Noise,
 };
 use super::{
-    Action, Element, Key, Launch, Percent, Permission, PermissionChange, PermissionName, Phone, PhoneError, Probed, Screen, Swipe, Target,
+    Action, Element, Key, Launch, Outside, Percent, Permission, PermissionChange, PermissionName, Phone, PhoneError, Probed, Screen, Swipe,
+    Target,
 };
 use crate::{
     band::{Access, BandModel},
@@ -305,6 +306,11 @@ impl Phone for SimulatedPhone {
     /// Its system is this program.
     async fn system(&mut self) -> Result<Option<String>, PhoneError> {
         Ok(Some(format!("simulated by tattletale {}", env!("CARGO_PKG_VERSION"))))
+    }
+
+    /// The stand-in app dials nobody but the proxy.
+    async fn outside(&mut self) -> Outside {
+        Outside::NoWay
     }
 
     fn supports(&self, action: Action) -> bool {

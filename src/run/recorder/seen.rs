@@ -18,6 +18,18 @@ pub(super) struct Seen {
     bytes: usize,
     /// Hosts of all requests and connections, lower case.
     hosts: BTreeSet<String>,
+    passed: Passed,
+}
+
+/// What passed by the source, as HTTP has it: without what TLS and the network add.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Bytes that came from the phone.
+    pub sent: u64,
+    /// Bytes that went to it.
+    pub received: u64,
+    /// Connections that it opened.
+    pub connections: u64,
 }
 
 impl Seen {
@@ -42,6 +54,27 @@ impl Seen {
         if !self.hosts.contains(&host) {
             self.hosts.insert(host);
         }
+    }
+
+    /// The phone opened a connection to a host.
+    pub(super) fn opened(&mut self, host: &str) {
+        self.connected(host);
+        self.passed.connections += 1;
+    }
+
+    /// So many bytes came from the phone.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.passed.sent = self.passed.sent.saturating_add(bytes as u64);
+    }
+
+    /// So many bytes went to it.
+    pub(super) fn received(&mut self, bytes: usize) {
+        self.passed.received = self.passed.received.saturating_add(bytes as u64);
+    }
+
+    /// What passed so far.
+    pub(super) const fn passed(&self) -> Passed {
+        self.passed
     }
 
     /// A request is over.

@@ -93,7 +93,7 @@ fn a_step_inside_that_the_rig_cannot_do_is_known_before_the_run() {
     let scenario =
         read(&[("main.yaml", "- repeat: { times: 2, commands: [runScenario: a.yaml] }\n"), ("a.yaml", "- back\n- vibrateBand\n")])
             .expect("all is right");
-    let places: Vec<String> = scenario.impossible_on(&FakePhone::default(), false).iter().map(|placed| placed.place()).collect();
+    let places: Vec<String> = scenario.impossible_on(&FakePhone::default(), false).into_iter().map(|is| is.place).collect();
     assert_eq!(places, ["line 6 of a.yaml"]);
 }
 
@@ -186,12 +186,22 @@ fn a_film_begins_and_ends_once_at_a_time_and_shows_no_secret() {
         ("- startRecording: a\n- runScenario: a.yaml\n- stopRecording\n", &["6:3 type a secret: the screen is being filmed"]),
         (
             "- repeat: { times: 2, commands: [runScenario: a.yaml, startRecording: a] }\n- stopRecording\n",
-            &["5:34 type a secret: the screen is being filmed", "5:55 film the screen twice at a time: begins again here"],
+            &[
+                "5:34 type a secret: the screen is being filmed",
+                "5:55 film the screen after a secret was typed: it may show here",
+                "5:55 film the screen twice at a time: begins again here",
+            ],
+        ),
+        (
+            "- repeat: { times: 2, commands: [startRecording: a, stopRecording, runScenario: a.yaml] }\n",
+            &["5:34 film the screen after a secret was typed: it may show here"],
         ),
     ] {
         let told: Vec<String> = told.iter().map(|told| format!("demo/main.yaml:{told}")).collect();
         assert_eq!(problems(&[("main.yaml", steps), ("a.yaml", "- inputText: \"${env:PASSWORD}\"\n")]), told, "{steps}");
     }
+    let before = "- startRecording: a\n- stopRecording\n- runScenario: a.yaml\n";
+    read(&[("main.yaml", before), ("a.yaml", "- inputText: \"${env:PASSWORD}\"\n")]).expect("the film is over");
 }
 
 #[test]

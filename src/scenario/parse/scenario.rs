@@ -371,28 +371,47 @@ fn check_phases(steps: &[Shown<'_>], problems: &mut Vec<Problem>) {
     }
 }
 
-/// The screen is filmed once at a time, each film ends, and no secret is typed on one. What may be done again is looked at twice.
+/// The screen is filmed once at a time, each film ends, and no secret is typed on one or before one: what was typed may show later. What
+/// may be done again is looked at twice.
 fn check_films(calls: &[&StepCall], steps: &[Option<PlacedStep>], problems: &mut Vec<Problem>) {
-    fn follow(placed: &PlacedStep, call: Option<&StepCall>, span: &Span, film: &mut Option<Span>, problems: &mut Vec<Problem>) {
+    /// Where what goes on began.
+    #[derive(Default)]
+    struct Since {
+        film: Option<Span>,
+        secret: Option<Span>,
+        /// Where a film was refused for a secret's sake, once each.
+        refused: Vec<Span>,
+    }
+    fn follow(placed: &PlacedStep, call: Option<&StepCall>, span: &Span, since: &mut Since, problems: &mut Vec<Problem>) {
         let inner = placed.step.inner();
         let calls: Vec<&StepCall> = call.map(inner_calls).unwrap_or_default();
         for _ in 0..inner.most_times.min(2) {
             for (number, placed) in inner.steps.iter().enumerate() {
                 let call = calls.get(number).copied();
-                follow(placed, call, call.map_or(span, |call| &call.span), film, problems);
+                follow(placed, call, call.map_or(span, |call| &call.span), since, problems);
             }
         }
-        match (placed.name, &film) {
+        if placed.name == "startRecording"
+            && let Some(secret) = since.secret.as_ref().filter(|_| !since.refused.contains(span))
+        {
+            let problem = Problem::new(span.clone(), "film the screen after a secret was typed", "it may show here");
+            problems.push(problem.other(secret.clone(), "typed here").help("film before it, or in a scenario that types none"));
+            since.refused.push(span.clone());
+        }
+        if !placed.step.variables().is_empty() {
+            since.secret.get_or_insert_with(|| span.clone());
+        }
+        match (placed.name, &since.film) {
             ("startRecording", Some(before)) => {
                 let problem = Problem::new(span.clone(), "film the screen twice at a time", "begins again here");
                 problems.push(problem.other(before.clone(), "first here").help("end the first one with stopRecording"));
             }
-            ("startRecording", None) => *film = Some(span.clone()),
+            ("startRecording", None) => since.film = Some(span.clone()),
             ("stopRecording", None) => {
                 let problem = Problem::new(span.clone(), "end a film of the screen", "none was begun");
                 problems.push(problem.help("begin it with startRecording"));
             }
-            ("stopRecording", Some(_)) => *film = None,
+            ("stopRecording", Some(_)) => since.film = None,
             (_, Some(before)) if !placed.step.variables().is_empty() => {
                 let problem = Problem::new(span.clone(), "type a secret", "the screen is being filmed");
                 problems.push(problem.other(before.clone(), "from here on").help("end the film with stopRecording first"));
@@ -400,15 +419,15 @@ fn check_films(calls: &[&StepCall], steps: &[Option<PlacedStep>], problems: &mut
             _ => {}
         }
     }
-    let mut film = None;
+    let mut since = Since::default();
     for (call, placed) in calls.iter().zip(steps) {
         match placed {
-            Some(placed) => follow(placed, Some(call), &call.span, &mut film, problems),
+            Some(placed) => follow(placed, Some(call), &call.span, &mut since, problems),
             // What it would have been is not known.
             None => return,
         }
     }
-    if let Some(span) = film {
+    if let Some(span) = since.film {
         problems.push(Problem::new(span, "end this film of the screen", "begins here").help("end it with stopRecording"));
     }
 }

@@ -241,10 +241,14 @@ fn whatever_is_wrong_with_a_file_it_can_be_drawn() {
 
 #[test]
 fn a_step_that_the_rig_cannot_do_is_known_before_the_run() {
-    use crate::scenario::steps::fakes::FakePhone;
+    use crate::{phone::Action, scenario::steps::fakes::FakePhone};
     let scenario = good(&GOOD.replacen("- pressKey: home", "- readBand", 1));
-    let lines = |has_band| scenario.impossible_on(&FakePhone::default(), has_band).iter().map(|step| step.line).collect::<Vec<_>>();
-    assert_eq!((lines(true), lines(false)), (vec![], vec![12]));
+    let lines = |has_band| scenario.impossible_on(&FakePhone::default(), has_band).into_iter().map(|is| is.place).collect::<Vec<_>>();
+    assert_eq!((lines(true), lines(false)), (vec![], vec!["line 12".to_owned()]));
+    // Where the phone is from the start is asked of it as well.
+    let phone = FakePhone { lacks: vec![Action::SetLocation], ..FakePhone::default() };
+    let told: Vec<String> = scenario.impossible_on(&phone, true).iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["walk, plant, location"]);
 }
 
 #[test]

@@ -182,8 +182,12 @@ pub(crate) struct FakePhone {
     pub(crate) fails_at: Option<(usize, PhoneError)>,
     /// What is on its screen, from which second on.
     pub(crate) shows: Vec<(i64, Screen)>,
-    asked: usize,
-    clock: Option<Clock>,
+    /// Which one it is.
+    pub(crate) identity: Option<&'static str>,
+    /// What it cannot do.
+    pub(crate) lacks: Vec<Action>,
+    pub(crate) asked: usize,
+    pub(crate) clock: Option<Clock>,
 }
 
 impl FakePhone {
@@ -211,8 +215,12 @@ impl Phone for FakePhone {
         Platform::Lab
     }
 
-    fn supports(&self, _: Action) -> bool {
-        true
+    fn identity(&self) -> Option<String> {
+        self.identity.map(str::to_owned)
+    }
+
+    fn supports(&self, action: Action) -> bool {
+        !self.lacks.contains(&action)
     }
 
     fn is_by_hand(&self) -> bool {

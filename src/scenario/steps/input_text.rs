@@ -24,9 +24,11 @@ pub(super) const KIND: StepKind = StepKind {
     }),
     does: "Types the text into the field that has the cursor: tap on it first. A password belongs into an environment variable: it is looked \
            up before the run begins, and its name stands for it in every note, message and capture. Neither a picture of the screen is kept \
-           while it can be read there, nor is it typed while the screen is recorded. What the app sends of it is in the capture, as \
-           everything else that the app sends.",
-    fails: "When an environment variable is not set, which is told before the run begins; or the phone has no key for a character.",
+           while it can be read there, nor is it typed while the screen is recorded, nor does a recording begin after it. On this \
+           computer no text stands in a command line; on the phone Android's own `input` has it in one while it types, which the phone shows \
+           to adb and to root alone (Android 7 and later). What the app sends of it is in the capture, as everything else that the app sends.",
+    fails: "When the app is not in front; when an environment variable is not set, which is told before the run begins; or when the phone has \
+            no key for a character.",
     example: "- inputText: test@account.test",
     build,
 };

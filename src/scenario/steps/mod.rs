@@ -49,6 +49,8 @@ mod wait_for_quiet;
 mod wait_for_upload;
 mod wait_for_visible;
 
+pub use set_location::place;
+
 /// Every step, sorted by name. To add one: one file, one entry.
 pub const STEPS: &[&StepKind] = &[
     &back::KIND,
@@ -374,7 +376,7 @@ pub(super) use set_location::POSITION;
 const POLL: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
-pub(super) mod fakes;
+pub(crate) mod fakes;
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Build, Step, StepError, StepKind, Takes, wait_for_quiet::elapsed, wait_for_upload::WaitForUpload};
+use super::{
+    Build, Step, StepError, StepKind, Takes,
+    wait_for_quiet::elapsed,
+    wait_for_upload::{Answers, WaitForUpload},
+};
 use crate::{
     phone::{
         Action, Target,
@@ -34,7 +38,12 @@ pub(super) const KIND: StepKind = StepKind {
             name: "check",
             about: "By what it is seen that it was done; everything that is named has to be seen",
             kind: Kind::Map(&[
-                Key { name: "upload", about: "A request that was answered", kind: Kind::Map(UPLOAD), need: Need::Optional },
+                Key {
+                    name: "upload",
+                    about: "A request that was answered with a status of 200 to 399",
+                    kind: Kind::Map(UPLOAD),
+                    need: Need::Optional,
+                },
                 Key {
                     name: "visible",
                     about: "A text on the screen, where the phone tells what is on it",
@@ -79,7 +88,7 @@ fn build(build: &mut Build<'_>) -> Option<Box<dyn Step>> {
     let arguments = build.arguments;
     let check = arguments.map("check");
     let upload = match check.and_then(|check| check.map("upload")) {
-        Some(upload) => Some(WaitForUpload::of(upload, build.app)?),
+        Some(upload) => Some(WaitForUpload::of(upload, build.app, Answers::Taken)?),
         None => None,
     };
     let visible = check.and_then(|check| check.text("visible")).map(|text| Target::Text(text.to_owned()));
@@ -220,6 +229,20 @@ mod tests {
         let told = operator.told();
         assert!(told.contains("not seen yet, there was only other traffic: api.test (1)") && told.contains("${env:SECRET}"), "{told}");
         assert!(!told.contains("or type done"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_refused_is_none_that_was_done() {
+        let operator = Scripted::default().then("", || {}).then("", || {});
+        let mut fakes = fakes(&operator);
+        fakes.log.requests = vec![
+            request(1, "POST", "api.test", "/login", 2, Some((3, Some(401)))),
+            request(2, "POST", "api.test", "/login", 12, Some((13, Some(302)))),
+        ];
+        let note = fakes.run(step(LOG_IN)).await.expect("the second password is right");
+        assert_eq!(note, "log-in: seen: answered with status 302 after 3s");
+        let told = operator.told();
+        assert!(told.contains("not seen yet, there was an answer that refuses it, status 401"), "{told}");
     }
 
     #[tokio::test]

@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{Build, KEEP, Step, StepError, StepKind, Takes};
 use crate::{
-    band::{self, History, Reading, Sample},
+    band::{self, BandError, History, Reading, Sample, Workout},
     model::{Category, Minutes, Planted, PlantedSource, PlantedValue, Quantity, RunEvent},
     scenario::{
         rig::Stage,
@@ -31,7 +31,10 @@ pub(super) const KIND: StepKind = StepKind {
     ]),
     does: "Connects to the band over Bluetooth, reads its serial number, its address, its firmware and its minutes, and lets go of it. A \
            connection that breaks is made again, and reading goes on where it was. What the band holds becomes planted values: the harness \
-           then knows byte for byte what an honest upload must contain. Nothing is written to the band and nothing on it is deleted. \
+           then knows byte for byte what an honest upload must contain. Of a workout these are its begin and end, its steps, metres and \
+           kilocalories, and its heart rates; not its track. A band keeps local time: minutes from before its clock was set to another \
+           offset (summer time, a journey) are found all the same, and named by the offset of now. What it tells in a form that is not \
+           understood, and workouts that could not be read, are in the step's note. Nothing is written to the band and nothing on it is deleted. \
            Without a key in the rig file only what anyone in reach can read is read, which has no minutes; the step's note says which it \
            was. Put this step before launchApp: the phone app holds the band while it runs.",
     fails: "When the rig has no band, the band is out of reach or held by a phone, it knows another key, or it has not told all within the \
@@ -68,7 +71,7 @@ impl Step for ReadBand {
         if self.keep {
             stage.use_band().await?;
         }
-        let planted = planted(&reading);
+        let planted = planted(&reading, plan.address, &mut stage.course.workouts);
         let note = note(&reading, planted.len());
         for value in planted {
             stage.log.write(RunEvent::Planted(value)).await;
@@ -85,12 +88,28 @@ impl Step for ReadBand {
 fn note(reading: &Reading, planted: usize) -> String {
     let access = if reading.is_authenticated { "with the band's key" } else { "without a key" };
     let what = match &reading.history {
-        Some(history) => format!("read {} minutes, {access}", history.samples.len()),
+        // The band keeps its own local time and one offset: when that last changed, it does not tell.
+        Some(history) if !history.samples.is_empty() => {
+            format!("read {} minutes, put by the offset that its clock has now, {access}", history.samples.len())
+        }
+        Some(_) => format!("read 0 minutes, {access}"),
         None if reading.needs_key => "read without a key: only what anyone in reach can read, which has no minutes".to_owned(),
         None => format!("read {access}; this model keeps no minutes"),
     };
     let connections = if reading.connections > 1 { format!(", over {} connections", reading.connections) } else { String::new() };
-    format!("{what}{connections}; {planted} planted values")
+    format!("{what}{connections}; {planted} planted values{}", unread(reading))
+}
+
+/// What the band has and did not give: without these words, a table without workouts would read as a band without workouts.
+fn unread(reading: &Reading) -> String {
+    let odd = match reading.info.odd.as_slice() {
+        [] => String::new(),
+        odd => format!("; not understood: its {}", odd.join(", its ")),
+    };
+    odd + &match &reading.workouts {
+        Ok(_) | Err(BandError::Unsupported(_) | BandError::NeedsKey) => String::new(),
+        Err(error) => format!("; its workouts are not known: failed to {error}"),
+    }
 }
 
 /// What was read of one day of the band's own calendar.
@@ -108,26 +127,33 @@ impl Day {
     }
 }
 
-/// What is known of the band now. A workout is known by when it began. Minutes are put into days of the band's local time, as the app uploads them. The last day is
-/// `band.heart_rate`, the one before it `band.heart_rate.1_day_before`.
-fn planted(reading: &Reading) -> Vec<PlantedValue> {
+/// What is known of the band now. Minutes are put into days of the band's local time, as the app uploads them. The last day is
+/// `band.heart_rate`, the one before it `band.heart_rate.1_day_before`. `known_workouts` are those of earlier readings, so that one workout
+/// has one name in the run, and two have two.
+fn planted(reading: &Reading, reached_at: [u8; 6], known_workouts: &mut Vec<Timestamp>) -> Vec<PlantedValue> {
     let known = |name: String, category, value| PlantedValue { name, category, value, source: PlantedSource::Band, confirmed: true };
     let info = &reading.info;
     let mut values: Vec<PlantedValue> = [
         ("band.serial", Category::BandSerial, info.serial.clone().map(Planted::Text)),
-        ("band.mac", Category::BandMac, info.address.map(Planted::Mac)),
+        ("band.mac", Category::BandMac, Some(Planted::Mac(info.address.unwrap_or(reached_at)))),
         ("band.firmware", Category::BandFirmware, info.firmware.clone().map(Planted::Text)),
         ("band.battery", Category::BandBattery, info.battery.map(|battery| Planted::Integer(battery.level.into()))),
     ]
     .into_iter()
     .filter_map(|(name, category, value)| Some(known(name.to_owned(), category, value?)))
     .collect();
-    let workouts = reading.workouts.iter().flatten();
-    values.extend(
-        (1..)
-            .zip(workouts)
-            .map(|(number, workout): (u32, _)| known(format!("band.workout.{number}"), Category::Workout, Planted::Moment(workout.start))),
-    );
+    if info.address.is_some_and(|told| told != reached_at) {
+        // It says another address of itself than the one at which it answers: an app may send either.
+        values.push(known("band.mac_on_air".to_owned(), Category::BandMac, Planted::Mac(reached_at)));
+    }
+    for workout in reading.workouts.iter().flatten() {
+        let number = known_workouts.iter().position(|known| *known == workout.start).unwrap_or_else(|| {
+            known_workouts.push(workout.start);
+            known_workouts.len() - 1
+        });
+        let name = format!("band.workout.{}", number + 1);
+        values.extend(of_workout(workout).into_iter().map(|(part, value)| known(format!("{name}{part}"), Category::Workout, value)));
+    }
     let Some(history) = &reading.history else { return values };
     let days = days(history);
     let last = days.keys().next_back().copied().unwrap_or_default();
@@ -150,6 +176,24 @@ fn planted(reading: &Reading) -> Vec<PlantedValue> {
         }
     }
     values
+}
+
+/// By what a workout is known: when it began, which by itself says little, and beside it when it ended, its totals and its heart rates one
+/// after the other. Each is looked for by itself, and those in one object together.
+fn of_workout(workout: &Workout) -> Vec<(&'static str, Planted)> {
+    let whole = |number: f32| Planted::Integer(number.round() as i64);
+    let rates: Vec<u8> = workout.heart_rates.iter().map(|(_, beats)| *beats).collect();
+    [
+        ("", Some(Planted::Moment(workout.start))),
+        (".end", (workout.end > workout.start).then_some(Planted::Moment(workout.end))),
+        (".steps", workout.steps.filter(|steps| *steps > 0).map(|steps| Planted::Integer(steps.into()))),
+        (".metres", workout.metres.filter(|metres| *metres >= 1.0).map(whole)),
+        (".kilocalories", workout.kilocalories.filter(|energy| *energy >= 1.0).map(whole)),
+        (".heart_rates", (!rates.is_empty()).then_some(Planted::Series(rates))),
+    ]
+    .into_iter()
+    .filter_map(|(part, value)| Some((part, value?)))
+    .collect()
 }
 
 /// Samples by local day (days since 1970-01-01).
@@ -177,7 +221,7 @@ fn date_of(day: i64) -> Date {
 mod tests {
     use super::*;
     use crate::{
-        band::{BandClock, BandError, DeviceInfo, Sample, Workout, WorkoutKind},
+        band::{BandClock, DeviceInfo, WorkoutKind},
         scenario::steps::fakes::{Fakes, step},
     };
 
@@ -198,24 +242,22 @@ mod tests {
         }
     }
 
+    /// At which the fake band is reached.
+    const MAC: [u8; 6] = [0; 6];
+
     fn sample(steps: u8, heart_rate: u8) -> Sample {
         Sample { kind: 1, intensity: 40, steps, heart_rate }
     }
 
     fn info() -> DeviceInfo {
-        DeviceInfo {
-            address: Some([0xc0, 0xff, 0xee, 0x12, 0x34, 0x56]),
-            serial: Some("0123456789ab".into()),
-            firmware: Some("V0.0.0.1".into()),
-            ..DeviceInfo::default()
-        }
+        DeviceInfo { address: Some(MAC), serial: Some("0123456789ab".into()), firmware: Some("V0.0.0.1".into()), ..DeviceInfo::default() }
     }
 
     #[test]
     fn minutes_are_put_into_local_days() {
         // 22:58 UTC is 23:58 in the band's time: two minutes before midnight, then two after it.
         let history = history("2026-03-13T22:58:00Z", 3600, vec![sample(1, 60), sample(2, 61), sample(3, 62), sample(4, 255)]);
-        let values = planted(&reading(info(), history));
+        let values = planted(&reading(info(), history), MAC, &mut Vec::new());
         let names: Vec<&str> = values.iter().map(|value| value.name.as_str()).collect();
         assert_eq!(
             names,
@@ -245,39 +287,93 @@ mod tests {
 
     #[test]
     fn an_empty_band_plants_only_what_names_it() {
-        assert_eq!(planted(&reading(info(), history("2026-03-13T22:58:00Z", 0, Vec::new()))).len(), 3);
-        assert_eq!(planted(&reading(DeviceInfo::default(), History::default())), []);
+        assert_eq!(planted(&reading(info(), history("2026-03-13T22:58:00Z", 0, Vec::new())), MAC, &mut Vec::new()).len(), 3);
     }
 
     #[test]
-    fn a_workout_is_known_by_when_it_began() {
-        let workout = |start: &str| Workout {
+    fn the_address_at_which_a_band_is_reached_is_known_also_when_it_does_not_tell_it() {
+        let addresses = |info: DeviceInfo| -> Vec<(String, Planted)> {
+            let values = planted(&reading(info, History::default()), MAC, &mut Vec::new());
+            values.into_iter().filter(|value| value.category == Category::BandMac).map(|value| (value.name, value.value)).collect()
+        };
+        assert_eq!(addresses(DeviceInfo::default()), [("band.mac".to_owned(), Planted::Mac(MAC))]);
+        assert_eq!(addresses(info()), [("band.mac".to_owned(), Planted::Mac(MAC))]);
+        let told = [2, 0, 0, 0, 0, 1];
+        assert_eq!(
+            addresses(DeviceInfo { address: Some(told), ..DeviceInfo::default() }),
+            [("band.mac".to_owned(), Planted::Mac(told)), ("band.mac_on_air".to_owned(), Planted::Mac(MAC))]
+        );
+    }
+
+    #[test]
+    fn workouts_that_could_not_be_read_are_named_in_the_note() {
+        let garbled = Reading { workouts: Err(BandError::Garbled("a torn summary".into())), ..reading(info(), History::default()) };
+        assert!(
+            note(&garbled, 3).ends_with("3 planted values; its workouts are not known: failed to understand the band: a torn summary"),
+            "{}",
+            note(&garbled, 3)
+        );
+        for none in [Ok(Vec::new()), Err(BandError::Unsupported("record workouts")), Err(BandError::NeedsKey)] {
+            assert!(note(&Reading { workouts: none, ..reading(info(), History::default()) }, 3).ends_with("3 planted values"));
+        }
+    }
+
+    fn workout(start: &str) -> Workout {
+        let start: Timestamp = start.parse().expect("a time");
+        Workout {
             kind: WorkoutKind::Run,
-            start: start.parse().expect("a time"),
-            end: start.parse().expect("a time"),
+            start,
+            end: start,
             steps: None,
             metres: None,
             kilocalories: None,
             heart_rate: None,
             track: Vec::new(),
             heart_rates: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_workout_has_one_name_in_a_run_whatever_is_read_beside_it() {
+        let mut known = Vec::new();
+        let mut names = |starts: &[&str]| -> Vec<(String, Planted)> {
+            let workouts = Ok(starts.iter().map(|start| workout(start)).collect());
+            let values = planted(&Reading { workouts, ..reading(DeviceInfo::default(), History::default()) }, MAC, &mut known);
+            let workouts = values.into_iter().filter(|value| value.quantity() == Some(Quantity::Workouts));
+            workouts.map(|value| (value.name, value.value)).collect()
         };
-        let workouts = Ok(vec![workout("2026-03-13T17:02:31Z"), workout("2026-03-14T06:40:12Z")]);
-        let values = planted(&Reading { workouts, ..reading(DeviceInfo::default(), History::default()) });
-        let told: Vec<_> = values.iter().map(|value| (value.name.as_str(), value.quantity(), value.value.clone())).collect();
-        let began = |start: &str| Planted::Moment(start.parse().expect("a time"));
+        let (one, two) = ("2026-03-13T17:02:31Z", "2026-03-14T06:40:12Z");
+        let named = |name: &str, start: &str| (name.to_owned(), Planted::Moment(start.parse().expect("a moment")));
+        assert_eq!(names(&[one, two]), [named("band.workout.1", one), named("band.workout.2", two)]);
+        assert_eq!(names(&[two]), [named("band.workout.2", two)], "the last hour holds the second only");
+        assert_eq!(names(&["2026-03-14T09:00:00Z", two]), [named("band.workout.3", "2026-03-14T09:00:00Z"), named("band.workout.2", two)]);
+    }
+
+    #[test]
+    fn what_a_workout_came_to_is_known_too() {
+        let start = "2026-03-14T06:40:12Z";
+        let end: Timestamp = "2026-03-14T07:12:49Z".parse().expect("a time");
+        let rates = vec![(end, 131), (end, 132)];
+        let ran = Workout { end, steps: Some(5_113), metres: Some(4_871.6), kilocalories: Some(0.2), heart_rates: rates, ..workout(start) };
+        let read = Reading { workouts: Ok(vec![ran]), ..reading(DeviceInfo::default(), History::default()) };
+        let told: Vec<_> = planted(&read, MAC, &mut Vec::new()).into_iter().skip(1).map(|value| (value.name, value.value)).collect();
+        let named = |part: &str, value| (format!("band.workout.1{part}"), value);
         assert_eq!(
             told,
             [
-                ("band.workout.1", Some(Quantity::Workouts), began("2026-03-13T17:02:31Z")),
-                ("band.workout.2", Some(Quantity::Workouts), began("2026-03-14T06:40:12Z")),
+                named("", Planted::Moment(start.parse().expect("a moment"))),
+                named(".end", Planted::Moment(end)),
+                named(".steps", Planted::Integer(5_113)),
+                named(".metres", Planted::Integer(4_872)),
+                named(".heart_rates", Planted::Series(vec![131, 132])),
             ]
         );
     }
 
     #[test]
     fn where_the_band_has_no_sample_there_is_no_value_of_any_kind() {
-        let values = planted(&reading(info(), history("2026-03-14T08:00:00Z", 0, vec![sample(0, 255), Sample::NONE])));
+        let read = reading(info(), history("2026-03-14T08:00:00Z", 0, vec![sample(0, 255), Sample::NONE]));
+        let values = planted(&read, MAC, &mut Vec::new());
         let minutes: Vec<_> =
             values.iter().filter_map(|value| if let Planted::Minutes(of) = &value.value { Some(of) } else { None }).collect();
         assert_eq!(
@@ -292,7 +388,7 @@ mod tests {
         let mut fakes = Fakes::new();
         fakes.band.contents = Some((info(), history("2026-03-14T08:00:00Z", 3600, vec![sample(90, 72); 5])));
         let note = fakes.run(step("readBand")).await.expect("the band is there");
-        assert_eq!(note, "read 5 minutes, with the band's key; 6 planted values");
+        assert_eq!(note, "read 5 minutes, put by the offset that its clock has now, with the band's key; 6 planted values");
         assert_eq!(fakes.band.journal(), ["open", "info", "history since 1969-12-31T00:00:00Z", "release"]);
         assert_eq!(fakes.log.written().len(), 6);
     }
@@ -332,7 +428,10 @@ mod tests {
         fakes.band.contents = Some((info(), history("2026-03-14T08:00:00Z", 0, vec![sample(90, 72); 5])));
         fakes.band.breaks.store(true, std::sync::atomic::Ordering::SeqCst);
         let note = fakes.run(step("readBand: { since: 1h, keep: true }")).await.expect("the band is there");
-        assert_eq!(note, "read 5 minutes, with the band's key, over 2 connections; 6 planted values");
+        assert_eq!(
+            note,
+            "read 5 minutes, put by the offset that its clock has now, with the band's key, over 2 connections; 6 planted values"
+        );
         let journal = fakes.band.journal();
         assert_eq!(journal[3..], ["release", "open", "history since 2026-03-14T08:01:00Z", "release", "open"], "kept at the end");
     }

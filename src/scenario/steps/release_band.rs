@@ -45,6 +45,18 @@ mod tests {
     use crate::scenario::steps::fakes::{Fakes, step};
 
     #[tokio::test]
+    async fn letting_go_of_a_band_says_nothing_of_where_it_is() {
+        let mut fakes = Fakes::new();
+        fakes.band.advertises = 0..0;
+        fakes.run(step("vibrateBand: { keep: true }")).await.expect("it is there");
+        fakes.run(step("wait: { for: 10m }")).await.expect("it goes out of reach meanwhile");
+        // A link that is gone is let go without an error.
+        fakes.run(step("releaseBand")).await.expect("it is kept");
+        let error = fakes.run(step("waitForBand: { is: connected, within: 20s }")).await.expect_err("it may be anywhere");
+        assert!(error.to_string().contains("it was not heard lately"), "{error}");
+    }
+
+    #[tokio::test]
     async fn a_band_that_is_kept_is_used_by_the_steps_after_it_until_it_is_let_go() {
         let mut fakes = Fakes::new();
         fakes.run(step("vibrateBand: { keep: true }")).await.expect("it is there");

@@ -22,7 +22,8 @@ pub(super) const KIND: StepKind = StepKind {
     }),
     does: "Switches the airplane mode, and asks the phone whether it is so: to see what the app keeps while it has no network, and sends when \
            it has one again. The band is out of the app's reach, too. After the run the phone is as it was.",
-    fails: "When the phone does not take it, or has no such switch for a computer.",
+    fails: "When the phone does not take it. One that has no such switch for a computer, or to which adb comes over a network, is refused \
+            before the run: nobody could switch it back.",
     example: "- setAirplaneMode: enabled",
     build,
 };

@@ -59,7 +59,10 @@ impl Step for SetLocation {
 }
 
 /// Places the phone and records where it says it is.
-pub(super) async fn place(stage: &mut Stage<'_>, position: Position) -> Result<(), StepError> {
+///
+/// # Errors
+/// When the phone does not take it, or says it is more than 100 m away from it.
+pub async fn place(stage: &mut Stage<'_>, position: Position) -> Result<(), StepError> {
     let says = stage.phone.set_location(position).await?;
     let off_by = says.distance_m(position);
     if off_by > TOLERANCE_M {

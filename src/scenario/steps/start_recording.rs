@@ -17,7 +17,7 @@ pub(super) const KIND: StepKind = StepKind {
     about: "Begin to film the screen",
     takes: Takes::One(Key { name: "name", about: "A part of its file's name", kind: Kind::Text(&forms::NAME), need: Need::Required }),
     does: "Begins to film the screen, up to `stopRecording`. Android films three minutes at most. When a step fails meanwhile, what there is \
-           is kept. A secret is not typed while the screen is filmed.",
+           is kept. No secret is typed while the screen is filmed, and no film begins after one was: an account's name may show for long.",
     fails: "When the phone cannot film its screen, or does already.",
     example: "- startRecording: workout\n- stopRecording",
     build,

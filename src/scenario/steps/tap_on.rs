@@ -25,7 +25,7 @@ pub(super) const KIND: StepKind = StepKind {
     does: "Taps on the element in front whose text, or whose description for people who cannot see, is exactly this; whose id it is, with or \
            without the package before it; or on a place, in percent of the screen. A text changes with the language, and a place with the \
            screen: an id lasts longest.",
-    fails: "When nothing in front has this text or id.",
+    fails: "When another app is in front, or nothing in front has this text or id.",
     example: "- tapOn: { id: start_workout }",
     build,
 };

@@ -46,6 +46,7 @@ pub(super) const KIND: StepKind = StepKind {
 /// Waits for an upload; a `prompt` looks for one with it.
 #[derive(Debug)]
 pub(super) struct WaitForUpload {
+    answers: Answers,
     /// The host as written, for messages.
     host: Option<String>,
     /// That pattern and those of its stand-ins; empty for any host.
@@ -55,15 +56,25 @@ pub(super) struct WaitForUpload {
     within: Duration,
 }
 
+/// Which answers count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// Any: what was uploaded is uploaded, whatever the server makes of it.
+    Any,
+    /// Those with which a server takes a request, 200 to 399: one that refuses a password has logged nobody in.
+    Taken,
+}
+
 fn build(build: &mut Build<'_>) -> Option<Box<dyn Step>> {
-    Some(Box::new(WaitForUpload::of(build.arguments, build.app)?))
+    Some(Box::new(WaitForUpload::of(build.arguments, build.app, Answers::Any)?))
 }
 
 impl WaitForUpload {
     /// The wait that these arguments describe.
-    pub(super) fn of(arguments: &Values, app: &App) -> Option<Self> {
+    pub(super) fn of(arguments: &Values, app: &App, answers: Answers) -> Option<Self> {
         let host = arguments.text("host").map(str::to_owned);
         Some(Self {
+            answers,
             hosts: host.as_deref().map(|host| app.with_stand_ins(host)).unwrap_or_default(),
             host,
             path: PathTemplate(arguments.text("path")?.to_owned()),
@@ -95,10 +106,7 @@ impl Step for WaitForUpload {
                 return Ok(format!("a message was sent over a WebSocket after {:?}", elapsed(start, now)));
             }
             requests.retain(|request| request.began >= stage.acted_at);
-            let answered = requests.iter().filter(|request| self.matches(request)).find_map(|request| match request.ended {
-                Some((_, Some(status))) => Some(status),
-                _ => None,
-            });
+            let answered = self.statuses(&requests).find(|status| self.answers == Answers::Any || (200..400).contains(status));
             if let Some(status) = answered {
                 return Ok(format!("answered with status {status} after {:?}", elapsed(start, now)));
             }
@@ -116,8 +124,16 @@ impl Step for WaitForUpload {
 }
 
 impl WaitForUpload {
+    /// With which statuses those that match were answered.
+    fn statuses<'a>(&'a self, requests: &'a [SeenRequest]) -> impl Iterator<Item = u16> + 'a {
+        requests.iter().filter(|request| self.matches(request)).filter_map(|request| request.ended?.1)
+    }
+
     /// What was seen instead: hosts and numbers only, because paths may be personal.
     fn seen(&self, requests: &[SeenRequest]) -> String {
+        if let Some(status) = self.statuses(requests).last() {
+            return format!("an answer that refuses it, status {status}");
+        }
         let unanswered = requests.iter().filter(|request| self.matches(request)).count();
         if unanswered > 0 {
             return format!("no answer to the {unanswered} that began");

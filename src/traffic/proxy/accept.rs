@@ -14,6 +14,7 @@ use super::{
     descriptors::{Use, are_scarce},
     direct,
     handler::Handler,
+    socket::Socket,
     socks,
     strangers::{Place, VISIT},
 };
@@ -84,7 +85,7 @@ pub(super) struct Visitor {
 }
 
 impl Visitor {
-    async fn serve(self, client: TcpStream, mut ending: watch::Receiver<Ending>) {
+    async fn serve(mut self, client: TcpStream, mut ending: watch::Receiver<Ending>) {
         let untold = self.handler.recorder.untold();
         let silent_until = if self.place.is_some() { self.visit_ends } else { self.too_late };
         let first = tokio::select! {
@@ -93,6 +94,8 @@ impl Visitor {
             () = sleep_until(silent_until) => return,
             () = is_asked_to_stop(&mut ending) => return,
         };
+        let client = Socket::new(client);
+        self.handler.client = client.pulse();
         match first {
             Ok(Some(socks::VERSION)) => {
                 let entered = socks::negotiate(client, &self).await;

@@ -138,7 +138,7 @@ impl Handler {
         match tunnels.dial(&tunnel).await {
             Ok(server) => {
                 tunnel.passes(reason);
-                Ok(Entry::PassOn(tunnel, server))
+                Ok(Entry::PassOn(tunnel, server, self.client.clone()))
             }
             Err(why) => {
                 tunnel.settle(TunnelOutcome::Unreachable { why });

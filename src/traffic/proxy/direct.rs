@@ -6,7 +6,7 @@ use std::{convert::Infallible, net::IpAddr, sync::Arc};
 use http::{Method, Request, Response, header::HOST, uri::Authority};
 use hudsucker::Body;
 use hyper::{body::Incoming, service::service_fn};
-use tokio::{net::TcpStream, sync::watch, time::sleep_until};
+use tokio::{sync::watch, time::sleep_until};
 
 use super::{
     Ending,
@@ -16,11 +16,12 @@ use super::{
     fronting::port_of,
     handler::{Handler, NamesNoServer},
     heard::Heard,
+    socket::Socket,
 };
 use crate::model::TunnelOutcome;
 
 /// Answers requests until the connection ends, or becomes something else.
-pub(super) async fn serve(visitor: Visitor, client: TcpStream, mut ending: watch::Receiver<Ending>) {
+pub(super) async fn serve(visitor: Visitor, client: Socket, mut ending: watch::Receiver<Ending>) {
     let Visitor { handler, address, mut place, too_late, visit_ends } = visitor;
     let (front, account) = (Front::new(handler.for_a_client()), Arc::<Account>::default());
     let handler = front.handler();
@@ -34,7 +35,7 @@ pub(super) async fn serve(visitor: Visitor, client: TcpStream, mut ending: watch
             Ok::<_, Infallible>(response)
         }
     });
-    let heard = Heard::new(client, Arc::clone(&account), Arc::clone(&handler.tunnels.half_closed));
+    let heard = Heard::new(client, Arc::clone(&account), handler.client.clone());
     let mut connection = handler.tunnels.http.serve(heard, service);
     let (too_late, visit_ends) = (sleep_until(too_late), sleep_until(visit_ends));
     tokio::pin!(too_late, visit_ends);

@@ -3,7 +3,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{activity::Busy, frames::Said, recorder::Recorder, told::header_bytes, tunnel::Tunnel};
+use super::{
+    activity::Busy,
+    frames::Said,
+    recorder::Recorder,
+    socket::{Broke, Pulse},
+    told::header_bytes,
+    tunnel::Tunnel,
+};
 use crate::{
     model::{Captured, ExchangeId, Header},
     traffic::{Side, TrafficError, TrafficEvent},
@@ -14,6 +21,7 @@ pub(super) struct Exchange {
     id: ExchangeId,
     recorder: Arc<Recorder>,
     state: Mutex<State>,
+    client: Pulse,
     /// Where it is counted, if nothing of it is told.
     unread: Option<Arc<Tunnel>>,
     /// An exchange ends before its tunnel does.
@@ -37,13 +45,13 @@ struct State {
 
 impl Exchange {
     /// One whose beginning was told, with its tunnel if it came through one.
-    pub(super) fn begun(id: ExchangeId, recorder: Arc<Recorder>, tunnel: Option<Arc<Tunnel>>, busy: Option<Busy>) -> Self {
-        Self { id, recorder, state: Mutex::new(State { busy, ..State::default() }), unread: None, _tunnel: tunnel }
+    pub(super) fn begun(id: ExchangeId, recorder: Arc<Recorder>, client: Pulse, tunnel: Option<Arc<Tunnel>>, busy: Option<Busy>) -> Self {
+        Self { id, recorder, state: Mutex::new(State { busy, ..State::default() }), client, unread: None, _tunnel: tunnel }
     }
 
     /// One of which nothing is told: what passes is counted for this tunnel.
     pub(super) fn unread(recorder: Arc<Recorder>, tunnel: Arc<Tunnel>) -> Self {
-        Self { id: ExchangeId(0), recorder, state: Mutex::default(), unread: Some(tunnel), _tunnel: None }
+        Self { id: ExchangeId(0), recorder, state: Mutex::default(), client: Pulse::default(), unread: Some(tunnel), _tunnel: None }
     }
 
     pub(super) fn recorder(&self) -> &Arc<Recorder> {
@@ -57,6 +65,11 @@ impl Exchange {
             tunnel.received(STATUS_LINE + header_bytes(&headers));
         }
         self.recorder.tell(TrafficEvent::Answered { id: self.id, status, http_version, headers }).await
+    }
+
+    /// Whether the client was not heard of any more.
+    pub(super) fn has_lost_its_client(&self) -> bool {
+        self.client.broke() == Some(Broke::Lost)
     }
 
     /// Whether nothing of it is told.
@@ -217,10 +230,14 @@ impl Drop for Exchange {
         }
         let error = {
             let mut state = self.state();
+            let is_lost = self.has_lost_its_client();
             let default = match (state.answered, state.response_ended) {
                 (true, true) => None,
+                (true, false) if is_lost => Some("the connection to the client was lost in the middle of the response"),
                 (true, false) => Some("the connection ended in the middle of the response"),
+                (false, _) if state.request_ended && is_lost => Some("the connection to the client was lost before there was a response"),
                 (false, _) if state.request_ended => Some("the connection ended before there was a response"),
+                (false, _) if is_lost => Some("the connection to the client was lost in the middle of the request"),
                 (false, _) => Some(TORN_UPLOAD),
             };
             state.error.take().or_else(|| default.map(str::to_owned))

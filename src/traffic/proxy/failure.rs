@@ -5,6 +5,8 @@ use std::{error::Error as StdError, fmt, io};
 
 use rustls::{AlertDescription, CertificateError};
 
+use super::socket::Broke;
+
 /// Why a server gave no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -32,6 +34,8 @@ pub(super) enum Failure {
     ClosedInHandshake,
     /// The server reset the connection.
     Reset,
+    /// The server was not heard of any more.
+    Lost,
     /// The server closed the connection.
     Closed,
     /// The server ended a connection that had brought responses before, and may have acted on the request.
@@ -80,6 +84,50 @@ pub(super) enum ProxyRefusal {
     /// It could not be reached itself.
     #[error("the upstream proxy could not be reached")]
     Unreachable,
+    /// It is the proxy that would ask it.
+    #[error("the upstream proxy is this proxy itself")]
+    Itself,
+    /// It closed the connection when it was asked for one to the server.
+    #[error("the upstream proxy closed the connection when it was asked for one to the server")]
+    Closed,
+    /// It reset the connection when it was asked for one to the server.
+    #[error("the upstream proxy reset the connection when it was asked for one to the server")]
+    Reset,
+    /// It cannot be asked for so long a name.
+    #[error("the server's name is longer than the upstream proxy can be asked for")]
+    LongName,
+    /// It took the connection, and did not answer in time.
+    #[error("the upstream proxy did not answer in time")]
+    Silent,
+}
+
+impl From<io::Error> for ProxyRefusal {
+    /// What an error of the connection to it says, while it was asked for one to the server.
+    fn from(error: io::Error) -> Self {
+        match (error.kind(), Broke::of(&error)) {
+            (_, Broke::Lost) => Self::Silent,
+            (io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe, _) => Self::Closed,
+            _ => Self::Reset,
+        }
+    }
+}
+
+/// Who is at the other end of a connection that breaks, as far as anybody can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Peer {
+    #[default]
+    Server,
+    /// An upstream proxy that gets whole requests, and answers them.
+    Proxy,
+    /// The server, by way of an upstream proxy that passes bytes on: either may have ended the connection.
+    Beyond,
+}
+
+/// A failure, and whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    failure: Failure,
+    peer: Peer,
 }
 
 /// The simulated rig knows no such host.
@@ -180,6 +228,10 @@ impl Failure {
             return error.reason().map(|_| if is_too_long { Self::TooLong } else { Self::NotHttp });
         }
         if let Some(error) = cause.downcast_ref::<hyper::Error>().filter(|_| !connecting) {
+            // A ping of HTTP/2 was not answered.
+            if error.is_timeout() {
+                return Some(Self::Lost);
+            }
             if error.is_incomplete_message() || error.is_closed() {
                 return Some(Self::Closed);
             }
@@ -187,12 +239,16 @@ impl Failure {
                 return Some(if error.is_parse_too_large() { Self::TooLong } else { Self::NotHttp });
             }
         }
-        match cause.downcast_ref::<io::Error>()?.kind() {
+        let error = cause.downcast_ref::<io::Error>()?;
+        match error.kind() {
             io::ErrorKind::ConnectionRefused => Some(Self::Refused),
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Some(Self::Reset),
             io::ErrorKind::BrokenPipe => Some(if connecting { Self::Reset } else { Self::Closed }),
-            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => Some(Self::Unreachable),
             io::ErrorKind::TimedOut if connecting => Some(Self::ConnectTimeout),
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown if connecting => {
+                Some(Self::Unreachable)
+            }
+            _ if Broke::of(error) == Broke::Lost => Some(Self::Lost),
             io::ErrorKind::UnexpectedEof if connecting => Some(Self::ClosedInHandshake),
             io::ErrorKind::UnexpectedEof => Some(Self::Closed),
             _ => None,
@@ -208,41 +264,61 @@ impl Failure {
         }
     }
 
-    /// In words for a reader of the record.
-    pub(super) fn in_words(self) -> String {
-        let words = match self {
-            Self::NotLocal => "no server of this machine stands in for that host",
-            Self::NotResolved => "no address is known for the server's name",
-            Self::Refused => "the server refused the connection",
-            Self::Unreachable => "the server is not reachable",
-            Self::ConnectTimeout => "the server did not take the connection in time",
-            Self::NotConnected => "the server could not be reached",
-            Self::NoDescriptor => "the proxy has no file descriptor left for a connection",
-            Self::Certificate(problem) => problem.in_words(),
-            Self::Alert(alert) => return format!("the server ended the TLS handshake (alert {alert:?})"),
-            Self::NotTls => "the server does not speak TLS as it should",
-            Self::ClosedInHandshake => "the server closed the connection during the TLS handshake",
-            Self::Reset => "the server reset the connection",
-            Self::Closed => "the server closed the connection without a response",
-            Self::LeftUnanswered => {
-                "the server closed a connection that it had kept, without a response; the request was not sent again, because it may \
-                 have been acted on"
-            }
-            Self::Unprocessed => "the server did not take the request",
-            Self::StreamReset(reason) => return format!("the server reset the request's stream ({reason:?})"),
-            Self::NoResponse => "the server gave no complete response",
-            Self::NotHttp => "what the server answered is no HTTP as it should be",
-            Self::NoHttp2 => "the server gave no response over HTTP/2, which the client spoke without TLS",
-            Self::TooLong => "the head of the server's response is longer than the proxy takes",
-            Self::TornUpload => "the body of the request did not come whole",
-            Self::Through(ProxyRefusal::Answered(code)) => return format!("{} (it answered {code})", ProxyRefusal::Answered(code)),
-            Self::Through(refusal) => return refusal.to_string(),
-        };
-        words.to_owned()
+    /// The same, with who is at the other end of the connection.
+    pub(super) const fn of_peer(self, peer: Peer) -> Told {
+        Told { failure: self, peer }
+    }
+
+    /// Whether it befell the connection, which says nothing of who on its way did it.
+    const fn befell_the_connection(self) -> bool {
+        matches!(
+            self,
+            Self::ConnectTimeout
+                | Self::ClosedInHandshake
+                | Self::Reset
+                | Self::Lost
+                | Self::Closed
+                | Self::LeftUnanswered
+                | Self::NoResponse
+                | Self::NoHttp2
+        )
+    }
+
+    /// In words for a reader of the record, about who did it.
+    fn in_words(self, who: &str) -> String {
+        match self {
+            Self::NotLocal => "no server of this machine stands in for that host".to_owned(),
+            Self::NotResolved => "no address is known for the server's name".to_owned(),
+            Self::Refused => format!("{who} refused the connection"),
+            Self::Unreachable => format!("{who} is not reachable"),
+            Self::ConnectTimeout => format!("{who} did not take the connection in time"),
+            Self::NotConnected => format!("{who} could not be reached"),
+            Self::NoDescriptor => "the proxy has no file descriptor left for a connection".to_owned(),
+            Self::Certificate(problem) => problem.in_words().to_owned(),
+            Self::Alert(alert) => format!("{who} ended the TLS handshake (alert {alert:?})"),
+            Self::NotTls => format!("{who} does not speak TLS as it should"),
+            Self::ClosedInHandshake => format!("{who} closed the connection during the TLS handshake"),
+            Self::Reset => format!("{who} reset the connection"),
+            Self::Lost => format!("{who} was not heard of any more"),
+            Self::Closed => format!("{who} closed the connection without a response"),
+            Self::LeftUnanswered => format!(
+                "{who} closed a connection that it had kept, without a response; the request was not sent again, because it may have been \
+                 acted on"
+            ),
+            Self::Unprocessed => format!("{who} did not take the request"),
+            Self::StreamReset(reason) => format!("{who} reset the request's stream ({reason:?})"),
+            Self::NoResponse => format!("{who} gave no complete response"),
+            Self::NotHttp => format!("what {who} answered is no HTTP as it should be"),
+            Self::NoHttp2 => format!("{who} gave no response over HTTP/2, which the client spoke without TLS"),
+            Self::TooLong => format!("the head of {who}'s response is longer than the proxy takes"),
+            Self::TornUpload => "the body of the request did not come whole".to_owned(),
+            Self::Through(ProxyRefusal::Answered(code)) => format!("{} (it answered {code})", ProxyRefusal::Answered(code)),
+            Self::Through(refusal) => refusal.to_string(),
+        }
     }
 
     /// The error type of the `Proxy-Status` field (RFC 9209 section 2.3).
-    pub(super) const fn proxy_status(self) -> &'static str {
+    const fn proxy_status(self) -> &'static str {
         match self {
             Self::NotLocal => "destination_not_found",
             Self::NotResolved => "dns_error",
@@ -254,7 +330,7 @@ impl Failure {
             Self::Certificate(_) => "tls_certificate_error",
             Self::Alert(_) => "tls_alert_received",
             Self::NotTls | Self::ClosedInHandshake => "tls_protocol_error",
-            Self::Reset | Self::Closed | Self::LeftUnanswered | Self::Unprocessed => "connection_terminated",
+            Self::Reset | Self::Lost | Self::Closed | Self::LeftUnanswered | Self::Unprocessed => "connection_terminated",
             Self::NoResponse | Self::NotHttp | Self::NoHttp2 | Self::StreamReset(_) => "http_protocol_error",
             Self::TooLong => "http_response_header_section_size",
             Self::TornUpload => "http_request_error",
@@ -287,9 +363,21 @@ impl BadCertificate {
     }
 }
 
-impl fmt::Display for Failure {
+impl Told {
+    /// The error type of the `Proxy-Status` field (RFC 9209 section 2.3).
+    pub(super) const fn proxy_status(self) -> &'static str {
+        self.failure.proxy_status()
+    }
+}
+
+impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.in_words())
+        let who = match self.peer {
+            Peer::Proxy => "the upstream proxy",
+            Peer::Beyond if self.failure.befell_the_connection() => "the server, or the upstream proxy on the way to it,",
+            Peer::Server | Peer::Beyond => "the server",
+        };
+        f.write_str(&self.failure.in_words(who))
     }
 }
 
@@ -314,6 +402,9 @@ mod tests {
         check(kind(io::ErrorKind::UnexpectedEof), false, Failure::Closed);
         check(kind(io::ErrorKind::BrokenPipe), false, Failure::Closed);
         check(kind(io::ErrorKind::ConnectionReset), false, Failure::Reset);
+        check(kind(io::ErrorKind::TimedOut), true, Failure::ConnectTimeout);
+        check(kind(io::ErrorKind::TimedOut), false, Failure::Lost);
+        check(kind(io::ErrorKind::HostUnreachable), false, Failure::Lost);
         check(kind(io::ErrorKind::Other), true, Failure::NotConnected);
         #[cfg(unix)]
         check(io::Error::from_raw_os_error(24), true, Failure::NoDescriptor);
@@ -340,6 +431,7 @@ mod tests {
             Failure::Certificate(BadCertificate::UnknownIssuer),
             Failure::Alert(AlertDescription::HandshakeFailure),
             Failure::Reset,
+            Failure::Lost,
             Failure::Closed,
             Failure::LeftUnanswered,
             Failure::Unprocessed,
@@ -350,13 +442,31 @@ mod tests {
             Failure::TornUpload,
             Failure::StreamReset(h2::Reason::INTERNAL_ERROR),
             Failure::StreamReset(h2::Reason::CANCEL),
+            Failure::Through(ProxyRefusal::Credentials),
+            Failure::Through(ProxyRefusal::Answered(403)),
+            Failure::Through(ProxyRefusal::Nonsense),
+            Failure::Through(ProxyRefusal::Unreachable),
+            Failure::Through(ProxyRefusal::Itself),
+            Failure::Through(ProxyRefusal::Closed),
+            Failure::Through(ProxyRefusal::Reset),
+            Failure::Through(ProxyRefusal::LongName),
+            Failure::Through(ProxyRefusal::Silent),
         ]
-        .map(Failure::in_words)
+        .map(|failure| failure.of_peer(Peer::Server).to_string())
         .into();
-        assert_eq!(words.len(), 21);
-        assert_eq!(
-            Failure::Through(ProxyRefusal::Answered(403)).to_string(),
-            "the upstream proxy did not reach the server (it answered 403)"
-        );
+        assert_eq!(words.len(), 31);
+    }
+
+    #[test]
+    fn a_failure_is_told_of_whoever_may_have_caused_it() {
+        let check = |failure: Failure, peer, expected: &str| assert_eq!(failure.of_peer(peer).to_string(), expected);
+        check(Failure::Closed, Peer::Server, "the server closed the connection without a response");
+        check(Failure::Closed, Peer::Proxy, "the upstream proxy closed the connection without a response");
+        let either = "the server, or the upstream proxy on the way to it, closed the connection during the TLS handshake";
+        check(Failure::ClosedInHandshake, Peer::Beyond, either);
+        let alert = Failure::Alert(AlertDescription::HandshakeFailure);
+        check(alert, Peer::Beyond, "the server ended the TLS handshake (alert HandshakeFailure)");
+        let answered = Failure::Through(ProxyRefusal::Answered(403));
+        check(answered, Peer::Beyond, "the upstream proxy did not reach the server (it answered 403)");
     }
 }

@@ -34,7 +34,7 @@ use tokio::runtime::Handle;
 use super::{
     casing::headers_as_written,
     exchange::Exchange,
-    failure::Failure,
+    failure::{Failure, Peer, Told},
     handler::refusal,
     lines::{Lines, NoAnswer, Place, Speaks, Ways},
     tee::Tee,
@@ -88,7 +88,7 @@ impl Forwarder {
         parts.version = Version::HTTP_11;
         let mut sent = self.attempt(&to, false, &parts, exchange, &ahead).await;
         if let Err(Some(no_answer)) = &sent
-            && let Some(why) = reason_to_repeat(&parts.method, failure(no_answer), no_answer.unwritten)
+            && let Some(why) = reason_to_repeat(&parts.method, no_answer.reason(), no_answer.unwritten)
             && ahead.is_whole()
             && !ahead.is_torn()
         {
@@ -97,10 +97,12 @@ impl Forwarder {
         }
         match sent {
             Ok(response) => answer(exchange, &ahead, response).await,
-            Err(_) if ahead.is_torn() => give_up(exchange, &ahead, Failure::TornUpload).await,
+            Err(_) if ahead.is_torn() => give_up(exchange, &ahead, Failure::TornUpload.of_peer(Peer::Server)).await,
             Err(no_answer) => {
-                let failure = no_answer.as_ref().map_or(Failure::NoResponse, failure);
-                give_up(exchange, &ahead, if speaks_http2 { failure.over_http2() } else { failure }).await
+                let (failure, peer) =
+                    no_answer.map_or((Failure::NoResponse, Peer::Server), |no_answer| (no_answer.reason(), no_answer.peer));
+                let failure = if speaks_http2 { failure.over_http2() } else { failure };
+                give_up(exchange, &ahead, failure.of_peer(peer)).await
             }
         }
     }
@@ -187,16 +189,10 @@ fn reason_to_repeat(method: &Method, failure: Failure, unwritten: bool) -> Optio
     }
 }
 
-/// Why there is no response. A connection that had brought one before may have been closed by the server while it was idle.
-fn failure(no_answer: &NoAnswer) -> Failure {
-    let failure = Failure::of(&*no_answer.error, no_answer.connecting);
-    if no_answer.had_answered && matches!(failure, Failure::Closed | Failure::Reset) { Failure::LeftUnanswered } else { failure }
-}
-
 /// There is no response. The upload is read on for a moment, so that what was sent is recorded, and a client that reads no answer
 /// before it has sent everything gets this one.
-pub(super) async fn give_up(exchange: &Exchange, ahead: &ReadAhead, failure: Failure) -> Response<Body> {
-    exchange.failed(&failure.in_words());
+pub(super) async fn give_up(exchange: &Exchange, ahead: &ReadAhead, failure: Told) -> Response<Body> {
+    exchange.failed(&failure.to_string());
     let _ = tokio::time::timeout(READ_ON, ahead.drain()).await;
     linger(ahead);
     // Nobody listening any more changes nothing of the answer.
@@ -282,7 +278,7 @@ fn linger(ahead: &ReadAhead) {
 }
 
 /// What the client gets instead of a response: a sentence, and RFC 9209's field, so that nobody takes it for the server's answer.
-fn bad_gateway(failure: Failure) -> Response<Body> {
+fn bad_gateway(failure: Told) -> Response<Body> {
     let mut response = Response::new(Body::from(format!("tattletale could not pass this request on: {failure}\n")));
     *response.status_mut() = StatusCode::BAD_GATEWAY;
     let headers = response.headers_mut();

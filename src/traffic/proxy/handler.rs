@@ -13,6 +13,7 @@ use super::{
     forward::{Forwarder, Manner},
     fronting::{Target, host_field, port_of, take_off_user},
     recorder::{Recorder, RequestHead},
+    socket::Pulse,
     told::{told_header, told_version},
     tunnel::Tunnel,
     tunnels::Tunnels,
@@ -27,11 +28,13 @@ pub(super) struct Handler {
     pub(super) tunnel: Option<Arc<Tunnel>>,
     pub(super) tunnels: Arc<Tunnels>,
     pub(super) forwarder: Arc<Forwarder>,
+    /// Of the client's connection.
+    pub(super) client: Pulse,
 }
 
 impl Handler {
     pub(super) fn new(recorder: Arc<Recorder>, tunnels: Tunnels, forwarder: Forwarder) -> Self {
-        Self { recorder, tunnel: None, tunnels: Arc::new(tunnels), forwarder: Arc::new(forwarder) }
+        Self { recorder, tunnel: None, tunnels: Arc::new(tunnels), forwarder: Arc::new(forwarder), client: Pulse::default() }
     }
 
     /// One for the connection of a client, which has connections to servers of its own.
@@ -58,7 +61,7 @@ impl Handler {
         let (method, http_version) = (request.method().as_str().to_owned(), told_version(request.version()));
         let has_body = !request.body().is_end_stream();
         let head = RequestHead { method, url, http_version, headers, has_body };
-        let Ok(exchange) = self.recorder.begin_exchange(self.tunnel.as_ref(), head).await else {
+        let Ok(exchange) = self.recorder.begin_exchange(&self.client, self.tunnel.as_ref(), head).await else {
             return refusal(StatusCode::SERVICE_UNAVAILABLE);
         };
         if asks_for_upgrade(&request) {

@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     account::Account,
     ahead::Ahead,
-    half_closed::{HalfClient, HalfClosed},
+    socket::{Gone, Pulse},
 };
 
 /// A client's connection whose account is kept. The engine has it, and whoever runs the engine has another hold of it.
@@ -41,16 +41,15 @@ struct Wire<S> {
     end: Option<io::Result<()>>,
     /// Until when a client that has said its last is waited for.
     waits: Option<Waits>,
-    /// Others that are waited for.
-    half_closed: Arc<HalfClosed>,
+    pulse: Pulse,
     /// It takes nothing any more.
     broken: bool,
 }
 
-/// Until when a client that has said its last is waited for.
+/// Until when a client that has said its last is waited for, or one of which nothing more is read.
 enum Waits {
-    /// It may still read.
-    Reads(HalfClient),
+    /// It may still read, until its connection breaks.
+    Reads(Gone),
     /// It is gone, and what it asked for gets a while to come to its end.
     Gone(Pin<Box<Sleep>>),
 }
@@ -62,16 +61,17 @@ impl Waits {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::Reads(client) => client.poll_given_up(context),
+            Self::Reads(gone) => Pin::new(gone).poll(context),
             Self::Gone(while_left) => while_left.as_mut().poll(context),
         }
     }
 }
 
 impl<S> Heard<S> {
-    pub(super) fn new(inner: S, account: Arc<Account>, half_closed: Arc<HalfClosed>) -> Self {
+    /// A connection of this client, which may lie inside others of the pulse's.
+    pub(super) fn new(inner: S, account: Arc<Account>, pulse: Pulse) -> Self {
         let (ahead, early) = (Ahead::nothing(), Ahead::nothing());
-        let wire = Wire { inner, ahead, early, held_back: None, end: None, waits: None, half_closed, broken: false };
+        let wire = Wire { inner, ahead, early, held_back: None, end: None, waits: None, pulse, broken: false };
         Self { wire: Arc::new(Mutex::new(wire)), account }
     }
 
@@ -110,8 +110,8 @@ impl<S: AsyncRead + Unpin> Heard<S> {
         }
     }
 
-    /// Ready when a client has left to which an answer is owed over HTTP/1: at once when the connection broke off. One that only said
-    /// that it will send no more may still read, as far as anybody can tell, and is waited for.
+    /// Ready when a client has left to which an answer is owed over HTTP/1, which is when the connection broke off. One that only said
+    /// that it will send no more may still read, and is waited for as long as the connection holds.
     pub(super) fn poll_left(&self, context: &mut Context<'_>) -> Poll<()> {
         // While a request is read, the engine hears of an end by itself.
         if !self.account.owes_an_answer(context) {
@@ -125,21 +125,19 @@ impl<S: AsyncRead + Unpin> Heard<S> {
             match (&read, room.filled()) {
                 (Err(_), _) => {
                     wire.end = Some(read);
+                    self.account.goes_away();
                     return Poll::Ready(());
                 }
-                (Ok(()), []) => {
-                    wire.end = Some(read);
-                    wire.waits = Some(Waits::Reads(wire.half_closed.enter()));
-                }
+                (Ok(()), []) => wire.end = Some(read),
                 (Ok(()), came) => wire.early.push(came),
             }
             // It may be what the engine waits for.
             context.waker().wake_by_ref();
         }
-        match &mut wire.waits {
-            Some(waits) => waits.poll(context),
-            None => Poll::Pending,
-        }
+        // Nothing more is read before the answer, so that only the connection itself can tell.
+        ready!(wire.waits.get_or_insert_with(|| Waits::Reads(wire.pulse.gone())).poll(context));
+        self.account.goes_away();
+        Poll::Ready(())
     }
 }
 
@@ -156,7 +154,10 @@ impl<S> Wire<S> {
         }
         if account.owes_answers(context) {
             let is_gone = self.broken || end.is_err();
-            let waits = self.waits.get_or_insert_with(|| if is_gone { Waits::gone() } else { Waits::Reads(self.half_closed.enter()) });
+            let waits = self.waits.get_or_insert_with(|| if is_gone { Waits::gone() } else { Waits::Reads(self.pulse.gone()) });
+            if matches!(waits, Waits::Reads(_)) && waits.poll(context).is_ready() {
+                *waits = Waits::gone();
+            }
             if waits.poll(context).is_pending() {
                 self.end = Some(end);
                 return Poll::Pending;
@@ -165,20 +166,15 @@ impl<S> Wire<S> {
         Poll::Ready(end)
     }
 
-    /// Something was written: whoever reads it is still there. One of HTTP/2 that reads nothing any more may have sent requests
-    /// before, which the engine would forget: so it hears of the end only when it reads.
+    /// Something was written. A client of HTTP/2 that reads nothing any more may have sent requests before, which the engine would
+    /// forget: so it hears of the end only when it reads.
     fn wrote<T>(&mut self, account: &Account, written: io::Result<T>, all: T, context: &Context<'_>) -> Poll<io::Result<T>> {
         match written {
             Err(_) if account.is_http2() => {
                 self.breaks(context);
                 Poll::Ready(Ok(all))
             }
-            written => {
-                if let (Some(Waits::Reads(client)), Ok(_)) = (&mut self.waits, &written) {
-                    client.took();
-                }
-                Poll::Ready(written)
-            }
+            written => Poll::Ready(written),
         }
     }
 

@@ -6,7 +6,6 @@
 //! client's second request does not wait for the first, which may be a long poll, is worth more than a smaller number.
 
 use std::{
-    error::Error as StdError,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -37,7 +36,9 @@ use tokio::{sync::Mutex as Turn, time::timeout};
 
 use super::{
     LONGEST_HEAD, MOST_HEADERS,
-    line::{Line, Pulse},
+    failure::{Failure, Peer},
+    line::{Line, pulse_of},
+    socket::{Pulse, Quiet},
     upload::Upload,
     upstream::Connector,
 };
@@ -80,17 +81,16 @@ pub(super) struct Place {
 }
 
 /// Why there is no answer.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct NoAnswer {
-    pub(super) error: BoxError,
-    /// There was no connection yet.
-    pub(super) connecting: bool,
+    failure: Failure,
+    /// Whose failure it is.
+    pub(super) peer: Peer,
     /// The connection had brought an answer before, so that the server may have closed it while it was idle.
-    pub(super) had_answered: bool,
+    had_answered: bool,
     /// Nothing was written on the connection since then.
     pub(super) unwritten: bool,
 }
-
-type BoxError = Box<dyn StdError + Send + Sync>;
 
 impl Ways {
     pub(super) fn new(either: Connector) -> Self {
@@ -199,17 +199,28 @@ impl Lines {
         let first = if to.may_be_shared() { self.kept().first(to) } else { None };
         let Some(first) = first else { return Ok((self.dial(to).await?, false)) };
         // Until the first connection is there, nobody knows whether another one will be needed.
-        let _first = match first.try_lock() {
-            Ok(first) => Some(first),
+        let mut turn = match first.try_lock() {
+            Ok(turn) => turn,
             Err(_) => {
-                drop(first.lock().await);
+                let turn = first.lock().await;
+                let (failed, needs_its_own) = (*turn, self.kept().first(to).is_none());
+                // One whose first has left without having found out anything is the first itself.
+                let turn = if failed.is_some() || needs_its_own { None } else { Some(turn) };
                 if let Some(kept) = self.take(to).await {
                     return Ok((kept, true));
                 }
-                None
+                match (failed, turn) {
+                    // What one found out holds for all that waited for it.
+                    (Some(failed), _) => return Err(failed),
+                    (None, None) => return Ok((self.dial(to).await?, false)),
+                    (None, Some(turn)) => turn,
+                }
             }
         };
-        Ok((self.dial(to).await?, false))
+        *turn = None;
+        let dialled = self.dial(to).await;
+        *turn = dialled.as_ref().err().copied();
+        Ok((dialled?, false))
     }
 
     /// A connection that is kept and can be used.
@@ -228,13 +239,16 @@ impl Lines {
     }
 
     async fn dial(&self, to: &Place) -> Result<Sender, NoAnswer> {
-        let stream = self.ways.to(to).connect(to.server.clone()).await.map_err(NoAnswer::connecting)?;
+        let way = self.ways.to(to);
+        let stream = way.connect(to.server.clone()).await.map_err(|error| NoAnswer::new(Failure::of(&*error, true), way.peer()))?;
+        let peer = if stream.connected().is_proxied() { Peer::Proxy } else { way.peer() };
+        let at_once = |error: hyper::Error| NoAnswer::new(Failure::of(&error, false), peer);
         if to.speaks == Speaks::Http2 || stream.connected().is_negotiated_h2() {
-            let two = Two::begin(stream).await.map_err(NoAnswer::at_once)?;
+            let two = Two::begin(stream, peer, way.quiet()).await.map_err(at_once)?;
             self.kept().share(to, two.clone());
             return Ok(Sender::Two(two));
         }
-        let one = One::begin(stream).await.map_err(NoAnswer::at_once)?;
+        let one = One::begin(stream, peer).await.map_err(at_once)?;
         if to.may_be_shared() {
             self.kept().is_http1(to);
         }
@@ -258,8 +272,8 @@ struct Kept {
 /// A server that may speak HTTP/2.
 struct Server {
     place: Place,
-    /// Held by who dials it for the first time.
-    first: Arc<Turn<()>>,
+    /// Held by who dials it for the first time, and what came of the last time if that failed.
+    first: Arc<Turn<Option<NoAnswer>>>,
     found: Found,
 }
 
@@ -288,7 +302,7 @@ impl Kept {
     fn shared(&mut self, to: &Place, now: Instant) -> Option<Two> {
         let server = self.servers.iter_mut().find(|server| server.place == *to)?;
         let Found::Http2(two) = &mut server.found else { return None };
-        if two.sender.is_closed() || two.is_idle() && is_stale(two.used, now) {
+        if two.sender.is_closed() || two.is_idle() && is_stale(two.used, now) || two.is_silent(now) {
             server.found = Found::Nothing;
             return None;
         }
@@ -297,7 +311,7 @@ impl Kept {
     }
 
     /// Whose turn it is to find out what a server speaks; `None` if that is known, and a connection is needed for each request.
-    fn first(&mut self, to: &Place) -> Option<Arc<Turn<()>>> {
+    fn first(&mut self, to: &Place) -> Option<Arc<Turn<Option<NoAnswer>>>> {
         let server = self.server(to);
         if matches!(server.found, Found::Http1) { None } else { Some(Arc::clone(&server.first)) }
     }
@@ -343,20 +357,24 @@ struct Unsent {
 }
 
 impl Unsent {
-    fn of(mut error: TrySendError<Request<Upload>>, had_answered: bool, unwritten: bool) -> Self {
+    fn of(mut error: TrySendError<Request<Upload>>, peer: Peer, had_answered: bool, unwritten: bool) -> Self {
         let request = error.take_message();
-        Self { request, no_answer: NoAnswer { error: error.into_error().into(), connecting: false, had_answered, unwritten } }
+        let failure = Failure::of(&error.into_error(), false);
+        Self { request, no_answer: NoAnswer { had_answered, unwritten, ..NoAnswer::new(failure, peer) } }
     }
 }
 
 impl NoAnswer {
-    fn connecting(error: BoxError) -> Self {
-        Self { error, connecting: true, had_answered: false, unwritten: false }
+    const fn new(failure: Failure, peer: Peer) -> Self {
+        Self { failure, peer, had_answered: false, unwritten: false }
     }
 
-    /// The connection was there, and broke before anything was asked.
-    fn at_once(error: hyper::Error) -> Self {
-        Self { error: error.into(), connecting: false, had_answered: false, unwritten: false }
+    /// Why. A connection that had brought an answer before may have been closed by the server while it was idle.
+    pub(super) const fn reason(&self) -> Failure {
+        match self.failure {
+            Failure::Closed | Failure::Reset if self.had_answered => Failure::LeftUnanswered,
+            failure => failure,
+        }
     }
 }
 
@@ -365,6 +383,7 @@ struct One {
     sender: http1::SendRequest<Upload>,
     /// Whether it leads to another proxy, which wants whole URLs.
     absolute: bool,
+    peer: Peer,
     pulse: Pulse,
     /// Whether it has brought an answer.
     had_answered: bool,
@@ -373,7 +392,7 @@ struct One {
 }
 
 impl One {
-    async fn begin(stream: MaybeHttpsStream<Line>) -> Result<Self, hyper::Error> {
+    async fn begin(stream: MaybeHttpsStream<Line>, peer: Peer) -> Result<Self, hyper::Error> {
         let connected = stream.connected();
         let mut builder = http1::Builder::new();
         // Header names keep their case; those of an HTTP/2 client are written as is usual.
@@ -390,15 +409,15 @@ impl One {
         if let Err(error) = sender.ready().await {
             return Err(lock(&broke).take().unwrap_or(error));
         }
-        let pulse = Pulse::of(&connected).unwrap_or_default();
-        Ok(Self { sender, absolute: connected.is_proxied(), pulse, had_answered: false, used: Instant::now() })
+        let pulse = pulse_of(&connected);
+        Ok(Self { sender, absolute: connected.is_proxied(), peer, pulse, had_answered: false, used: Instant::now() })
     }
 
     async fn ask(mut self, to: &Place, kept: &Arc<Mutex<Kept>>, request: Request<Upload>) -> Result<Response<Body>, Unsent> {
         let before = self.pulse.written();
         let response = match self.sender.try_send_request(request).await {
             Ok(response) => response,
-            Err(error) => return Err(Unsent::of(error, self.had_answered, self.pulse.written() == before)),
+            Err(error) => return Err(Unsent::of(error, self.peer, self.had_answered, self.pulse.written() == before)),
         };
         self.had_answered = true;
         let held = Held::One { place: to.clone(), one: Box::new(self), kept: Arc::downgrade(kept) };
@@ -410,16 +429,24 @@ impl One {
 #[derive(Clone)]
 struct Two {
     sender: http2::SendRequest<Upload>,
+    peer: Peer,
+    pulse: Pulse,
     /// Whether it has brought an answer. Each request that is under way holds it as well.
     had_answered: Arc<AtomicBool>,
     /// When a request was last sent on it.
     used: Instant,
+    /// How much had come on it when the first request was sent that nothing has come after, and when that was.
+    asked: Option<(u64, Instant)>,
 }
 
 impl Two {
-    async fn begin(stream: MaybeHttpsStream<Line>) -> Result<Self, hyper::Error> {
+    async fn begin(stream: MaybeHttpsStream<Line>, peer: Peer, quiet: Quiet) -> Result<Self, hyper::Error> {
+        let pulse = pulse_of(&stream.connected());
+        pulse.give_up_unheard(quiet);
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).max_header_list_size(LONGEST_HEAD);
+        // While something is under way: what ends at another machine than the connection does may be gone without that one knowing.
+        builder.keep_alive_interval(PING).keep_alive_timeout(PONG);
         let (mut sender, connection) = builder.handshake(stream).await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -427,7 +454,7 @@ impl Two {
             }
         });
         sender.ready().await?;
-        Ok(Self { sender, had_answered: Arc::default(), used: Instant::now() })
+        Ok(Self { sender, peer, pulse, had_answered: Arc::default(), used: Instant::now(), asked: None })
     }
 
     /// Whether nothing that was asked on it is under way.
@@ -435,15 +462,29 @@ impl Two {
         Arc::strong_count(&self.had_answered) == 1
     }
 
+    /// Whether nothing has come on it since something was asked long ago, so that it may be gone without a word. Notes that something
+    /// is asked now.
+    fn is_silent(&mut self, now: Instant) -> bool {
+        let came = self.pulse.read();
+        match self.asked {
+            Some((before, since)) if before == came => is_stale(since, now),
+            _ => {
+                self.asked = Some((came, now));
+                false
+            }
+        }
+    }
+
     async fn ask(mut self, request: Request<Upload>) -> Result<Response<Body>, Unsent> {
-        let had_answered = self.had_answered.load(Ordering::Relaxed);
+        let (had_answered, before) = (self.had_answered.load(Ordering::Relaxed), self.pulse.written());
         match self.sender.try_send_request(request).await {
             Ok(response) => {
                 self.had_answered.store(true, Ordering::Relaxed);
                 let held = Held::Two { _use: self.had_answered };
                 Ok(response.map(|body| held.until_the_end_of(body)))
             }
-            Err(error) => Err(Unsent::of(error, had_answered, false)),
+            // What was written may be of another request.
+            Err(error) => Err(Unsent::of(error, self.peer, had_answered, self.pulse.written() == before)),
         }
     }
 }
@@ -529,8 +570,14 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// So many connections are kept for a client that it does not use; and of so many servers is known that they speak HTTP/2.
 const MOST_IDLE: usize = 8;
-/// A connection that was not used for so long may be gone without a word, as when this computer has changed its network meanwhile.
+/// A connection that was not used for so long, or has brought nothing for so long since it was, may be gone without a word, as when this
+/// computer has changed its network meanwhile.
 const STALE: Duration = Duration::from_secs(30);
+/// A connection of HTTP/2 on which something is under way and nothing comes is asked for a sign of life so often. Servers of gRPC
+/// end connections on which they are asked more often than every five minutes (gRFC A8).
+const PING: Duration = Duration::from_secs(310);
+/// And has so long to give it.
+const PONG: Duration = Duration::from_secs(20);
 /// A connection that is not ready for the next request by then is not waited for.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
@@ -545,7 +592,7 @@ mod tests {
         let (ours, _) = tokio::io::duplex(1);
         let (sender, connection) = http1::handshake(TokioIo::new(ours)).await.expect("no handshake is made");
         tokio::spawn(connection);
-        One { sender, absolute: false, pulse: Pulse::default(), had_answered: true, used: Instant::now() }
+        One { sender, absolute: false, peer: Peer::Server, pulse: Pulse::default(), had_answered: true, used: Instant::now() }
     }
 
     #[tokio::test]

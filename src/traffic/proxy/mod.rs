@@ -18,7 +18,6 @@ mod forward;
 mod frames;
 mod fronting;
 mod gate;
-mod half_closed;
 mod handler;
 mod handshake;
 mod heard;
@@ -32,6 +31,7 @@ mod own_page;
 mod recorder;
 mod refusals;
 mod serve;
+mod socket;
 mod socks;
 mod strangers;
 mod tee;
@@ -54,11 +54,12 @@ use std::{
 use async_trait::async_trait;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use socket2::SockRef;
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 
 use self::{
     activity::Activity, engine::Http, forward::Forwarder, handler::Handler, own::Own, recorder::Recorder, refusals::Refusals,
-    tunnels::Tunnels, upstream::Connector,
+    socket::Quiet, tunnels::Tunnels, upstream::Connector,
 };
 pub use self::{
     gate::{Gate, OpenGate, Page, Visit},
@@ -91,18 +92,27 @@ pub struct ProxySetup {
 pub struct Proxy {
     setup: ProxySetup,
     head: Duration,
+    quiet: Quiet,
 }
 
 impl Proxy {
     /// A proxy with this setup.
-    pub const fn new(setup: ProxySetup) -> Self {
-        Self { setup, head: HEADER_READ }
+    pub fn new(setup: ProxySetup) -> Self {
+        Self { setup, head: HEADER_READ, quiet: Quiet::default() }
     }
 
     /// The same, giving a client this long for the head of a request that it has begun, instead of a minute.
     #[must_use]
     pub const fn with_head_limit(mut self, limit: Duration) -> Self {
         self.head = limit;
+        self
+    }
+
+    /// The same, having a client or a server that says nothing asked for a sign of life after this long (whole seconds, one at least),
+    /// instead of 15 seconds. After the third that is not given, it is taken to be gone.
+    #[must_use]
+    pub const fn asking_after(mut self, quiet: Duration) -> Self {
+        self.quiet = Quiet(quiet);
         self
     }
 
@@ -113,12 +123,12 @@ impl Proxy {
     /// [`TrafficError::PortInUse`] or [`TrafficError::NotOurAddress`] when the address cannot be listened on, [`TrafficError::Died`] when it cannot
     /// be set up.
     pub fn launch(self, events: TrafficSender) -> Result<RunningProxy, TrafficError> {
-        let Self { setup: ProxySetup { listen, authority, upstream, gate, clock }, head } = self;
+        let Self { setup: ProxySetup { listen, authority, upstream, gate, clock }, head, quiet } = self;
         descriptors::raise_the_limit();
-        let (address, listener) = listen_on(listen)?;
+        let (address, listener) = listen_on(listen, quiet)?;
         let died = |error: &dyn fmt::Display| TrafficError::Died(error.to_string());
         let own = Own::new(address);
-        let connector = Connector::new(&upstream, own).map_err(|error| died(&error))?;
+        let connector = Connector::new(&upstream, own, quiet).map_err(|error| died(&error))?;
 
         let activity = Arc::new(Activity::default());
         let ending = Arc::new(watch::Sender::new(Ending::NotYet));
@@ -131,7 +141,6 @@ impl Proxy {
             http: server_builder(head),
             refusals: Refusals::default(),
             strangers: Arc::default(),
-            half_closed: Arc::default(),
             ending: ending.subscribe(),
         };
         let handler = Handler::new(recorder, tunnels, Forwarder::new(connector));
@@ -271,10 +280,10 @@ fn note_ending(ending: &watch::Sender<Ending>, how: Ending) {
 }
 
 /// A listening socket whose connections send small packets at once: accepted sockets inherit `TCP_NODELAY`. Without it, each
-/// new TLS connection stalls 44 ms (measured).
-fn listen_on(address: SocketAddr) -> Result<(SocketAddr, std::net::TcpListener), TrafficError> {
+/// new TLS connection stalls 44 ms (measured). They inherit as well that quiet clients are asked whether they are still there.
+fn listen_on(address: SocketAddr, quiet: Quiet) -> Result<(SocketAddr, std::net::TcpListener), TrafficError> {
     let listen = || {
-        let listener = socket_on(address)?;
+        let listener = socket_on(address, quiet)?;
         Ok((listener.local_addr()?, listener))
     };
     listen().map_err(|error: io::Error| match error.kind() {
@@ -283,12 +292,13 @@ fn listen_on(address: SocketAddr) -> Result<(SocketAddr, std::net::TcpListener),
     })
 }
 
-fn socket_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+fn socket_on(address: SocketAddr, quiet: Quiet) -> io::Result<std::net::TcpListener> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
     // On Windows, SO_REUSEADDR would let two programs share the port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
+    quiet.ask_on(&SockRef::from(&socket))?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(1024)?;

@@ -22,6 +22,7 @@ use super::{
     metered::Metered,
     opening::{Opening, read_opening},
     serve::{Client, FIRST, HANDSHAKE, HTTP},
+    socket::Pulse,
     tunnels::Tunnels,
 };
 use crate::model::TunnelOutcome;
@@ -29,6 +30,7 @@ use crate::model::TunnelOutcome;
 /// A tunnel to a page of our own, which is never recorded, nor dialled.
 pub(super) struct OwnPage {
     pub(super) tunnels: Arc<Tunnels>,
+    pub(super) client: Pulse,
     pub(super) address: IpAddr,
     /// What the certificate is for.
     pub(super) name: String,
@@ -77,7 +79,7 @@ impl OwnPage {
             let answer = page(&*self.tunnels.gate, self.address, &self.host, Way { decrypted, proxied: true }, &request);
             std::future::ready(Ok::<_, Infallible>(answer.unwrap_or_else(|| refusal(StatusCode::NOT_FOUND))))
         });
-        let heard = Heard::new(client, Arc::default(), Arc::clone(&self.tunnels.half_closed));
+        let heard = Heard::new(client, Arc::default(), self.client.clone());
         let _ = self.tunnels.http.serve(heard, service).await;
         (!asked.load(Ordering::Relaxed)).then_some(TunnelOutcome::ClosedWithoutRequest)
     }

@@ -13,6 +13,7 @@ use super::{
     activity::{Activity, Busy, Kind},
     exchange::Exchange,
     note_ending,
+    socket::Pulse,
     tunnel::Tunnel,
 };
 use crate::{
@@ -113,9 +114,10 @@ impl Recorder {
         self.noting(kept.await)
     }
 
-    /// Begins an exchange. Whoever stops waiting for that does not keep it from being told.
+    /// Begins an exchange with a client. Whoever stops waiting for that does not keep it from being told.
     pub(super) async fn begin_exchange(
         self: &Arc<Self>,
+        client: &Pulse,
         tunnel: Option<&Arc<Tunnel>>,
         head: RequestHead,
     ) -> Result<Arc<Exchange>, TrafficError> {
@@ -131,7 +133,9 @@ impl Recorder {
             headers,
         };
         let busy = Busy::new(&self.activity, Kind::Exchange, &self.clock);
-        Beginning { recorder: Arc::clone(self), tunnel, event: Some(event), has_body, busy: Some(busy) }.told().await
+        Beginning { recorder: Arc::clone(self), client: client.clone(), tunnel, event: Some(event), has_body, busy: Some(busy) }
+            .told()
+            .await
     }
 
     /// Gives the next number to an exchange and tells its beginning with it.
@@ -242,6 +246,7 @@ pub(super) struct RequestHead {
 /// An exchange whose request was read, and which is not told yet.
 struct Beginning {
     recorder: Arc<Recorder>,
+    client: Pulse,
     tunnel: Option<Arc<Tunnel>>,
     /// What tells it, without its number; nothing once that is done.
     event: Option<TrafficEvent>,
@@ -275,7 +280,7 @@ impl Beginning {
         if let Some(tunnel) = &tunnel {
             tunnel.request_began();
         }
-        let exchange = Exchange::begun(id, Arc::clone(&self.recorder), tunnel, self.busy.take());
+        let exchange = Exchange::begun(id, Arc::clone(&self.recorder), self.client.clone(), tunnel, self.busy.take());
         if lost > 0 {
             exchange.note(format!("{lost} more were not recorded before it: their clients left while the writer was behind"));
         }

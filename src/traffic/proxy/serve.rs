@@ -19,7 +19,7 @@ use hyper::{body::Incoming, service::service_fn};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_rustls::{StartHandshake, server::TlsStream};
 
@@ -33,6 +33,7 @@ use super::{
     metered::Metered,
     opening::{Opening, Spoken, listen, patience, protocol},
     own_page::OwnPage,
+    socket::Pulse,
     tunnel::Tunnel,
     tunnels::Tunnels,
 };
@@ -42,8 +43,8 @@ use crate::model::{PassReason, TunnelOutcome};
 pub(super) enum Entry {
     /// It is listened to, and read if it speaks HTTP, with TLS or without.
     Listen(Handler, Arc<Tunnel>, IpAddr),
-    /// It is passed on to this server.
-    PassOn(Arc<Tunnel>, TcpStream),
+    /// It is passed on to this server, as long as the client is there.
+    PassOn(Arc<Tunnel>, TcpStream, Pulse),
     /// It wants a page of our own: the host's name, and whether that is one of ours.
     OwnPage(Handler, IpAddr, String, Named),
 }
@@ -66,10 +67,10 @@ impl Entry {
     /// Serves the client until one of the two sides leaves.
     pub(super) async fn serve(self, client: impl Client) {
         match self {
-            Self::PassOn(tunnel, server) => pass(Metered::new(client, Some(tunnel)), server).await,
+            Self::PassOn(tunnel, server, pulse) => pass(Metered::new(client, Some(tunnel)), server, &pulse).await,
             Self::OwnPage(handler, address, name, named) => {
                 let host = if named == Named::Listener { String::new() } else { name.clone() };
-                OwnPage { tunnels: Arc::clone(&handler.tunnels), address, name, host }.serve(client).await;
+                OwnPage { tunnels: Arc::clone(&handler.tunnels), client: handler.client, address, name, host }.serve(client).await;
             }
             Self::Listen(handler, tunnel, address) => {
                 let inside = Inside { tunnels: Arc::clone(&handler.tunnels), handler, tunnel, address };
@@ -227,7 +228,7 @@ impl Inside {
                 Ok(began)
             }
         });
-        let mut engine = self.tunnels.http.serve(Heard::new(client, Arc::clone(&account), Arc::clone(&self.tunnels.half_closed)), service);
+        let mut engine = self.tunnels.http.serve(Heard::new(client, Arc::clone(&account), self.handler.client.clone()), service);
         let (mut ending, untold) = (self.tunnels.ending.clone(), self.handler.recorder.untold());
         let served = tokio::select! {
             biased;
@@ -269,7 +270,7 @@ impl Inside {
                 self.tunnel.speaks(protocol(&banner).map(str::to_owned));
                 client.write_all(&banner).await?;
                 client.flush().await?;
-                pass(client.again(first), server).await;
+                pass(client.again(first), server, &self.handler.client).await;
             }
             Spoken::Unreachable(why) => self.tunnel.unreachable(why),
             Spoken::Client(..) | Spoken::Nobody => {}
@@ -293,7 +294,7 @@ impl Inside {
         match server {
             Ok(server) => {
                 self.tunnel.settle(outcome);
-                pass(client, server).await;
+                pass(client, server, &self.handler.client).await;
             }
             Err(why) => self.tunnel.unreachable(why),
         }
@@ -305,7 +306,7 @@ impl Inside {
         match self.tunnels.dial(&self.tunnel).await {
             Ok(server) => {
                 self.tunnel.passes(reason);
-                pass(client.again(first), server).await;
+                pass(client.again(first), server, &self.handler.client).await;
             }
             Err(why) => self.tunnel.settle(TunnelOutcome::Unreachable { why }),
         }
@@ -357,10 +358,21 @@ impl Drop for HalfRead<'_> {
     }
 }
 
-/// Passes bytes on both ways until both sides have said their last. When one is done, the other may go on.
-async fn pass(mut client: Metered<impl Client>, mut server: impl AsyncRead + AsyncWrite + Unpin) {
-    if let Err(error) = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut server, PIECE, PIECE).await {
-        tracing::debug!(%error, "a tunnel broke off");
+/// Passes bytes on both ways until both sides have said their last. When one is done, the other may go on: but not for long when the
+/// client is gone, which after its last word only its pulse tells.
+async fn pass(mut client: Metered<impl Client>, mut server: impl AsyncRead + AsyncWrite + Unpin, pulse: &Pulse) {
+    let gone = async {
+        pulse.gone().await;
+        sleep(LAST_BYTES).await;
+    };
+    tokio::select! {
+        biased;
+        passed = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut server, PIECE, PIECE) => {
+            if let Err(error) = passed {
+                tracing::debug!(%error, "a tunnel broke off");
+            }
+        }
+        () = gone => {}
     }
 }
 
@@ -391,5 +403,7 @@ pub(super) const HANDSHAKE: Duration = Duration::from_secs(30);
 const DECRYPTED: Duration = Duration::from_secs(1);
 /// Room for a client's first bytes: a ClientHello of a browser of today has 1.8 kB.
 pub(super) const FIRST: usize = 2048;
+/// What a client has sent that is gone may be passed on for so long.
+const LAST_BYTES: Duration = Duration::from_secs(5);
 /// Bytes that are passed on at once, each way.
 const PIECE: usize = 16 * 1024;

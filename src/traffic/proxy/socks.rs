@@ -9,7 +9,6 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
     time::timeout,
 };
 
@@ -19,6 +18,7 @@ use super::{
     connect::{Turned, bare_host},
     handler::Handler,
     serve::Entry,
+    socket::Socket,
 };
 use crate::model::TunnelOutcome;
 
@@ -26,7 +26,7 @@ use crate::model::TunnelOutcome;
 pub(super) const VERSION: u8 = 5;
 
 /// Asks a client where it wants to go, and lets it in there; `None` when it does not get in.
-pub(super) async fn negotiate(client: TcpStream, visitor: &Visitor) -> Option<(TcpStream, Entry)> {
+pub(super) async fn negotiate(client: Socket, visitor: &Visitor) -> Option<(Socket, Entry)> {
     let Visitor { handler, address, .. } = visitor;
     let mut talk = Talk { client, came: 0 };
     let asked = match timeout(NEGOTIATION, talk.asked()).await {
@@ -65,7 +65,7 @@ enum Cannot {
 
 /// A client that is being talked to.
 struct Talk {
-    client: TcpStream,
+    client: Socket,
     /// Bytes that came.
     came: u64,
 }

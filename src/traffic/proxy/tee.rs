@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::{
     exchange::{Exchange, TORN_UPLOAD},
-    failure::breaks_the_rules,
+    failure::{Failure, breaks_the_rules},
     told::told_headers,
 };
 use crate::traffic::{Side, TrafficError, TrafficEvent};
@@ -66,10 +66,16 @@ impl Tee {
         events
     }
 
-    /// Notes why an upload has no end.
+    /// Notes why a body has no end.
     fn torn(&self, error: &hudsucker::Error) {
-        if self.side == Side::Request && (self.begun || !self.exchange.may_lack_a_body()) {
-            self.exchange.failed(if breaks_the_rules(error) { MALFORMED_UPLOAD } else { TORN_UPLOAD });
+        match self.side {
+            // The exchange knows how its client was lost.
+            _ if self.exchange.has_lost_its_client() => {}
+            Side::Request if self.begun || !self.exchange.may_lack_a_body() => {
+                self.exchange.failed(if breaks_the_rules(error) { MALFORMED_UPLOAD } else { TORN_UPLOAD });
+            }
+            Side::Response if Failure::of(error, false) == Failure::Lost => self.exchange.failed(LOST_RESPONSE),
+            Side::Request | Side::Response => {}
         }
     }
 
@@ -160,5 +166,7 @@ impl Drop for Tee {
 /// So many frames are read of a body that nobody reads any more.
 const MOST_LEFT: usize = 64;
 
+/// Said when a server, or whoever is on the way to it, was not heard of any more before its body came to its end.
+const LOST_RESPONSE: &str = "the connection to the server was lost in the middle of the response";
 /// Said when a client sends a body that cannot be read to its end.
 const MALFORMED_UPLOAD: &str = "the body of the request broke the rules of HTTP";

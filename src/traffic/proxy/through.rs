@@ -1,7 +1,7 @@
 //! A proxy of somebody else on the way to the servers: its address as a person writes it, and how it is asked for a
 //! connection (HTTP CONNECT, SOCKS5). Dialling it is left to `upstream`.
 
-use std::{fmt, io, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderValue, Uri};
@@ -23,6 +23,8 @@ pub struct UpstreamProxy {
     port: u16,
     credentials: Option<Credentials>,
     pub(super) roots: Vec<CertificateDer<'static>>,
+    /// So long is waited for it, before it has opened a connection to a server.
+    pub(super) patience: Duration,
 }
 
 /// What it is spoken to in.
@@ -83,7 +85,7 @@ impl FromStr for UpstreamProxy {
                 Some(Credentials { name, password })
             }
         };
-        Ok(Self { protocol, host, port: url.port().unwrap_or(default), credentials, roots: Vec::new() })
+        Ok(Self { protocol, host, port: url.port().unwrap_or(default), credentials, roots: Vec::new(), patience: PATIENCE })
     }
 }
 
@@ -114,14 +116,14 @@ impl UpstreamProxy {
     }
 
     /// Asks for a connection to a host and port over a connection to the proxy.
-    pub(super) async fn ask(&self, stream: &mut TcpStream, host: &str, port: u16) -> io::Result<()> {
+    pub(super) async fn ask(&self, stream: &mut TcpStream, host: &str, port: u16) -> Result<(), ProxyRefusal> {
         match self.protocol {
             Protocol::Http => self.connect(stream, host, port).await,
             Protocol::Socks5 => self.socks(stream, host, port).await,
         }
     }
 
-    async fn connect(&self, stream: &mut TcpStream, host: &str, port: u16) -> io::Result<()> {
+    async fn connect(&self, stream: &mut TcpStream, host: &str, port: u16) -> Result<(), ProxyRefusal> {
         let authority = authority(host, port);
         let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
         if let Some(value) = self.authorization() {
@@ -135,21 +137,25 @@ impl UpstreamProxy {
         let mut head = Vec::with_capacity(256);
         while !head.ends_with(b"\r\n\r\n") {
             if head.len() >= LONGEST_HEAD {
-                return Err(refusal(ProxyRefusal::Nonsense));
+                return Err(ProxyRefusal::Nonsense);
             }
             head.push(stream.read_u8().await?);
+            // Who speaks something else may wait for an answer to it.
+            if head.len() <= ANSWER.len() && !ANSWER.starts_with(&head) {
+                return Err(ProxyRefusal::Nonsense);
+            }
         }
         let text = String::from_utf8_lossy(&head);
         let status = text.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).and_then(|code| code.trim().parse().ok());
         match status {
             Some(200..300) => Ok(()),
-            Some(407) => Err(refusal(ProxyRefusal::Credentials)),
-            Some(code) => Err(refusal(ProxyRefusal::Answered(code))),
-            None => Err(refusal(ProxyRefusal::Nonsense)),
+            Some(407) => Err(ProxyRefusal::Credentials),
+            Some(code) => Err(ProxyRefusal::Answered(code)),
+            None => Err(ProxyRefusal::Nonsense),
         }
     }
 
-    async fn socks(&self, stream: &mut TcpStream, host: &str, port: u16) -> io::Result<()> {
+    async fn socks(&self, stream: &mut TcpStream, host: &str, port: u16) -> Result<(), ProxyRefusal> {
         // RFC 1928 section 3: version 5, and the methods: 0 is none, 2 is name and password.
         let greeting: &[u8] = if self.credentials.is_some() { &[5, 2, 0, 2] } else { &[5, 1, 0] };
         stream.write_all(greeting).await?;
@@ -161,18 +167,18 @@ impl UpstreamProxy {
                 // RFC 1929 section 2: version 1, then each with its length before it.
                 let mut login = vec![1];
                 for text in [name, password] {
-                    login.push(u8::try_from(text.len()).map_err(|_| refusal(ProxyRefusal::Credentials))?);
+                    login.push(u8::try_from(text.len()).map_err(|_| ProxyRefusal::Credentials)?);
                     login.extend_from_slice(text.as_bytes());
                 }
                 stream.write_all(&login).await?;
                 let mut answer = [0; 2];
                 stream.read_exact(&mut answer).await?;
                 if answer[1] != 0 {
-                    return Err(refusal(ProxyRefusal::Credentials));
+                    return Err(ProxyRefusal::Credentials);
                 }
             }
-            ([5, _], _) => return Err(refusal(ProxyRefusal::Credentials)),
-            _ => return Err(refusal(ProxyRefusal::Nonsense)),
+            ([5, _], _) => return Err(ProxyRefusal::Credentials),
+            _ => return Err(ProxyRefusal::Nonsense),
         }
         // Section 4: version 5, command 1 (CONNECT), reserved, the address by its type, the port.
         let mut request = vec![5, 1, 0];
@@ -187,7 +193,7 @@ impl UpstreamProxy {
             }
             Err(_) => {
                 request.push(3);
-                request.push(u8::try_from(host.len()).map_err(|_| refusal(ProxyRefusal::Nonsense))?);
+                request.push(u8::try_from(host.len()).map_err(|_| ProxyRefusal::LongName)?);
                 request.extend_from_slice(host.as_bytes());
             }
         }
@@ -198,16 +204,16 @@ impl UpstreamProxy {
         stream.read_exact(&mut answer).await?;
         let [version, reply, _, kind] = answer;
         if version != 5 {
-            return Err(refusal(ProxyRefusal::Nonsense));
+            return Err(ProxyRefusal::Nonsense);
         }
         if reply != 0 {
-            return Err(refusal(ProxyRefusal::Answered(u16::from(reply))));
+            return Err(ProxyRefusal::Answered(u16::from(reply)));
         }
         let length = match kind {
             1 => 4,
             4 => 16,
             3 => usize::from(stream.read_u8().await?),
-            _ => return Err(refusal(ProxyRefusal::Nonsense)),
+            _ => return Err(ProxyRefusal::Nonsense),
         };
         let mut bound = vec![0; length + 2];
         stream.read_exact(&mut bound).await?;
@@ -226,12 +232,12 @@ fn authority(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-fn refusal(why: ProxyRefusal) -> io::Error {
-    io::Error::other(why)
-}
-
-/// The head of a proxy's answer to CONNECT.
+/// The head of a proxy's answer to CONNECT, and how it begins.
 const LONGEST_HEAD: usize = 16 * 1024;
+const ANSWER: &[u8] = b"HTTP/1.";
+/// A proxy is reached, and has answered, within this time: less than there is for the whole connection, so that what takes longer is told
+/// of whoever it is.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests {

@@ -12,7 +12,6 @@ use super::{
     engine::Http,
     failure::Failure,
     gate::Gate,
-    half_closed::HalfClosed,
     own::Own,
     refusals::Refusals,
     serve::HANDSHAKE,
@@ -31,7 +30,6 @@ pub(super) struct Tunnels {
     pub(super) http: Http,
     pub(super) refusals: Refusals,
     pub(super) strangers: Arc<Strangers>,
-    pub(super) half_closed: Arc<HalfClosed>,
     /// Says when the proxy is asked to stop.
     pub(super) ending: watch::Receiver<Ending>,
 }
@@ -52,7 +50,7 @@ impl Tunnels {
 
     /// Opens a connection to a tunnel's server.
     pub(super) async fn dial(&self, tunnel: &Tunnel) -> Result<TcpStream, String> {
-        self.connector.dial(&tunnel.host, tunnel.port).await.map_err(|error| Failure::of(&*error, true).in_words())
+        self.connector.dial(&tunnel.host, tunnel.port).await.map_err(|error| self.told(Failure::of(&*error, true)))
     }
 
     /// The same with TLS, for a protocol that is spoken inside it.
@@ -61,8 +59,12 @@ impl Tunnels {
         let name = ServerName::try_from(tunnel.certified_name()).map_err(|_| "the server has no name to check".to_owned())?;
         let connecting = TlsConnector::from(self.connector.tls()).connect(name, stream);
         match timeout(HANDSHAKE, connecting).await {
-            Ok(connected) => connected.map_err(|error| Failure::of(&error, true).in_words()),
-            Err(_) => Err(Failure::ConnectTimeout.in_words()),
+            Ok(connected) => connected.map_err(|error| self.told(Failure::of(&error, true))),
+            Err(_) => Err(self.told(Failure::ConnectTimeout)),
         }
+    }
+
+    fn told(&self, failure: Failure) -> String {
+        failure.of_peer(self.connector.peer()).to_string()
     }
 }

@@ -19,15 +19,20 @@ use hyper_util::client::legacy::connect::{
     dns::{GaiAddrs, GaiResolver, Name},
 };
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
-use tokio::{net::TcpStream, time::sleep};
+use socket2::SockRef;
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout_at},
+};
 use tower_service::Service;
 
 use super::{
     descriptors::{Use, are_scarce},
-    failure::{Failure, NoDescriptor, NotLocal, NotResolved, ProxyRefusal, TooSlow, is_lack_of_descriptors},
+    failure::{Failure, NoDescriptor, NotLocal, NotResolved, Peer, ProxyRefusal, TooSlow, is_lack_of_descriptors},
     fronting::TlsName,
     line::Line,
     own::Own,
+    socket::Quiet,
     through::UpstreamProxy,
 };
 
@@ -83,7 +88,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 impl Connector {
     /// # Errors
     /// When a root certificate is not one.
-    pub(super) fn new(upstream: &Upstream, own: Own) -> Result<Self, rustls::Error> {
+    pub(super) fn new(upstream: &Upstream, own: Own, quiet: Quiet) -> Result<Self, rustls::Error> {
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider())).with_safe_default_protocol_versions()?;
         let (route, roots) = match upstream {
             Upstream::System => (Route::System(system()), None),
@@ -103,7 +108,7 @@ impl Connector {
                 builder.with_root_certificates(store).with_no_client_auth()
             }
         };
-        let dial = Dial { route, own, straight: false };
+        let dial = Dial { route, own, straight: false, quiet };
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls.clone())
             .https_or_http()
@@ -143,7 +148,7 @@ impl Connector {
     /// What [`super::failure::Failure::of`] tells apart.
     pub(super) async fn connect(&self, server: Uri) -> Result<MaybeHttpsStream<Line>, BoxError> {
         let mut https = self.https.clone();
-        in_time(patiently(move || https.call(server.clone()))).await
+        patiently(move || in_time(https.call(server.clone()))).await
     }
 
     /// Opens a TCP connection to a host (an IPv6 literal without brackets) and port, by the same way as every request: for what
@@ -154,14 +159,24 @@ impl Connector {
     pub(super) async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, BoxError> {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let destination = Uri::builder().scheme("http").authority(format!("{host}:{port}")).path_and_query("/").build()?;
-        let dial = || Dial { straight: true, ..self.dial.clone() }.open(destination.clone());
-        let (stream, _) = in_time(patiently(dial)).await?;
+        let dial = || in_time(Dial { straight: true, ..self.dial.clone() }.open(destination.clone()));
+        let (stream, _) = patiently(dial).await?;
         Ok(stream)
     }
 
     /// What servers are spoken TLS with, without ALPN.
     pub(super) fn tls(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.tls)
+    }
+
+    /// When servers that say nothing are asked whether they are still there.
+    pub(super) const fn quiet(&self) -> Quiet {
+        self.dial.quiet
+    }
+
+    /// Who is at the other end of a connection that is the server's own.
+    pub(super) const fn peer(&self) -> Peer {
+        if matches!(self.dial.route, Route::Through(..)) { Peer::Beyond } else { Peer::Server }
     }
 
     /// What goes before requests in absolute-form, if they go to another proxy that asks for it.
@@ -202,6 +217,8 @@ struct Dial {
     own: Own,
     /// Whether another proxy is asked for a tunnel even where absolute-form would do.
     straight: bool,
+    /// When a server that says nothing is asked whether it is still there.
+    quiet: Quiet,
 }
 
 #[derive(Clone)]
@@ -225,17 +242,14 @@ impl Dial {
                 }
                 stream
             }
-            Route::Through(mut connector, proxy) => {
-                let address = proxy.uri().ok_or(ProxyRefusal::Unreachable)?;
-                let connected = connector.call(address).await.map_err(|error| match Failure::of(&error, true) {
-                    Failure::NoDescriptor => BoxError::from(NoDescriptor),
-                    _ => ProxyRefusal::Unreachable.into(),
-                })?;
-                let mut stream = connected.into_inner();
+            Route::Through(connector, proxy) => {
+                let by = tokio::time::Instant::now() + proxy.patience;
+                let reaching = timeout_at(by, reach(connector, &proxy, &self.own));
+                let mut stream = reaching.await.unwrap_or_else(|_| Err(ProxyRefusal::Unreachable.into()))?;
                 absolute = !self.straight && proxy.takes_absolute_form() && destination.scheme_str() == Some("http");
                 if !absolute {
                     let (host, port) = host_and_port(&destination).ok_or(NotResolved)?;
-                    proxy.ask(&mut stream, &host, port).await?;
+                    timeout_at(by, proxy.ask(&mut stream, &host, port)).await.unwrap_or(Err(ProxyRefusal::Silent))?;
                 }
                 stream
             }
@@ -248,8 +262,21 @@ impl Dial {
         if are_scarce(Use::Server, &stream) {
             return Err(NoDescriptor.into());
         }
+        self.quiet.ask_on(&SockRef::from(&stream))?;
         Ok((stream, absolute))
     }
+}
+
+/// A connection to another proxy.
+async fn reach(mut connector: HttpConnector<Names>, proxy: &UpstreamProxy, own: &Own) -> Result<TcpStream, BoxError> {
+    let address = proxy.uri().ok_or(ProxyRefusal::Unreachable)?;
+    let connected = connector.call(address).await.map_err(|error| match Failure::of(&error, true) {
+        Failure::NoDescriptor => BoxError::from(NoDescriptor),
+        _ => ProxyRefusal::Unreachable.into(),
+    })?;
+    let stream = connected.into_inner();
+    let address = stream.peer_addr()?;
+    if own.is_at(address.ip(), address.port()) { Err(ProxyRefusal::Itself.into()) } else { Ok(stream) }
 }
 
 impl Service<Uri> for Dial {
@@ -313,11 +340,16 @@ fn local_address(addresses: &Addresses, destination: &Uri) -> Option<SocketAddr>
 /// A connection for which there is no file descriptor is tried for this long, once in a breath.
 const DESCRIPTORS: Duration = Duration::from_secs(10);
 const BREATH: Duration = Duration::from_millis(20);
-/// A connection, TLS handshake included, takes this long at most.
+/// A connection, TLS handshake included, takes this long at most, from when there is a descriptor for it.
 const CONNECT: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
     use super::*;
 
     fn check(uri: &str, expected: Option<&str>) {
@@ -342,5 +374,63 @@ mod tests {
         check("https://example.com/", None);
         check("https://192.0.2.1/", None);
         check("https://127.0.0.1:8443/", None);
+    }
+
+    /// Another proxy that hears what it is asked for, and then does this.
+    async fn another_proxy(does: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(async move {
+            while let Ok((mut wire, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let _ = wire.read(&mut [0; 1024]).await;
+                    match does {
+                        "closes" => {}
+                        "resets" => wire.set_zero_linger().expect("a socket"),
+                        "says nothing" => std::future::pending().await,
+                        words => {
+                            let _ = wire.write_all(words.as_bytes()).await;
+                            let () = std::future::pending().await;
+                        }
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn what_another_proxy_does_wrong_is_told_of_it_and_not_of_the_server() {
+        let cases = [
+            ("closes", ProxyRefusal::Closed),
+            ("resets", ProxyRefusal::Reset),
+            ("says nothing", ProxyRefusal::Silent),
+            ("SSH-2.0-other\r\n", ProxyRefusal::Nonsense),
+        ];
+        for (does, expected) in cases {
+            let address = another_proxy(does).await;
+            for protocol in ["http", "socks5"] {
+                let mut proxy: UpstreamProxy = format!("{protocol}://{address}").parse().expect("a proxy");
+                proxy.patience = Duration::from_millis(if does == "says nothing" { 100 } else { 60_000 });
+                let own = Own::new("127.0.0.1:1".parse().expect("an address"));
+                let connector = Connector::new(&Upstream::Through(proxy), own, Quiet::default()).expect("no root is wrong");
+                let passed_on = connector.dial("api.test", 443).await.map(drop);
+                let with_tls = connector.connect(Uri::from_static("https://api.test/")).await.map(drop);
+                let without = connector.straight().connect(Uri::from_static("http://api.test/")).await.map(drop);
+                for (way, connected) in [passed_on, with_tls, without].into_iter().enumerate() {
+                    let error = connected.expect_err("there is no connection");
+                    assert_eq!(Failure::of(&*error, true), Failure::Through(expected), "{protocol} {does:?} {way}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_does_not_ask_itself() {
+        let address = another_proxy("closes").await;
+        let proxy: UpstreamProxy = format!("http://{address}").parse().expect("a proxy");
+        let connector = Connector::new(&Upstream::Through(proxy), Own::new(address), Quiet::default()).expect("no root is wrong");
+        let error = connector.dial("api.test", 443).await.expect_err("there is no connection");
+        assert_eq!(Failure::of(&*error, true), Failure::Through(ProxyRefusal::Itself));
     }
 }

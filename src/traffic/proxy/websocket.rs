@@ -4,6 +4,7 @@
 
 use std::{
     collections::VecDeque,
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -28,6 +29,7 @@ use super::{
     forward::{answer, give_up, hear_interim, upload},
     frames::{Control, Frames, Heard, Said},
     handler::refusal,
+    socket::Broke,
     told::told_version,
     upload::Upload,
     upstream::Connector,
@@ -63,9 +65,9 @@ pub(super) async fn take_over(connector: &Connector, exchange: &Arc<Exchange>, m
     };
     let stream = match connected {
         Ok(stream) => stream,
-        Err(error) => return give_up(exchange, &ahead, Failure::of(&*error, true)).await,
+        Err(error) => return give_up(exchange, &ahead, Failure::of(&*error, true).of_peer(connector.peer())).await,
     };
-    let lost = async |error: hyper::Error| give_up(exchange, &ahead, Failure::of(&error, false)).await;
+    let lost = async |error: hyper::Error| give_up(exchange, &ahead, Failure::of(&error, false).of_peer(connector.peer())).await;
     let mut builder = http1::Builder::new();
     builder.preserve_header_case(true).title_case_headers(true).max_headers(MOST_HEADERS);
     let (mut sender, connection) = match builder.handshake::<_, Upload>(stream).await {
@@ -175,13 +177,25 @@ async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
     let mut buffer = vec![0; PIECE];
     loop {
         let count = match from.read(&mut buffer).await {
-            Ok(0) | Err(_) => break,
+            Ok(0) => break,
+            Err(error) => {
+                listener.broke(&error, listener.sent);
+                break;
+            }
             Ok(count) => count,
         };
         // Simulated time stands still while something is on its way.
         let _hold = listener.exchange.recorder().clock.hold();
         let bytes = &buffer[..count];
-        if listener.hear(bytes).await.is_err() || to.write_all(bytes).await.is_err() || to.flush().await.is_err() {
+        if listener.hear(bytes).await.is_err() {
+            return;
+        }
+        let passed = async {
+            to.write_all(bytes).await?;
+            to.flush().await
+        };
+        if let Err(error) = passed.await {
+            listener.broke(&error, !listener.sent);
             return;
         }
     }
@@ -200,6 +214,13 @@ struct Listener {
 }
 
 impl Listener {
+    /// Its end is told with a reason when there was no goodbye, nor anything else, from one of the sides.
+    fn broke(&self, error: &io::Error, client: bool) {
+        if Broke::of(error) == Broke::Lost {
+            self.exchange.failed(if client { "the connection to the client was lost" } else { "the connection to the server was lost" });
+        }
+    }
+
     async fn hear(&mut self, bytes: &[u8]) -> Result<(), TrafficError> {
         self.exchange.passed(self.sent, bytes.len());
         let Some(frames) = &mut self.frames else { return Ok(()) };

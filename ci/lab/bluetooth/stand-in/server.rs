@@ -71,14 +71,20 @@ impl Server {
         let adapter = session.adapter(adapter).map_err(|error| format!("use the adapter: {error}"))?;
         let use_adapter = |error| format!("use the adapter {}: {error}", adapter.name());
         let address = adapter.address().await.map_err(use_adapter)?;
-        if address.0[..3] != VIRTUAL && !own_test_account {
+        let is_virtual = address.0[..3] == VIRTUAL;
+        if !is_virtual && !own_test_account {
             return Err(format!(
                 "play on {}: it is not the lab's. An app in reach would take this band for one, and send what it holds to its vendor as \
                  somebody's health data; with a phone and an account that are yours and for tests, say --own-test-account",
                 adapter.name()
             ));
         }
-        adapter.set_powered(true).await.map_err(use_adapter)?;
+        // The lab's own may be switched on; a real one is somebody's, and would stay on behind us.
+        if is_virtual {
+            adapter.set_powered(true).await.map_err(use_adapter)?;
+        } else if !adapter.is_powered().await.map_err(use_adapter)? {
+            return Err(format!("play on {}: it is switched off. Switch it on yourself, and off again when you are done", adapter.name()));
+        }
         let stage = Arc::new(Stage::new(played::device(model, address.0, None, Timestamp::now())?));
         let (notifiers, new_notifiers) = mpsc::unbounded_channel();
         let (on_air, is_on_air) = watch::channel(Air::Silent);

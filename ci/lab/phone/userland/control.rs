@@ -1,7 +1,10 @@
 //! Orders for a phone that runs, one JSON object a line on the stand-in's stdin, each answered by one line: what goes wrong from now
 //! on, what somebody else changed, and the cable.
 
-use std::io::{BufRead, Write};
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, Write},
+};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,6 +32,8 @@ enum Order {
     Root { root: Root },
     /// The phone's own receiver has this position: latitude, longitude.
     Receiver { position: Option<(f64, f64)> },
+    /// The owner has decided this of an app's permission: flags in Android's words. What is granted stays.
+    Decided { package: String, permission: String, flags: BTreeSet<String> },
     /// The cable is cut.
     Cut,
     /// The cable is cut after so many more bytes of the phone's.
@@ -83,6 +88,12 @@ fn obey(order: Order, home: &Home, cable: &Cable) -> Result<Value, String> {
         Order::Clock { offset_s } => changed(home.change(|state| state.clock_offset_s = offset_s)),
         Order::Root { root } => changed(home.change(|state| state.root = root)),
         Order::Receiver { position } => changed(home.change(|state| state.receiver = position)),
+        Order::Decided { package, permission, flags } => changed(home.change(|state| {
+            if let Some(package) = state.packages.get_mut(&package) {
+                package.flags.insert(permission, flags);
+                package.flags.retain(|_, flags| !flags.is_empty());
+            }
+        })),
         Order::Cut => {
             cable.cut();
             Ok(Value::Null)

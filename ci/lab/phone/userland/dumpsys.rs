@@ -20,13 +20,14 @@ pub(crate) fn dumpsys(arguments: &[String]) -> Answer {
         Some("power") => Answer::said(power(&state)),
         Some("battery") => Answer::said(battery(&state)),
         Some("location") => Answer::said(location(&state)),
+        Some("connectivity") => Answer::said(connectivity(&state)),
         Some("netstats") => Answer::said(netstats(&state)),
         Some("trust") => Answer::said(format!(
             "Trust manager state:\n User \"Owner\" (id=0, flags=0x4c13) (current): trustState=UNTRUSTED, trustManaged=0, deviceLocked={}, isActiveUnlockRunning=0, strongAuthRequired=0x0\n",
             u8::from(state.locked)
         )),
         Some("-l") => Answer::said(
-            "Currently running services:\n  activity\n  battery\n  location\n  netstats\n  package\n  power\n  trust\n  window\n",
+            "Currently running services:\n  activity\n  battery\n  connectivity\n  location\n  netstats\n  package\n  power\n  trust\n  window\n",
         ),
         Some(service) => Answer { err: format!("Can't find service: {service}\n"), ..Answer::silent() },
         None => Answer::failed(1, "dumpsys: no service named"),
@@ -73,7 +74,8 @@ pub(crate) fn package(name: &str) -> Answer {
         !state.running.contains_key(name)
     ));
     out.extend(runtime.iter().map(|(permission, granted)| {
-        format!("        {permission}: granted={granted}, flags=[ USER_SENSITIVE_WHEN_GRANTED|USER_SENSITIVE_WHEN_DENIED]\n")
+        let flags = package.flags.get(permission.as_str()).into_iter().flatten().map(|flag| format!("{flag}|")).collect::<String>();
+        format!("        {permission}: granted={granted}, flags=[ {flags}USER_SENSITIVE_WHEN_GRANTED|USER_SENSITIVE_WHEN_DENIED]\n")
     }));
     Answer::said(out)
 }
@@ -180,6 +182,31 @@ fn netstats(state: &State) -> String {
             ));
         }
     }
+    out
+}
+
+/// Networks: one over Wi-Fi, with a proxy of its own where the property `debug.standin.wifi_proxy` names one (`[host] port`), and a VPN over
+/// it where `debug.standin.vpn` is set.
+fn connectivity(state: &State) -> String {
+    let proxy = match state.property("debug.standin.wifi_proxy") {
+        "" => String::new(),
+        proxy => format!(" HttpProxy: {proxy} xl="),
+    };
+    let agent = |id: u32, kind: &str, interface: &str, proxy: &str, transports: &str| {
+        format!(
+            "  NetworkAgentInfo{{network{{{id}}}  handle{{{handle}}}  ni{{{kind} CONNECTED extra: }} created=2026-03-14T08:00:00.000Z \
+             Score(Policies : TRANSPORT_PRIMARY&IS_VALIDATED ; KeepConnected : 0)  lp{{{{InterfaceName: {interface} LinkAddresses: [ \
+             192.0.2.7/24 ] DnsAddresses: [ /192.0.2.1 ] Domains: null MTU: 0 Routes: [ 0.0.0.0/0 -> 192.0.2.1 {interface} mtu 0 \
+             ]{proxy}}}}}  nc{{[ Transports: {transports} Capabilities: INTERNET&NOT_RESTRICTED&TRUSTED&VALIDATED&FOREGROUND ]}}}}\n",
+            handle = 4_294_967_296 + u64::from(id),
+        )
+    };
+    let mut out = "NetworkProviders for: WifiNetworkFactory\n\nActive default network: 100\n\nCurrent Networks:\n".to_owned();
+    out.push_str(&agent(100, "WIFI", "wlan0", &proxy, "WIFI"));
+    if !state.property("debug.standin.vpn").is_empty() {
+        out.push_str(&agent(101, "VPN", "tun0", "", "WIFI|VPN"));
+    }
+    out.push_str("\nNetwork Requests:\n  uid/pid:1000/771 callbackRequest: 53 [ NetworkRequest [ LISTEN id=53, [ Transports: VPN ] ] ]\n");
     out
 }
 

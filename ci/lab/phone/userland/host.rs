@@ -188,6 +188,7 @@ fn state(arguments: &Arguments) -> Result<State, String> {
         uid: 10_100,
         files: vec!["/system/app/Browser/Browser.apk".into()],
         permissions: [("android.permission.INTERNET".to_owned(), true)].into(),
+        flags: Default::default(),
         signer: String::new(),
         trusts_user: false,
         system: true,

@@ -27,6 +27,7 @@ pub(crate) fn pm(arguments: &[String]) -> Answer {
         "path" => path(plain(&rest).first().copied().unwrap_or_default()),
         "list" => list(&rest),
         "grant" | "revoke" => permission(command, &plain(&rest)),
+        "set-permission-flags" | "clear-permission-flags" => permission_flags(command, &plain(&rest)),
         "clear" => clear(plain(&rest).first().copied().unwrap_or_default()),
         "resolve-activity" => resolve(&rest),
         "dump" => dumpsys::package(plain(&rest).first().copied().unwrap_or_default()),
@@ -209,6 +210,7 @@ fn apply(files: &[PathBuf], flags: &[String]) -> Answer {
             uid: if old.uid == 0 { uid } else { old.uid },
             files: placed,
             permissions: base.permissions.iter().map(|permission| (permission.clone(), keeps(permission))).collect(),
+            flags: old.flags,
             signer,
             trusts_user,
             system: false,
@@ -334,11 +336,37 @@ fn permission(command: &str, arguments: &[&str]) -> Answer {
     let changed = Home::inside().change(|state| {
         if let Some(package) = state.packages.get_mut(name) {
             package.permissions.insert(permission.to_owned(), grant);
+            package.flags.insert(permission.to_owned(), ["USER_SET".to_owned()].into());
         }
     });
     match changed {
         Ok(()) => Answer::silent(),
         Err(error) => refuse(error.to_string()),
+    }
+}
+
+/// `set-permission-flags|clear-permission-flags PACKAGE PERMISSION FLAG…`, since Android 12: only two of them are a shell's.
+fn permission_flags(command: &str, arguments: &[&str]) -> Answer {
+    let [name, permission, flags @ ..] = arguments else { return Answer::failed(255, "Error: no package specified") };
+    let known = |flag: &&str| matches!(*flag, "user-set" | "user-fixed");
+    if state().sdk() < 31 || !flags.iter().all(known) {
+        return Answer::failed(255, format!("Unknown command: {command}"));
+    }
+    let changed = Home::inside().change(|state| {
+        let Some(package) = state.packages.get_mut(*name) else { return };
+        let noted = package.flags.entry((*permission).to_owned()).or_default();
+        for flag in flags.iter().map(|flag| flag.to_uppercase().replace('-', "_")) {
+            if command.starts_with("set") {
+                noted.insert(flag);
+            } else {
+                noted.remove(&flag);
+            }
+        }
+        package.flags.retain(|_, noted| !noted.is_empty());
+    });
+    match changed {
+        Ok(()) => Answer::silent(),
+        Err(error) => Answer::failed(255, error),
     }
 }
 
@@ -351,6 +379,7 @@ fn clear(name: &str) -> Answer {
     let _ = fs::remove_dir_all(data_of(name));
     let cleared = Home::inside().change(|state| {
         if let Some(package) = state.packages.get_mut(name) {
+            package.flags.clear();
             for (permission, granted) in &mut package.permissions {
                 *granted = !is_runtime(permission) || package.target_sdk < 23;
             }

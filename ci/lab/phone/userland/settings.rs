@@ -1,5 +1,7 @@
 //! Properties, settings and the radios: `getprop`, `setprop`, `settings`, `svc`, `cmd connectivity`, `cmd wifi`.
 
+use std::process::{Command, Stdio};
+
 use crate::{
     answer::Answer,
     state::{Fault, Home, State},
@@ -39,7 +41,26 @@ pub(crate) fn settings(arguments: &[String]) -> Answer {
     }
     match arguments[..] {
         ["get", namespace, name] => Answer::line(state().setting(namespace, name).unwrap_or("null")),
-        ["put", namespace, name, value] | ["put", namespace, name, value, "default"] => changed(|state| state.set(namespace, name, value)),
+        ["put", namespace, name, value] | ["put", namespace, name, value, "default"] => {
+            let late = state().property("debug.standin.late.proxy").parse::<u64>().unwrap_or_default();
+            if late == 0 || (namespace, name) != ("global", "http_proxy") {
+                return changed(|state| state.set(namespace, name, value));
+            }
+            // The system hears of it, and takes it when it comes to it: nobody waits for that.
+            let script = format!("sleep {}.{:03}; exec settings take-proxy", late / 1000, late % 1000);
+            let taken = Command::new("/system/bin/setsid")
+                .args(["sh", "-c", &script])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn();
+            match taken {
+                Ok(_) => changed(|state| state.put(namespace, name, value)),
+                Err(error) => Answer::failed(255, error),
+            }
+        }
+        // Not a shell's: by what the system takes a proxy late.
+        ["take-proxy"] => changed(State::take_proxy),
         ["delete", namespace, name] => {
             let deleted = Home::inside().change(|state| state.delete(namespace, name));
             Answer::line(format!("Deleted {} rows", u8::from(deleted.unwrap_or_default())))

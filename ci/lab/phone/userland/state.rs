@@ -64,6 +64,8 @@ pub(crate) struct Package {
     pub(crate) files: Vec<PathBuf>,
     /// Every permission that it requests, and whether it has it.
     pub(crate) permissions: BTreeMap<String, bool>,
+    /// What is noted of its permissions: `USER_SET`, `USER_FIXED`, `ONE_TIME`.
+    pub(crate) flags: BTreeMap<String, BTreeSet<String>>,
     /// SHA-256 of the certificate of who signed it.
     pub(crate) signer: String,
     /// Whether it trusts the user's certificates: since Android 7 only when it says so itself.
@@ -213,9 +215,36 @@ impl State {
         self.settings.get(namespace)?.get(name).map(String::as_str)
     }
 
-    /// Sets a setting.
+    /// Sets a setting. A proxy is taken at once, as [`State::take_proxy`] does.
     pub(crate) fn set(&mut self, namespace: &str, name: &str, value: &str) {
+        self.put(namespace, name, value);
+        if (namespace, name) == ("global", "http_proxy") {
+            self.take_proxy();
+        }
+    }
+
+    /// Sets a setting, and nobody has looked at it yet.
+    pub(crate) fn put(&mut self, namespace: &str, name: &str, value: &str) {
         self.settings.entry(namespace.to_owned()).or_default().insert(name.to_owned(), value.to_owned());
+    }
+
+    /// What ConnectivityService does when `http_proxy` changes: writes four settings of its own. Nothing for one that was deleted.
+    pub(crate) fn take_proxy(&mut self) {
+        let proxy = self.setting("global", "http_proxy").unwrap_or_default().to_owned();
+        let mut parts = proxy.split(':');
+        let host = parts.next().unwrap_or_default();
+        let port = parts.next().map_or(Some(8080), |port| port.parse::<u16>().ok());
+        let (host, port) = match (host, port) {
+            _ if proxy.is_empty() => return,
+            (_, None) => return,
+            ("", _) => ("", 0),
+            (_, Some(0)) => return,
+            (host, Some(port)) => (host, port),
+        };
+        let names = ["global_http_proxy_host", "global_http_proxy_port", "global_http_proxy_exclusion_list", "global_proxy_pac_url"];
+        for (name, value) in names.into_iter().zip([host, &port.to_string(), "", ""]) {
+            self.put("global", name, value);
+        }
     }
 
     /// Deletes a setting. False when there is none.

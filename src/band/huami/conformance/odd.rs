@@ -8,7 +8,11 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    band::{Reading, huami::characteristics::FETCH_DATA, secret_in},
+    band::{
+        Reading,
+        huami::characteristics::{BATTERY, CURRENT_TIME, FETCH_DATA, FIRMWARE, HEART_RATE, SERIAL, SYSTEM_ID},
+        secret_in,
+    },
     link::{
         Advertisement, GattLink, Notification, WriteKind,
         recorded::{Discretion, Recording, Replaying, Transcript},
@@ -25,6 +29,10 @@ struct Oddity {
     mute_after: Option<usize>,
     /// It refuses each request for minutes after so many.
     refuses_after: Option<usize>,
+    /// What it answers to a read of this characteristic; `None` is a refusal.
+    answers: Option<(Uuid, Option<&'static [u8]>)>,
+    /// It says so often that it found no pulse, and is still looking.
+    pulseless: usize,
 }
 
 /// The simulated central, with odd links.
@@ -36,6 +44,7 @@ struct OddLink {
     notified: usize,
     requests: usize,
     refused: bool,
+    measures: bool,
 }
 
 #[async_trait]
@@ -46,17 +55,24 @@ impl Central for Odd<'_> {
 
     async fn connect(&self, address: [u8; 6]) -> Result<Box<dyn GattLink>, LinkError> {
         let inner = self.0.connect(address).await?;
-        Ok(Box::new(OddLink { inner, oddity: self.1, notified: 0, requests: 0, refused: false }))
+        Ok(Box::new(OddLink { inner, oddity: self.1, notified: 0, requests: 0, refused: false, measures: false }))
     }
 }
 
 #[async_trait]
 impl GattLink for OddLink {
     async fn read(&mut self, characteristic: Uuid) -> Result<Vec<u8>, LinkError> {
-        self.inner.read(characteristic).await
+        match self.oddity.answers {
+            Some((odd, Some(value))) if odd == characteristic => Ok(value.to_vec()),
+            Some((odd, None)) if odd == characteristic => Err(LinkError::Refused(0x02)),
+            _ => self.inner.read(characteristic).await,
+        }
     }
 
     async fn write(&mut self, characteristic: Uuid, value: &[u8], kind: WriteKind) -> Result<(), LinkError> {
+        if characteristic == HEART_RATE_CONTROL && value == [0x15, 0x02, 0x01] {
+            (self.measures, self.notified) = (true, 0);
+        }
         if characteristic == FETCH_CONTROL && value.starts_with(&[0x01, 0x01]) {
             self.requests += 1;
             self.refused = self.oddity.refuses_after.is_some_and(|after| self.requests > after);
@@ -78,6 +94,10 @@ impl GattLink for OddLink {
     async fn notification(&mut self, within: Duration) -> Result<Notification, LinkError> {
         if std::mem::take(&mut self.refused) {
             return Ok(Notification { characteristic: FETCH_CONTROL, value: vec![0x10, 0x01, 0x04] });
+        }
+        if self.requests == 0 && self.measures && self.notified < self.oddity.pulseless {
+            self.notified += 1;
+            return Ok(Notification { characteristic: HEART_RATE, value: vec![0, 0] });
         }
         if self.oddity.mute_after.is_some_and(|after| self.notified >= after) {
             return Err(LinkError::Silent(within));
@@ -123,6 +143,63 @@ async fn what_a_caller_who_went_away_left_on_is_off_after_the_release() {
         assert_eq!(last(ALERT_LEVEL), Some(vec![0x03]), "{}: it vibrates", profile.name);
         band.release().await.expect(profile.name);
         assert_eq!(last(ALERT_LEVEL), Some(vec![0x00]), "{}: it does not any more", profile.name);
+    }
+}
+
+#[tokio::test]
+async fn what_is_odd_about_one_thing_costs_none_of_the_others() {
+    for profile in PROFILES {
+        let central = rig(profile, |_| {});
+        let told = async |answers, access: &Access| {
+            let odd = Odd(&central, Oddity { answers: Some(answers), ..Oddity::default() });
+            read_history(&odd, *profile, ADDRESS, access, since(), WITHIN).await
+        };
+        for (characteristic, value, odd) in [
+            (SERIAL, Some(&b"\xff\xfe\xfd"[..]), &["serial number"][..]),
+            (FIRMWARE, Some(b"\xc3"), &["firmware version"]),
+            (SYSTEM_ID, Some(&[1, 2, 3, 4, 5, 6, 7, 8]), &["address"]),
+            (SYSTEM_ID, None, &[]),
+            (BATTERY, Some(&[0x10, 0x57]), &["battery"]),
+            (BATTERY, Some(&[]), &[]),
+            (CURRENT_TIME, Some(&[0xff; 11]), &[]),
+            (CURRENT_TIME, None, &[]),
+        ] {
+            let read = told((characteristic, value), &Access::Anyone).await.expect(profile.name);
+            let of = format!("{}: {characteristic} {value:?}", profile.name);
+            // Some models have a battery level of the Bluetooth SIG, too.
+            let odd = if read.info.battery.is_some() && characteristic == BATTERY { &[] } else { odd };
+            assert_eq!((read.connections, read.info.odd.as_slice()), (1, odd), "{of}");
+            assert_eq!(read.info.hardware.as_deref(), Some(profile.hardware), "{of}");
+            assert_eq!(read.info.serial.is_some(), characteristic != SERIAL, "{of}");
+            assert_eq!(read.info.address, (characteristic != SYSTEM_ID).then_some(ADDRESS), "{of}");
+            assert_eq!(read.clock.is_some(), characteristic != CURRENT_TIME, "{of}");
+        }
+        // Minutes have no place without the time: that is said, and they are not taken for a model that keeps none.
+        let error = told((CURRENT_TIME, None), &Access::Key(KEY)).await.expect_err("minutes have no place");
+        assert!(matches!(&error, BandError::Garbled(why) if why.contains("what time it is")), "{}: {error:?}", profile.name);
+    }
+}
+
+#[tokio::test]
+async fn a_sensor_that_is_still_looking_is_kept_awake() {
+    for profile in PROFILES {
+        let central = rig(profile, |_| {});
+        let odd = Odd(&central, Oddity { pulseless: 40, ..Oddity::default() });
+        let mut band = connect(&odd, *profile, ADDRESS, &Access::Key(KEY)).await.expect(profile.name);
+        assert!(band.measure_heart_rate(WAIT).await.is_ok(), "{}: it finds one in the end", profile.name);
+        let alive = written(&central, HEART_RATE_CONTROL).iter().filter(|value| **value == [0x16]).count();
+        assert_eq!(alive, 40, "{}: each value without a pulse is answered", profile.name);
+    }
+}
+
+#[tokio::test]
+async fn a_measurement_that_ended_without_a_pulse_is_begun_anew() {
+    for profile in PROFILES {
+        let central = rig(profile, |band| band.is_worn = false);
+        let mut band = open(&central, profile).await;
+        assert_eq!(band.measure_heart_rate(WAIT).await, Err(BandError::Link(LinkError::Silent(WAIT))), "{}", profile.name);
+        let begun = written(&central, HEART_RATE_CONTROL).iter().filter(|value| **value == [0x15, 0x02, 0x01]).count();
+        assert!(begun > 1, "{}: {begun}", profile.name);
     }
 }
 

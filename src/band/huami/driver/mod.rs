@@ -138,11 +138,20 @@ impl Conversation {
         Err(garbled(format!("it talked {PATIENCE} times of other things than it was asked")))
     }
 
-    /// A text that it says of itself; `None` when it has none for us.
-    async fn text(&mut self, characteristic: Uuid, what: &str) -> Result<Option<String>, BandError> {
-        let Some(value) = self.said(characteristic).await? else { return Ok(None) };
-        let text = std::str::from_utf8(&value).map_err(|_| garbled(format!("its {what} is not text")))?;
-        Ok(Some(text.trim_end_matches('\0').to_owned()).filter(|text| !text.is_empty()))
+    /// What it says of itself, as `read` understands it; `None` when it has none for us, and when that is in another form, which is noted as
+    /// `what`. One thing that is odd costs none of the others.
+    async fn told<T>(
+        &mut self,
+        characteristic: Uuid,
+        (what, odd): (&'static str, &mut Vec<&'static str>),
+        read: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, BandError> {
+        let Some(value) = self.said(characteristic).await?.filter(|value| !value.is_empty()) else { return Ok(None) };
+        let understood = read(&value);
+        if understood.is_none() {
+            odd.push(what);
+        }
+        Ok(understood)
     }
 
     /// The value of a characteristic; `None` when the band does not have it, or does not tell us.
@@ -154,13 +163,25 @@ impl Conversation {
         }
     }
 
-    async fn battery(&mut self) -> Result<Option<Battery>, BandError> {
-        let no_level = || garbled("its battery value holds no level".to_owned());
-        if let Some(value) = self.said(characteristics::BATTERY).await? {
-            return sensors::battery(&value).map(Some).ok_or_else(no_level);
+    async fn battery(&mut self, odd: &mut Vec<&'static str>) -> Result<Option<Battery>, BandError> {
+        const WHAT: &str = "battery";
+        let battery = self.told(characteristics::BATTERY, (WHAT, &mut *odd), sensors::battery).await?;
+        if battery.is_some() {
+            return Ok(battery);
         }
-        let Some(value) = self.said(characteristics::BATTERY_LEVEL).await? else { return Ok(None) };
-        sensors::battery_level(&value).map(Some).ok_or_else(no_level)
+        let level = self.told(characteristics::BATTERY_LEVEL, (WHAT, &mut *odd), sensors::battery_level).await?;
+        // Said twice, it is odd when neither is understood, and then once.
+        odd.retain(|what| *what != WHAT || level.is_none());
+        odd.dedup();
+        Ok(level)
+    }
+
+    /// The clock, without which a time that the band is asked for, or gives, means nothing.
+    async fn times(&mut self) -> Result<BandClock, BandError> {
+        match self.clock().await {
+            Err(BandError::Unsupported(_)) => Err(garbled("it does not tell what time it is by its clock".to_owned())),
+            clock => clock,
+        }
     }
 
     async fn heart_rate_control(&mut self, value: &[u8]) -> Result<(), BandError> {
@@ -181,23 +202,27 @@ impl Conversation {
             self.heart_rate_control(&value).await?;
         }
         let begun = Instant::now();
-        let mut left = within;
+        let (mut left, mut found_none) = (within, false);
         for _ in 0..PATIENCE {
-            let slice = left.min(KEEP_ALIVE_EVERY);
-            match self.next(&[characteristics::HEART_RATE], slice).await {
-                // A value without a pulse: it is still looking.
+            let slice = left.min(if found_none { STARTS_ANEW_AFTER } else { KEEP_ALIVE_EVERY });
+            let silent = match self.next(&[characteristics::HEART_RATE], slice).await {
                 Ok((_, value)) => match sensors::heart_rate(&value) {
                     Some(beats) => return Ok(beats),
-                    None if begun.elapsed() < within => continue,
-                    None => break,
+                    None => false,
                 },
-                Err(BandError::Link(LinkError::Silent(_))) => left = left.saturating_sub(slice),
+                Err(BandError::Link(LinkError::Silent(_))) => true,
                 Err(error) => return Err(error),
+            };
+            if silent {
+                left = left.saturating_sub(slice);
             }
             if left.is_zero() || begun.elapsed() >= within {
                 break;
             }
-            self.heart_rate_control(&sensors::KEEP_ALIVE).await?;
+            // A value without a pulse: either it is still looking, and wants to know that somebody waits, or that was its last word.
+            let over = silent && found_none;
+            self.heart_rate_control(if over { &sensors::MEASURE_ON } else { &sensors::KEEP_ALIVE }).await?;
+            found_none = !silent;
         }
         Err(LinkError::Silent(within).into())
     }
@@ -245,24 +270,20 @@ impl Band for Conversation {
     }
 
     async fn device_info(&mut self) -> Result<DeviceInfo, BandError> {
-        let address = match self.said(characteristics::SYSTEM_ID).await? {
-            Some(value) => {
-                let address = sensors::address_of_system_id(&value);
-                Some(address.ok_or_else(|| garbled("its system id holds no address".to_owned()))?)
-            }
-            None => None,
-        };
-        Ok(DeviceInfo {
-            address,
-            serial: self.text(characteristics::SERIAL, "serial number").await?,
-            hardware: self.text(characteristics::HARDWARE, "hardware revision").await?,
-            firmware: self.text(characteristics::FIRMWARE, "firmware version").await?,
-            battery: self.battery().await?,
-        })
+        let odd = &mut Vec::new();
+        let text = |value: &[u8]| std::str::from_utf8(value).ok().map(|text| text.trim_end_matches('\0').to_owned());
+        let address = self.told(characteristics::SYSTEM_ID, ("address", &mut *odd), sensors::address_of_system_id).await?;
+        let serial = self.told(characteristics::SERIAL, ("serial number", &mut *odd), text).await?;
+        let hardware = self.told(characteristics::HARDWARE, ("hardware revision", &mut *odd), text).await?;
+        let firmware = self.told(characteristics::FIRMWARE, ("firmware version", &mut *odd), text).await?;
+        let battery = self.battery(odd).await?;
+        let some = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let (serial, hardware, firmware) = (some(serial), some(hardware), some(firmware));
+        Ok(DeviceInfo { address, serial, hardware, firmware, battery, odd: std::mem::take(odd) })
     }
 
     async fn clock(&mut self) -> Result<BandClock, BandError> {
-        let value = self.link.read(characteristics::CURRENT_TIME).await?;
+        let value = self.said(characteristics::CURRENT_TIME).await?.ok_or(BandError::Unsupported("tell us what time it is"))?;
         let time = BandTime::from_long(&value).and_then(|time| Some((time.timestamp()?, time.utc_offset_s())));
         let (now, utc_offset_s) = time.ok_or_else(|| garbled("its clock shows no time".to_owned()))?;
         Ok(BandClock { now, utc_offset_s })
@@ -288,7 +309,7 @@ impl Band for Conversation {
     async fn history(&mut self, since: Timestamp, into: &mut History) -> Result<(), BandError> {
         self.ready().await?;
         let since = floor_to_minute(since);
-        let BandClock { now, utc_offset_s } = self.clock().await?;
+        let BandClock { now, utc_offset_s } = self.times().await?;
         if into.samples.is_empty() {
             *into = History { start: since, utc_offset_s, samples: Vec::new() };
         } else if into.utc_offset_s != utc_offset_s {
@@ -321,7 +342,7 @@ impl Band for Conversation {
         if self.profile.workouts.is_none() {
             return Err(BandError::Unsupported("give its workouts in a form that is understood"));
         }
-        let utc_offset_s = self.clock().await?.utc_offset_s;
+        let utc_offset_s = self.times().await?.utc_offset_s;
         let mut workouts = Vec::new();
         // Requests are to the second.
         let mut from = Timestamp::from_second(since.as_second()).unwrap_or(since);
@@ -365,6 +386,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The sensor stops by itself after twelve seconds without a sign of life.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(8);
+
+/// After a value without a pulse, a sensor that is still looking says the next one in a second or so; one that is not has ended.
+const STARTS_ANEW_AFTER: Duration = Duration::from_secs(3);
 
 /// How long it vibrates when somebody looks for it.
 const VIBRATES_FOR: Duration = Duration::from_secs(1);
