@@ -13,6 +13,8 @@ mod cable;
 mod doctor;
 #[path = "phone_lab/driver.rs"]
 mod driver;
+#[path = "phone_lab/repackaged.rs"]
+mod repackaged;
 #[path = "phone_lab/rig.rs"]
 mod rig;
 #[path = "phone_lab/runs.rs"]
@@ -20,3 +22,5 @@ mod runs;
 #[path = "phone_lab/screen.rs"]
 mod screen;
 mod support;
+#[path = "phone_lab/wifi.rs"]
+mod wifi;

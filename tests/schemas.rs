@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs};
 
 use serde_json::{Map, Value, json};
 use support::Place;
-use tattletale::model::{PassedBytes, Tunnel, TunnelEvidence, TunnelOutcome};
+use tattletale::model::{Alteration, PassedBytes, Tunnel, TunnelEvidence, TunnelOutcome};
 
 /// A schema and the definitions it refers to.
 struct Schema(Value);
@@ -163,11 +163,19 @@ fn every_line_of_a_capture_is_what_its_schema_says() {
     let schema = Schema::printed(&place, "capture");
     let mut kinds = BTreeSet::new();
     let mut lines = lines_of_captures(&place);
-    // No server of the simulated rig gives a reason for a note, and nothing of it goes past the proxy.
+    // No server of the simulated rig gives a reason for a note, nothing of it goes past the proxy, and its app needs not be altered.
+    let digest = "ab".repeat(32);
     for event in [
         RunEvent::ExchangeNoted { id: tattletale::model::ExchangeId(1), note: "sent twice".to_owned() },
         RunEvent::OutsideProxy { sent: 1200, received: 0 },
         RunEvent::OutsideUncounted { why: "this phone does not tell what its apps send".to_owned() },
+        RunEvent::AppAltered(Alteration::Repackaged {
+            original: digest.clone(),
+            repackaged: digest.clone(),
+            lifted: vec!["its pins".to_owned()],
+        }),
+        RunEvent::AppAltered(Alteration::Script { sha256: digest }),
+        RunEvent::AppAltered(Alteration::ScriptEnded { why: "it ended".to_owned() }),
     ] {
         let mut line = lines.last().expect("there are some").clone();
         line["event"] = serde_json::to_value(event).expect("plain data");
@@ -180,12 +188,13 @@ fn every_line_of_a_capture_is_what_its_schema_says() {
             schema.is_strict_about(&line, &[]);
         }
     }
-    let told: BTreeSet<String> = ["exchange", "exchange-began", "exchange-noted", "message", "phase-began", "phone-moved", "planted"]
-        .into_iter()
-        .chain(["outside-proxy", "outside-uncounted"])
-        .chain(["run-ended", "run-started", "step-began", "step-ended", "tunnel", "tunnel-began"])
-        .map(str::to_owned)
-        .collect();
+    let told: BTreeSet<String> =
+        ["app-altered", "exchange", "exchange-began", "exchange-noted", "message", "phase-began", "phone-moved", "planted"]
+            .into_iter()
+            .chain(["outside-proxy", "outside-uncounted"])
+            .chain(["run-ended", "run-started", "step-began", "step-ended", "tunnel", "tunnel-began"])
+            .map(str::to_owned)
+            .collect();
     assert_eq!(kinds, told, "every kind of event was seen");
 
     // What no client of the simulated rig sends.
@@ -294,8 +303,13 @@ fn a_journal_of_a_phone_is_what_its_schema_says() {
     let (namespace, key) = ("global".to_owned(), "http_proxy".to_owned());
     let changes = vec![
         PhoneChange::AirplaneMode { before: false },
-        PhoneChange::App { package: package(), before: None },
-        PhoneChange::App { package: package(), before: Some(AppVersion { name: "1.0".into(), code: Some(7) }) },
+        PhoneChange::App { package: package(), before: None, original: None },
+        PhoneChange::App {
+            package: package(),
+            before: Some(AppVersion { name: "1.0".into(), code: Some(7) }),
+            original: Some("ab".repeat(32)),
+        },
+        PhoneChange::Script { pid: 4321, package: package() },
         PhoneChange::AppOp { package: package(), operation: "android:mock_location".into(), before: "default".into() },
         PhoneChange::File { path: "/sdcard/Download/tattletale-779ebcb6.crt".into() },
         PhoneChange::Permission { package: package(), permission: "android.permission.CAMERA".into(), before: true, decided: None },

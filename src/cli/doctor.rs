@@ -128,7 +128,12 @@ async fn phone(real: &Real, rig: &RigFile, app: &App, checks: &mut Vec<Check>, s
         Err(error) => Check::wrong(about, ran, error.to_string(), ""),
         Ok(rehearsal) => match rehearsal.await {
             (Ok(()), None) => {
-                Check::good(about, ran, "it came to the proxy and was read there; its page stays open in the phone's browser")
+                let reads = if real.setup().trust.reads_any_app() {
+                    "was read there"
+                } else {
+                    "cannot be read there: in this way of being trusted only the app's own can"
+                };
+                Check::good(about, ran, format!("it came to the proxy and {reads}; its page stays open in the phone's browser"))
             }
             (Ok(()), Some(error)) => {
                 Check::wrong(about, ran, format!("it was read, and then the phone could not be put back: {error}"), error.help())

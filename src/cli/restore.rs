@@ -74,11 +74,12 @@ fn one(rig: &RigFolder, app: bool, surroundings: &mut Surroundings) -> Result<Op
         exit = Some(if tell(&undone, surroundings) { Exit::Failed } else { Exit::Clean });
     }
     for entry in rig.journal()?.iter().flat_map(|journal| &journal.entries) {
-        if let PhoneChange::App { package, before } = &entry.change
+        if let PhoneChange::App { package, before, original } = &entry.change
             && !app
         {
             let before = before.as_ref().map_or_else(|| "was not installed".to_owned(), |before| format!("had version {before}"));
-            let hint = "`tattletale restore --app` puts that back";
+            let without = if original.is_some() { ", without its data, which went with it" } else { "" };
+            let hint = format!("`tattletale restore --app` puts that back{without}");
             surroundings.note(format_args!("rig {}: {package} {before} before it was installed for a run; {hint}", rig.name()));
             exit = exit.or(Some(Exit::Clean));
         }

@@ -71,6 +71,9 @@ pub(super) struct Arguments {
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Agree beforehand to what would be asked: that an app is removed with its data, where a rebuilt one takes its place
+    #[arg(long)]
+    yes: bool,
     /// Make only the control run, the phone with the app stopped, and keep it with the rig for the runs to come
     #[arg(long, conflicts_with_all = ["scenarios", "runs", "baseline", "format", "policy", "break_proxy_after", "break_trust", "break_route"])]
     control: bool,
@@ -176,7 +179,7 @@ struct Recorded {
 
 /// Runs scenarios, audits what they recorded, and gives the exit code of the worst.
 pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) -> Result<Exit, Failure> {
-    let plan = plan(arguments, surroundings)?;
+    let mut plan = plan(arguments, surroundings)?;
     if arguments.dry_run {
         surroundings.print(&plan_in_full(&plan, arguments, surroundings)?)?;
         return Ok(Exit::Clean);
@@ -189,10 +192,11 @@ pub(super) fn execute(arguments: &Arguments, surroundings: &mut Surroundings) ->
         Some(real) => Some(runtime.block_on(real.begin("run", surroundings))?),
         None => None,
     };
-    if let Some(real) = &plan.real
-        && let Some(words) = runtime.block_on(real.replaces(&plan.version))?
-    {
-        surroundings.warn(words);
+    if let Some(real) = &mut plan.real {
+        runtime.block_on(real.make_app_ready(&plan.version, arguments.yes, surroundings))?;
+        if let Some(words) = runtime.block_on(real.replaces(&plan.version))? {
+            surroundings.warn(words);
+        }
     }
     let _held = plan.by_hand.as_ref().map(|by_hand| by_hand.begin(surroundings)).transpose()?;
     if arguments.control {

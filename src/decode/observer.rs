@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use aho_corasick::AhoCorasick;
 
 use crate::model::{
-    App, AppVersion, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, Certainty, ControlRun, EndpointFacts,
-    EndpointKey, Evidence, Exchange, ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Ledger, Message, Observations, Origin, Part,
-    Party, Planted, PlantedSource, PlantedValue, PositionSighting, Provenance, Quantity, Reason, Request, Rig, RunEnding, RunEvent,
-    app::without_root, observation::PlantedFacts, text::printable,
+    Alteration, App, AppVersion, BlindSpot, BlindSpotKind, Bodies, BodyContent, CaptureSource, Category, Certainty, ControlRun,
+    EndpointFacts, EndpointKey, Evidence, Exchange, ExchangeId, FieldName, FieldType, HostCoverage, LeakGate, Ledger, Message,
+    Observations, Origin, Part, Party, Planted, PlantedSource, PlantedValue, PositionSighting, Provenance, Quantity, Reason, Request, Rig,
+    RunEnding, RunEvent, app::without_root, observation::PlantedFacts, text::printable,
 };
 
 use super::{
@@ -173,6 +173,13 @@ impl<'a> Observer<'a> {
             RunEvent::OutsideUncounted { why } => {
                 let sentence = format!("what the app sent past the proxy is not known, because {}", printable(why));
                 self.outside(BlindSpotKind::OutsideUncounted, sentence);
+            }
+            RunEvent::AppAltered(alteration) => {
+                let kind = match alteration {
+                    Alteration::ScriptEnded { .. } => BlindSpotKind::ScriptEnded,
+                    Alteration::Repackaged { .. } | Alteration::Script { .. } => BlindSpotKind::AppAltered,
+                };
+                self.spots.add(self.spot(kind, "", String::new(), Origin::App, alteration.sentence()));
             }
             RunEvent::PhaseBegan { name, explains } => self.begin_phase(name, explains),
             RunEvent::PhoneMoved { position, confirmed } => {

@@ -13,10 +13,10 @@ use jiff::Timestamp;
 
 use super::{Leaf, Observer, body_leaves, leaves_of, merge};
 use crate::model::{
-    App, AppVersion, BlindSpotKind, Bodies, Body, BodyContent, ByteRange, CaptureSource, Captured, Category, ControlRun, Endpoint,
-    Exchange, ExchangeId, FieldType, Header, HostPattern, KnownLeaf, Ledger, NoBodies, Observations, Origin, Part, Party, PathTemplate,
-    Planted, PlantedSource, PlantedValue, Platform, Position, Provenance, Reason, Request, Response, Rig, RunEnding, RunEvent, Target,
-    Tunnel, TunnelEvidence, TunnelId, TunnelOutcome, Url,
+    Alteration, App, AppVersion, BlindSpotKind, Bodies, Body, BodyContent, ByteRange, CaptureSource, Captured, Category, ControlRun,
+    Endpoint, Exchange, ExchangeId, FieldType, Header, HostPattern, KnownLeaf, Ledger, NoBodies, Observations, Origin, Part, Party,
+    PathTemplate, Planted, PlantedSource, PlantedValue, Platform, Position, Provenance, Reason, Request, Response, Rig, RunEnding,
+    RunEvent, Target, Tunnel, TunnelEvidence, TunnelId, TunnelOutcome, Url,
 };
 
 const HOME: Position = Position { lat: 52.37403, lon: 4.88969 };
@@ -839,6 +839,19 @@ fn what_nobody_counted_past_the_proxy_is_a_blind_spot_too() {
     assert_eq!((spot.kind, spot.origin), (BlindSpotKind::OutsideUncounted, Origin::App));
     assert_eq!(spot.sentence, "what the app sent past the proxy is not known, because this phone does not tell");
     assert_eq!(spot.evidence.as_ref().map(|evidence| (evidence.run, evidence.exchange)), Some((1, None)));
+}
+
+#[test]
+fn an_app_that_was_altered_is_told_and_so_is_the_end_of_what_altered_it() {
+    let app = app();
+    let mut observer = Observer::new(&app, &provenance(1));
+    observer.absorb(&RunEvent::AppAltered(Alteration::Script { sha256: "c3".repeat(32) }), &NoBodies);
+    observer.absorb(&RunEvent::AppAltered(Alteration::ScriptEnded { why: "exit 1".into() }), &NoBodies);
+    observer.absorb(&RunEvent::RunEnded { ending: RunEnding::Complete }, &NoBodies);
+    let spots: Vec<_> = observer.finish().coverage.blind_spots.into_iter().collect();
+    let told: Vec<_> = spots.iter().map(|spot| (spot.kind, spot.origin, spot.phases.values().sum::<u32>())).collect();
+    assert_eq!(told, [(BlindSpotKind::AppAltered, Origin::App, 1), (BlindSpotKind::ScriptEnded, Origin::App, 1)], "{spots:?}");
+    assert!(spots[0].sentence.contains("c3c3") && spots[1].sentence.contains("exit 1"), "{spots:?}");
 }
 
 #[test]

@@ -130,11 +130,12 @@ pub fn unanswered(case: &Case<'_>) -> Vec<String> {
         .collect();
     unread.sort_unstable();
     unread.dedup();
-    // What the baseline could not read either is unread all the same: an expectation is no comparison.
+    // What the baseline could not read either is unread all the same: an expectation is no comparison. An app that was altered was read all
+    // the same; that it is not the vendor's is told with the coverage.
     let parts: BTreeSet<String> = coverage
         .blind_spots
         .iter()
-        .filter(|spot| spot.origin == Origin::App && !spot.kind.hides_host() && spot.kind != BlindSpotKind::NoCoverage)
+        .filter(|spot| spot.origin == Origin::App && !spot.kind.hides_host() && !NO_PART.contains(&spot.kind))
         .map(|spot| match (spot.endpoint.as_str(), spot.host.as_str()) {
             ("", "") => spot.kind.word().to_owned(),
             ("", place) | (place, _) => format!("{} at {place}", spot.kind.word()),
@@ -217,3 +218,6 @@ query locationKey, 4 m from where the phone was`.
 Look at the request with `show`. If it is fine, change the scenario, or accept the finding for a time in policy.yaml with a
 reason and an expiry. Accepting the snapshot does not silence it.
 ";
+
+/// Blind spots that say nothing of a part of what the app sent.
+const NO_PART: [BlindSpotKind; 2] = [BlindSpotKind::AppAltered, BlindSpotKind::NoCoverage];

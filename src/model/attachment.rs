@@ -1,4 +1,5 @@
-//! A file that lies beside a capture's log: a picture of the screen, a recording of it, what it showed in words. Writing and checking it
+//! A file that lies beside a capture's log: a picture of the screen, a recording of it, what it showed in words, what a script in the app
+//! said. Writing and checking it
 //! is the store's.
 
 use serde::{Deserialize, Serialize};
@@ -26,11 +27,13 @@ pub enum AttachmentKind {
     Screen,
     /// A picture of the screen, PNG.
     Screenshot,
+    /// What a script in the app said: text, as it came.
+    ScriptOutput,
 }
 
 impl AttachmentKind {
     /// Every kind, sorted by word.
-    pub const ALL: [Self; 3] = [Self::Recording, Self::Screen, Self::Screenshot];
+    pub const ALL: [Self; 4] = [Self::Recording, Self::Screen, Self::Screenshot, Self::ScriptOutput];
 
     /// Its word in a capture.
     pub const fn word(self) -> &'static str {
@@ -38,6 +41,7 @@ impl AttachmentKind {
             Self::Recording => "recording",
             Self::Screen => "screen",
             Self::Screenshot => "screenshot",
+            Self::ScriptOutput => "script-output",
         }
     }
 
@@ -45,7 +49,7 @@ impl AttachmentKind {
     pub const fn ending(self) -> &'static str {
         match self {
             Self::Recording => "mp4",
-            Self::Screen => "txt",
+            Self::Screen | Self::ScriptOutput => "txt",
             Self::Screenshot => "png",
         }
     }

@@ -104,6 +104,8 @@ impl BlindSpot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlindSpotKind {
+    /// The app was altered so that it could be read: what the vendor's would do was not seen.
+    AppAltered,
     /// The recording of a body is missing or cut off.
     BodyMissing,
     /// Nobody could decode a body.
@@ -134,6 +136,8 @@ pub enum BlindSpotKind {
     OwnProtocol,
     /// Passed on unread.
     PassedThrough,
+    /// A script in the app, by which it was read, ended before the run did.
+    ScriptEnded,
     /// Connections that were open when the recording broke off.
     StillOpen,
     /// A request never got its response, so what else would have been sent is unknown.
@@ -144,7 +148,8 @@ pub enum BlindSpotKind {
 
 impl BlindSpotKind {
     /// Every kind, sorted by word.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
+        Self::AppAltered,
         Self::BodyMissing,
         Self::BodyOpaque,
         Self::CertificateRefused,
@@ -160,6 +165,7 @@ impl BlindSpotKind {
         Self::OutsideUncounted,
         Self::OwnProtocol,
         Self::PassedThrough,
+        Self::ScriptEnded,
         Self::StillOpen,
         Self::Unanswered,
         Self::Unreachable,
@@ -168,6 +174,7 @@ impl BlindSpotKind {
     /// Its word in snapshots and reports.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::AppAltered => "app-altered",
             Self::BodyMissing => "body-missing",
             Self::BodyOpaque => "body-opaque",
             Self::CertificateRefused => "certificate-refused",
@@ -183,6 +190,7 @@ impl BlindSpotKind {
             Self::OutsideUncounted => "outside-uncounted",
             Self::OwnProtocol => "own-protocol",
             Self::PassedThrough => "passed-through",
+            Self::ScriptEnded => "script-ended",
             Self::StillOpen => "still-open",
             Self::Unanswered => "unanswered",
             Self::Unreachable => "unreachable",

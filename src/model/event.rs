@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AppVersion, Attachment, Category, Exchange, ExchangeId, Message, PlantedValue, Position, Provenance, Tunnel, TunnelId};
+use super::{
+    Alteration, AppVersion, Attachment, Category, Exchange, ExchangeId, Message, PlantedValue, Position, Provenance, Tunnel, TunnelId,
+};
 
 /// One event with the number its writer gave it. An exchange belongs to the phase whose event has the highest number below
 /// that of the exchange's first event.
@@ -22,6 +24,8 @@ pub struct NumberedEvent {
 #[serde(rename_all = "kebab-case")]
 #[allow(clippy::large_enum_variant, reason = "events are written and read one at a time, and tunnels are few beside exchanges")]
 pub enum RunEvent {
+    /// The app that runs is not as its vendor made it, or a script that altered it has ended.
+    AppAltered(Alteration),
     /// A step installed the app.
     AppInstalled {
         /// The version that is there now. Where it is not the run's, what follows is of another version.

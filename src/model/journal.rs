@@ -96,6 +96,10 @@ pub enum PhoneChange {
         package: String,
         /// The version that was there before; `None` when the app was not there.
         before: Option<AppVersion>,
+        /// Name of the folder with its files, in the rig's folder of packages, when it had to be removed for one that is signed by
+        /// somebody else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        original: Option<String>,
     },
     /// A file is written on the phone: a certificate for a person to find, or what the screen shows, for as long as it takes to read it.
     /// There was none of its name.
@@ -135,6 +139,13 @@ pub enum PhoneChange {
         /// Ports of the phone that led there before: somebody else's tunnels.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         others: Vec<u16>,
+    },
+    /// A program of this machine runs a script in an app.
+    Script {
+        /// Its process on this machine.
+        pid: u32,
+        /// The app's package.
+        package: String,
     },
     /// A system setting.
     Setting {

@@ -1,5 +1,6 @@
 //! The nouns: plain data that every other module speaks in. No I/O, and no import of another module of ours.
 
+pub mod alteration;
 pub mod app;
 pub mod attachment;
 pub mod capture;
@@ -27,6 +28,7 @@ pub mod text;
 pub mod tunnel;
 pub mod version;
 
+pub use alteration::Alteration;
 pub use app::{App, Endpoint, HostPattern, KnownLeaf, PathTemplate, ProtobufCall};
 pub use attachment::{Attachment, AttachmentKind};
 pub use capture::{Bodies, CaptureSource, ControlRun, Expectation, NoBodies, Platform, Provenance, Recording, RecordingError, Rig, Target};

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    model::{AppVersion, Platform, Position},
+    model::{Alteration, AppVersion, Platform, Position},
     traffic::authority::Authority,
 };
 
@@ -32,6 +32,16 @@ pub trait Phone: Send {
 
     /// Words on the file of the app that is installed, once it is: its digest. `None` when it does not tell (the default).
     fn app_about(&self) -> Option<String> {
+        None
+    }
+
+    /// How the app was altered so that it can be read, and what became of that: whatever was not told before. Nothing by default.
+    fn alterations(&mut self) -> Vec<Alteration> {
+        Vec::new()
+    }
+
+    /// What a script in the app has said since it was started, as it came; `None` when there is none (the default). Given once.
+    fn script_output(&mut self) -> Option<Vec<u8>> {
         None
     }
 
@@ -308,6 +318,9 @@ pub enum PhoneError {
     /// A phone over adb, with what somebody has to do about it.
     #[error(transparent)]
     Adb(#[from] adb::AdbError),
+    /// The app cannot be altered so that it trusts the rig.
+    #[error("alter the app so that it can be read: {0}")]
+    Alter(String),
     /// The app is not running, or not in front.
     #[error("reach the app: {0}")]
     AppNotInFront(String),

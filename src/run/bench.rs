@@ -17,7 +17,7 @@ use crate::{
     model::{self, PlantedValue},
     phone::{
         Phone as _,
-        adb::{AdbPhone, AdbSetup, RouteKind, TrustMode},
+        adb::{AdbPhone, AdbSetup, RouteKind},
         operator::Nobody,
     },
     scenario::rig::BandPlan,
@@ -126,7 +126,7 @@ impl AdbBench {
         let proxy = source.address().ok_or_else(|| RunError::Rig("the proxy has no address".to_owned()))?;
         let kind = real(phone.about(), self.band.as_ref());
         let (band, central) = band_of(self.band.as_ref(), || Arc::new(NoRadio));
-        let way = Way { proxy, authority: Arc::clone(&self.authority), reads: self.setup.trust != TrustMode::None };
+        let way = Way { proxy, authority: Arc::clone(&self.authority), reads: self.setup.trust.reads_any_app() };
         Ok(Rig {
             hold: clock.hold(),
             clock,

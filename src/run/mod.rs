@@ -23,6 +23,7 @@ use crate::{
     traffic::{RunningSource, TrafficError},
 };
 
+mod altered;
 pub mod authority;
 pub mod bench;
 pub mod by_hand;
@@ -171,6 +172,7 @@ async fn perform(
         why = recorder.failed() => Err(RunEnding::InstrumentFailed { why }),
         checked = prepare(&mut rig.phone, &*rig.operator, rig.way.as_ref(), &rig.probe) => checked,
     };
+    altered::tell(&mut *rig.phone, &recorder).await;
     let watch = rig.phone.route_watch();
     let capture = writing.folder().to_owned();
 
@@ -216,7 +218,10 @@ async fn perform(
     }
     // However it ended: what went past the proxy until then went there.
     let outside = if began { Some(rig.phone.outside().await) } else { None };
+    // A script that ended by itself is known at the latest when the app is stopped.
+    altered::tell(&mut *rig.phone, &recorder).await;
     let not_restored = rig.phone.restore().await.err();
+    altered::keep_output(&mut *rig.phone, &recorder).await;
     let stopped = rig.source.stop().await;
     // A source that died unseen, at the very end, or could not be emptied, may not have told everything: no complete run.
     let ending = match ending {

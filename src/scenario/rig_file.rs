@@ -93,6 +93,8 @@ pub struct PhoneDescription {
 pub struct AndroidDescription {
     /// How the app is made to trust the proxy.
     pub trust: TrustMode,
+    /// The script that runs in the app, from the rig file's folder.
+    pub script: Option<PathBuf>,
     /// How the phone gets to the proxy.
     pub route: RouteKind,
     /// The app's package, where app.yaml does not name it.

@@ -305,7 +305,7 @@ fn plain<'a>(what: &'static str, name: &'a str) -> Result<&'a str, StoreError> {
 }
 
 /// Makes a folder for its owner only, where there is none.
-fn private_folder(path: &Path) -> Result<(), StoreError> {
+pub(super) fn private_folder(path: &Path) -> Result<(), StoreError> {
     match create_private_folder(path) {
         Ok(()) => Ok(()),
         Err(problem) if problem.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -328,7 +328,7 @@ fn make_private(folder: &Path) -> io::Result<()> {
 }
 
 /// Refuses what other users have one of these permissions for. Says nothing where the system keeps no such bits.
-fn refuse_exposed(path: &Path, about: &fs::Metadata, refused: u32) -> Result<(), StoreError> {
+pub(super) fn refuse_exposed(path: &Path, about: &fs::Metadata, refused: u32) -> Result<(), StoreError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -353,7 +353,7 @@ const IN_USE: &str = ".in-use";
 /// What `rigs/.gitignore` says.
 const IGNORE: &str = "# Private keys that a phone was told to trust: they stay on this machine.\n*\n";
 /// Permission bits that let others do anything at all with a file.
-const OTHERS: u32 = 0o077;
+pub(super) const OTHERS: u32 = 0o077;
 /// Permission bits that let others put something else in a file's place.
 const OTHERS_WRITE: u32 = 0o022;
 /// Longest authority that is read, bytes; ours have under 2 KiB.

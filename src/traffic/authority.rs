@@ -240,7 +240,7 @@ fn in_pairs(hex: &str) -> String {
 }
 
 /// DER as PEM: lines of 64 characters (RFC 7468 section 2).
-fn pem(label: &str, der: &[u8]) -> String {
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let encoded = STANDARD.encode(der);
     let mut text = format!("-----BEGIN {label}-----\n");
     for (at, character) in encoded.chars().enumerate() {

@@ -50,6 +50,8 @@ impl Bench {
             ids: vec!["test.standin.nobody".to_owned(), APP.to_owned()],
             packages: Some(self.packages.path().to_owned()),
             trust: TrustMode::System,
+            repackaging: None,
+            script: None,
             route: RouteKind::Reverse,
             lab: true,
             folder: self.folder(),

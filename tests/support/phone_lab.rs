@@ -468,7 +468,7 @@ pub(crate) fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
 }
 
 /// Says that a test had no lab; where nothing may be missing, that is a failure.
-fn skipped() {
+pub(crate) fn skipped() {
     assert!(std::env::var_os("TATTLETALE_NOTHING_MISSING").is_none(), "there is no phone lab: ci/lab/phone/run starts one");
     #[expect(clippy::print_stderr, reason = "for whoever runs the tests")]
     {

@@ -14,7 +14,7 @@ use crate::{
     model::{App, AppVersion, Captured, Platform, text::printable},
     phone::{
         PhoneError,
-        adb::{self, AdbPhone, AdbProgram, AdbSetup, Replaces, RouteKind, TrustMode, is_pending, undo_journal},
+        adb::{self, AdbPhone, AdbProgram, AdbSetup, Repackaging, Replaced, Replaces, RouteKind, TrustMode, is_pending, undo_journal},
     },
     run::{AdbBench, RunError, authority, bench::lab_upstream},
     scenario::RigFile,
@@ -62,6 +62,8 @@ impl Real {
             ids: android.package.iter().chain(&app.ids).cloned().collect(),
             packages: android.packages.as_ref().map(|packages| beside.join(packages)),
             trust: android.trust,
+            repackaging: None,
+            script: android.script.as_ref().map(|script| beside.join(script)),
             route: android.route,
             lab: rig.lab.is_some(),
             folder: folder.clone(),
@@ -77,6 +79,44 @@ impl Real {
     /// What its runs are of.
     pub(super) const fn platform(&self) -> Platform {
         if self.setup.lab { Platform::Lab } else { Platform::Android }
+    }
+
+    /// Has the app rebuilt where the rig says so, and asks whether one that is in its way may be removed. Nothing on the phone is changed.
+    pub(super) async fn make_app_ready(
+        &mut self,
+        version: &AppVersion,
+        agreed: bool,
+        surroundings: &mut Surroundings,
+    ) -> Result<(), Failure> {
+        if self.setup.trust != TrustMode::Repackaged {
+            return Ok(());
+        }
+        let authority = authority::of_rig(&self.setup.folder, surroundings.now)?.authority;
+        self.setup.repackaging = Some(Repackaging::of(&authority, false));
+        let mut phone = AdbPhone::connect(self.setup.clone()).await?;
+        let in_the_way = phone.in_the_way().await?;
+        if let Some(Replaced { package, version: there }) = &in_the_way {
+            let there = there.as_ref().map(|there| format!(" {}", printable(&there.to_string()))).unwrap_or_default();
+            surroundings.warn(format_args!(
+                "{package}{there} is installed as its vendor signed it. A rebuilt one can only take its place when it is removed with its \
+                 data: its sign-in and its pairing are lost. Its package is kept with the rig; `tattletale restore --app` puts it back, \
+                 without the data"
+            ));
+            let mut asked =
+                || surroundings.interactive && surroundings.ask("remove it, with its data? (yes/no) ").as_deref() == Some("yes");
+            if !(agreed || asked()) {
+                return Err(Failure::usage(
+                    format!("have {package} rebuilt: it would be removed with its data, and nobody agreed to that"),
+                    "say --yes when its data may be lost; nothing was changed",
+                ));
+            }
+        }
+        surroundings.note(format_args!("rebuilding version {version} so that it trusts this rig; a large app takes minutes"));
+        for lifted in phone.rebuild(version).await? {
+            surroundings.warn(format_args!("  {}", printable(&lifted)));
+        }
+        self.setup.repackaging = Some(Repackaging::of(&authority, in_the_way.is_some()));
+        Ok(())
     }
 
     /// The version that is installed on the phone.
@@ -99,7 +139,11 @@ impl Real {
         Ok(match asked.await.map_err(RunError::from)? {
             Replaces::Nothing | Replaces::Older(_) => None,
             Replaces::Same(there) => {
-                Some(format!("the phone has another build of {there} than the file in the folder of packages: that one takes its place"))
+                let other = match self.setup.trust {
+                    TrustMode::Repackaged => "the one that is rebuilt now",
+                    _ => "the file in the folder of packages",
+                };
+                Some(format!("the phone has another build of {there} than {other}: that one takes its place"))
             }
             Replaces::Newer(there) => Some(format!(
                 "downgrade: {version} takes the place of the newer {there} that is on the phone. What the app has stored may be lost, and \
@@ -149,7 +193,10 @@ impl Real {
         surroundings: &mut Surroundings,
     ) -> Result<AdbBench, Failure> {
         let found = authority::of_rig(&self.setup.folder, surroundings.now)?;
-        if let Some(text) = ca::announcement(&found, surroundings) {
+        // Nobody has to install a certificate where only the app under audit trusts it.
+        if self.setup.trust.reads_any_app()
+            && let Some(text) = ca::announcement(&found, surroundings)
+        {
             surroundings.warn(text);
         }
         Ok(AdbBench {
@@ -166,6 +213,8 @@ impl Real {
     pub(super) fn in_words(&self) -> String {
         let trust = match self.setup.trust {
             TrustMode::None => "nothing inside its connections is read",
+            TrustMode::Repackaged => "the app is rebuilt so that it trusts this rig's certificate, and is not the vendor's any more",
+            TrustMode::Script => "your script runs in the app, started by your frida program",
             TrustMode::System => "its system's store is given this rig's certificate",
             TrustMode::User => "it has to trust this rig's certificate: you are told how where it does not",
         };

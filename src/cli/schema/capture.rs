@@ -25,7 +25,7 @@ pub(super) fn schema() -> Value {
     document(
         "tattletale capture: one line of events.jsonl",
         "A capture is a folder with events.jsonl, one JSON object a line, bodies/, one file a body over 64 KiB, named by its SHA-256, and \
-         attachments/, pictures and recordings of the screen, where there are any. \
+         attachments/, pictures and recordings of the screen and what a script in the app said, where there are any. \
          The first line is run-started. Without run-ended the run never ended. Values are a person's data: captures stay on the machine.",
         line,
         &[
@@ -70,6 +70,7 @@ fn event() -> Value {
     ]);
     let installed = object(&[("version", Always, "The version that is there now", reference("version"))]);
     one_of([
+        tagged("app-altered", "The app that runs is not as its vendor made it, or a script that altered it has ended", alteration()),
         tagged("app-installed", "A step installed the app", installed),
         tagged("attached", "A file was put beside the log, in the folder attachments", reference("attachment")),
         tagged("exchange", "An exchange is over", reference("exchange")),
@@ -99,6 +100,22 @@ fn event() -> Value {
         tagged("step-ended", "", object(&[("note", Always, "What the step says of itself", text())])),
         tagged("tunnel", "A tunnel is over", reference("tunnel")),
         tagged("tunnel-began", "A CONNECT was read; without a tunnel of that number it was open when the recording broke off", opened),
+    ])
+}
+
+fn alteration() -> Value {
+    one_of([
+        object(&[
+            ("how", Always, "Rebuilt so that it trusts the rig's certificate, and signed anew", word("repackaged")),
+            ("original", Always, "SHA-256 of the main file that it was made of", digest()),
+            ("repackaged", Always, "SHA-256 of the main file that is installed", digest()),
+            ("lifted", Always, "What of the app's own decisions about its connections does not hold any more, in words", list(text())),
+        ]),
+        object(&[("how", Always, "A script of the rig's owner runs in it", word("script")), ("sha256", Always, "Of the script", digest())]),
+        object(&[
+            ("how", Always, "That script ended before the run did", word("script-ended")),
+            ("why", Always, "When and how, in words", text()),
+        ]),
     ])
 }
 

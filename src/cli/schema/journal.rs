@@ -34,7 +34,7 @@ fn change() -> Value {
     let package = || ("package", "The app's package", text());
     one_of([
         kind("airplane-mode", &[("before", "Whether all radios were off", flag())]),
-        kind("app", &[package(), ("before", "The version that was there; null when the app was not", nullable(reference("version")))]),
+        app(),
         kind("app-op", &[package(), ("operation", "What the app may do", text()), ("before", "Its mode", text())]),
         kind("file", &[("path", "Where it was put on the phone", text())]),
         permission(package()),
@@ -51,6 +51,7 @@ fn change() -> Value {
             ("to", Always, "Port of this machine that a tunnel leads to", count(1)),
             ("others", Maybe, "Ports of the phone that led there before; none when left out", list(count(1))),
         ]),
+        kind("script", &[("pid", "Process on this machine that runs a script in the app", count(1)), package()]),
         object(&[
             ("what", Always, "", word("setting")),
             ("namespace", Always, "global, secure or system", text()),
@@ -61,6 +62,16 @@ fn change() -> Value {
         ]),
         kind("test-provider", &[("name", "The source of positions that was replaced", text())]),
         kind("trust", &[("file", "The certificate's file in the system's store", text())]),
+    ])
+}
+
+/// An app that was installed.
+fn app() -> Value {
+    object(&[
+        ("what", Always, "", word("app")),
+        ("package", Always, "The app's package", text()),
+        ("before", Always, "The version that was there; null when the app was not", nullable(reference("version"))),
+        ("original", Maybe, "Folder with the files of the app that was there, when one signed by somebody else took its place", text()),
     ])
 }
 

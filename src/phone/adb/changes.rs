@@ -8,8 +8,9 @@ use super::{
     client::{Adb, AdbProgram, QUERY},
     device,
     error::{AdbError, cut},
+    frida,
     package::{DECISIONS, Package},
-    proxy, screen, trust,
+    proxy, repackage, screen, trust,
 };
 use crate::{
     clock::Clock,
@@ -194,7 +195,7 @@ impl Changes {
                 matches!(change, PhoneChange::AppOp { .. }) && self.has(|change| matches!(change, PhoneChange::TestProvider { .. }));
             let how = match is_needed {
                 true => Undoing::Failed { why: "put it back while the test's positions are still given".into(), help: String::new() },
-                false => undo(&self.adb, &change)
+                false => undo(&self.adb, &self.folder, &change)
                     .await
                     .unwrap_or_else(|error| Undoing::Failed { why: error.to_string(), help: error.help().into() }),
             };
@@ -293,13 +294,14 @@ fn in_words(change: &PhoneChange) -> String {
         PhoneChange::Recording { .. } => "the recording of the screen".to_owned(),
         PhoneChange::Proxy { .. } => format!("the setting global {}", proxy::PROXY),
         PhoneChange::Reverse { to, .. } => format!("the tunnel to port {to} of this computer"),
+        PhoneChange::Script { package, .. } => format!("the script in the app {package}"),
         PhoneChange::Setting { namespace, key, .. } => format!("the setting {namespace} {key}"),
         PhoneChange::TestProvider { name } => format!("the position given in place of {name}"),
         PhoneChange::Trust { .. } => "the certificate in the phone's store".to_owned(),
     })
 }
 
-async fn undo(adb: &Adb, change: &PhoneChange) -> Result<Undoing, AdbError> {
+async fn undo(adb: &Adb, folder: &RigFolder, change: &PhoneChange) -> Result<Undoing, AdbError> {
     match change {
         PhoneChange::Proxy { before, set } => proxy::undo(adb, before, set).await,
         PhoneChange::Setting { namespace, key, before, set, earlier } => {
@@ -384,7 +386,11 @@ async fn undo(adb: &Adb, change: &PhoneChange) -> Result<Undoing, AdbError> {
                 Ok(Undoing::AlreadyAsBefore)
             }
         }
-        PhoneChange::App { package, before } => undo_app(adb, package, before.as_ref()).await,
+        PhoneChange::App { package, before: Some(before), original: Some(original) } => {
+            repackage::put_back(adb, folder, package, before, original).await
+        }
+        PhoneChange::App { package, before, .. } => undo_app(adb, package, before.as_ref()).await,
+        PhoneChange::Script { pid, package } => frida::end_left(*pid, package).await,
     }
 }
 

@@ -308,7 +308,7 @@ fn split_sentinel<'a>(stdout: &'a str, nonce: &str) -> Option<(&'a str, u32)> {
 }
 
 /// Reads a stream to its end. Keeps so many bytes; false when there were more.
-async fn drain(stream: Option<impl AsyncRead + Unpin>, most: usize) -> (Vec<u8>, bool) {
+pub(super) async fn drain(stream: Option<impl AsyncRead + Unpin>, most: usize) -> (Vec<u8>, bool) {
     let Some(mut stream) = stream else { return (Vec::new(), true) };
     let (mut kept, mut whole) = (Vec::new(), true);
     let mut piece = vec![0; 64 * 1024];

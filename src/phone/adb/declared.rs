@@ -199,7 +199,7 @@ fn anchors_of(rule: &Element) -> Option<Anchors> {
     })
 }
 
-/// First API level for which apps are made that trust what a person installs only when they say so.
+/// First API level that reads a network security configuration: apps made for it trust what a person installs only when they say so.
 pub(super) const FIRST_STRICT: u32 = 24;
 
 /// What an app says whose base trusts what a person installs, and whose rule for its maker's hosts does not.

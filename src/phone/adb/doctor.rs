@@ -12,9 +12,9 @@ use super::{
     declared::{self, Declared, FIRST_STRICT, Taken},
     device::{self, About},
     error::AdbError,
-    foreign,
+    foreign, frida,
     package::Package,
-    trust,
+    repackage, trust,
 };
 use crate::{
     clock::Clock,
@@ -79,7 +79,7 @@ async fn find(setup: &AdbSetup, checks: &mut Vec<Check>) -> Option<Reached> {
 
 /// Whether packages may be installed over USB: what the phone says when one is begun, and how the switch of Xiaomi's own system stands
 /// (`persist.security.adbinstall`), which a package meets only at its end.
-async fn install_switch(adb: &Adb, about: &About) -> Check {
+pub(super) async fn install_switch(adb: &Adb, about: &About) -> Check {
     let (name, ran) = ("installing over USB", "pm install-create; getprop persist.security.adbinstall");
     // A session that is begun and given up installs nothing.
     let answer = match adb.shell(&["pm", "install-create"], "begin to install something").await {
@@ -248,6 +248,8 @@ async fn app_trust(adb: &Adb, setup: &AdbSetup, about: &About, own: &[HostPatter
         (TrustMode::None, _) => {
             Check::good(name, "dumpsys package", "not needed: phone: { ca: none } reads hosts, sizes and times, and no contents")
         }
+        (TrustMode::Repackaged, _) => repackage::look(adb, setup, id, about.sdk).await,
+        (TrustMode::Script, _) => frida::look(setup).await,
         (TrustMode::System, Ok(true)) => Check::good(
             name,
             "dumpsys package; whoami; su -c whoami",
@@ -358,7 +360,7 @@ pub(super) fn failed(about: &'static str, ran: &str, error: &AdbError) -> Check 
 }
 
 /// What there is besides `ca: user`.
-const NOT_TRUSTED: &str = "use a rooted phone (phone: { ca: system } in the rig file), a package that was made to trust it, or phone: { ca: none }, \
+const NOT_TRUSTED: &str = "use a rooted phone (phone: { ca: system } in the rig file), have the app rebuilt (phone: { ca: repackaged }), or phone: { ca: none }, \
                            which reads hosts, sizes and times only";
 /// Times in uploads are compared with minutes of the band.
 const MOST_SKEW: SignedDuration = SignedDuration::from_secs(60);

@@ -2,6 +2,7 @@
 //! that what is not the app is refused before anything is installed.
 
 use std::{
+    fmt::Display,
     fs::File,
     io::{self, Read, Seek as _, SeekFrom},
     path::{Path, PathBuf},
@@ -33,10 +34,9 @@ impl PackageFile {
     /// # Errors
     /// When it cannot be read, or is no package.
     pub(super) fn read(place: &Path) -> Result<Self, PhoneError> {
-        let fail = |problem: &dyn std::fmt::Display| PhoneError::Failed(format!("read the package {}: {problem}", place.display()));
-        let parts = parts(place).map_err(|problem| fail(&problem))?;
-        let base = parts.first().ok_or_else(|| fail(&"no .apk file is in it"))?;
-        let mut file = File::open(base).map_err(|problem| fail(&problem))?;
+        let fail = |problem: &dyn Display| unreadable(place, problem);
+        let parts = parts(place)?;
+        let mut file = File::open(&parts[0]).map_err(|problem| fail(&problem))?;
         let manifest = entry(&mut file, MANIFEST).map_err(|problem| fail(&problem))?;
         let manifest = AXML::new(&mut manifest.as_slice(), None).map_err(|_| fail(&"its manifest is no binary XML"))?;
         let said = |name: &str| manifest.get_attribute_value("manifest", name, None);
@@ -47,21 +47,27 @@ impl PackageFile {
     }
 }
 
-/// The file itself, or the parts in a folder, the base first.
-fn parts(place: &Path) -> io::Result<Vec<PathBuf>> {
+/// The file itself, or the parts in a folder, the base first: at least one.
+///
+/// # Errors
+/// When the folder cannot be read, or holds no part.
+pub(super) fn parts(place: &Path) -> Result<Vec<PathBuf>, PhoneError> {
     if !place.is_dir() {
         return Ok(vec![place.to_owned()]);
     }
-    let mut parts = Vec::new();
-    for found in std::fs::read_dir(place)? {
-        parts.push(found?.path());
-    }
+    let found = std::fs::read_dir(place).and_then(|found| found.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>());
+    let mut parts = found.map_err(|problem| unreadable(place, &problem))?;
     parts.retain(|path| path.extension().is_some_and(|is| is == "apk"));
     parts.sort_by_key(|path| (path.file_name().is_none_or(|name| name != "base.apk"), path.clone()));
-    Ok(parts)
+    if parts.is_empty() { Err(unreadable(place, &"no .apk file is in it")) } else { Ok(parts) }
 }
 
-fn sha256(file: &mut File) -> io::Result<String> {
+fn unreadable(place: &Path, problem: &dyn Display) -> PhoneError {
+    PhoneError::Failed(format!("read the package {}: {problem}", place.display()))
+}
+
+/// SHA-256 of a file, from its beginning, 64 hex digits.
+pub(super) fn sha256(file: &mut File) -> io::Result<String> {
     file.seek(SeekFrom::Start(0))?;
     let (mut digest, mut piece) = (Sha256::new(), vec![0; 256 * 1024]);
     loop {

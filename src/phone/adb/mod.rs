@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     model::{
-        AppVersion, Captured, PhoneChange, Platform, Position,
+        Alteration, AppVersion, Captured, PhoneChange, Platform, Position,
         text::{printable, sha256_hex},
     },
     store::RigFolder,
@@ -38,9 +38,13 @@ mod doctor;
 mod error;
 mod file;
 mod foreign;
+mod frida;
 mod location;
+mod network_security;
 mod package;
+mod programs;
 mod proxy;
+mod repackage;
 mod route;
 mod screen;
 mod trust;
@@ -49,6 +53,7 @@ pub use changes::{Undoing, Undone, given_up, is_pending, serial, undo_journal};
 pub use client::AdbProgram;
 pub use doctor::{Reached, examine, reach};
 pub use error::AdbError;
+pub use repackage::{Repackaging, Replaced};
 pub use route::{LOOK_EACH, RouteKind};
 
 /// Which phone, and how it is used.
@@ -65,6 +70,10 @@ pub struct AdbSetup {
     pub packages: Option<PathBuf>,
     /// How the app is made to trust the proxy.
     pub trust: TrustMode,
+    /// How the app is rebuilt; with [`TrustMode::Repackaged`].
+    pub repackaging: Option<Repackaging>,
+    /// The script that runs in the app; with [`TrustMode::Script`].
+    pub script: Option<PathBuf>,
     /// How the phone gets to the proxy.
     pub route: RouteKind,
     /// Whether the phone is one of the lab's: then the platform is [`Platform::Lab`].
@@ -78,11 +87,22 @@ pub struct AdbSetup {
 pub enum TrustMode {
     /// Not at all: hosts, sizes and times are seen, and nothing inside.
     None,
+    /// The app is rebuilt so that it trusts it, and signed anew. The phone's other apps do not.
+    Repackaged,
+    /// A script of the rig's owner sees to it, run in the app by the owner's frida program. The phone's other apps do not trust it.
+    Script,
     /// Its certificate is put into the system's store. Needs root.
     System,
     /// A person has installed its certificate. Apps for Android 7 and later trust it only when they say so themselves.
     #[default]
     User,
+}
+
+impl TrustMode {
+    /// Whether what any app of the phone sends can be read, not only what the app under audit does.
+    pub const fn reads_any_app(self) -> bool {
+        matches!(self, Self::System | Self::User)
+    }
 }
 
 /// An Android phone over adb.
@@ -102,6 +122,13 @@ pub struct AdbPhone {
     recording: Option<screen::Recording>,
     /// SHA-256 of the app's main file.
     digest: Option<String>,
+    /// What is known of the app as it was rebuilt.
+    rebuilt: Option<repackage::Facts>,
+    script: Option<frida::Script>,
+    /// What scripts that are over have said.
+    script_said: Vec<u8>,
+    /// How the app was altered, as far as nobody was told yet.
+    altered: Vec<Alteration>,
     /// The package that is being installed and was noted for it, with the version that was there before.
     installing: Option<(String, Option<AppVersion>)>,
 }
@@ -151,6 +178,10 @@ impl AdbPhone {
             tally: None,
             recording: None,
             digest: None,
+            rebuilt: None,
+            script: None,
+            script_said: Vec::new(),
+            altered: Vec::new(),
             installing: None,
         })
     }
@@ -163,22 +194,30 @@ impl AdbPhone {
         Ok(self.installed().await?.and_then(|(_, package)| package.version))
     }
 
-    /// What installing a version, out of its file in the folder of packages, would do to the one that is on the phone. Nothing is done.
+    /// What installing a version, out of its file in the folder of packages or as it is rebuilt, would do to the one that is on the phone.
+    /// Nothing is done to the phone.
     ///
     /// # Errors
     /// [`PhoneError::NoSuchVersion`] when another one is there and the folder has none; when file or phone cannot be read.
     pub async fn replaces(&mut self, wanted: &AppVersion) -> Result<Replaces, PhoneError> {
         let Some((name, Package { version: Some(there), .. })) = self.installed().await? else { return Ok(Replaces::Nothing) };
         let is_it = there.name == wanted.name && wanted.code.is_none_or(|code| there.code == Some(code));
-        // What the phone itself told, with its code, is taken as it is. One that a person names is that of the file, where there is one.
-        if is_it && wanted.code.is_some() {
+        let file = if self.setup.trust == TrustMode::Repackaged {
+            // Its vendor's is removed for a rebuilt one, and what that costs is said where somebody is asked for it.
+            if self.in_the_way().await?.is_some() {
+                return Ok(Replaces::Nothing);
+            }
+            let original = self.original(wanted).await?;
+            self.rebuilt_of(original).await?.0
+        } else if is_it && wanted.code.is_some() {
+            // What the phone itself told, with its code, is taken as it is. One that a person names is that of the file, where there is one.
             return Ok(Replaces::Nothing);
-        }
-        let place = match self.files_of(wanted) {
-            Err(PhoneError::NoSuchVersion { .. }) if is_it => return Ok(Replaces::Nothing),
-            place => place?,
+        } else {
+            match self.files_of(wanted) {
+                Err(PhoneError::NoSuchVersion { .. }) if is_it => return Ok(Replaces::Nothing),
+                place => read_package(place?).await?,
+            }
         };
-        let file = read_package(place).await?;
         if file.id != name {
             return Ok(Replaces::Nothing);
         }
@@ -257,6 +296,75 @@ impl AdbPhone {
         }
         known.sort();
         Err(no_such(if known.is_empty() { "no package there".to_owned() } else { known.join(", ") }))
+    }
+
+    /// Installs a package as it is.
+    async fn install_package(&mut self, file: PackageFile) -> Result<AppVersion, PhoneError> {
+        let version = |found: Option<Package>| found.and_then(|package| package.version);
+        let before = version(Package::of(&self.changes.adb, &file.id).await?);
+        // What was there first is what goes back.
+        if !self.changes.has(|change| matches!(change, PhoneChange::App { package, .. } if *package == file.id)) {
+            self.changes.will(PhoneChange::App { package: file.id.clone(), before: before.clone(), original: None })?;
+            self.installing = Some((file.id.clone(), before));
+        }
+        if let Err(error) = self.changes.adb.install(&file.parts.iter().map(PathBuf::as_path).collect::<Vec<_>>()).await {
+            self.forget_what_is_as_before().await?;
+            return Err(error.into());
+        }
+        let read_back = |wanted: String, found: String| AdbError::ReadBack { what: "install the app".into(), wanted, found };
+        let Some(Package { version: Some(version), uid, .. }) = Package::of(&self.changes.adb, &file.id).await? else {
+            return Err(read_back(file.id, "nothing".into()).into());
+        };
+        let digest = package::sha256(&self.changes.adb, &file.id).await?;
+        if digest != file.digest {
+            return Err(read_back(format!("the file {}", file.digest), format!("the file {digest}")).into());
+        }
+        if let Some((tally, uid)) = self.tally.as_mut().zip(uid) {
+            tally.is_under(uid);
+        }
+        (self.installing, self.package, self.digest) = (None, Some(file.id), Some(digest));
+        Ok(version)
+    }
+
+    /// Installs a version out of its files, rebuilt where the rig says so, and reads back which one it is.
+    async fn install_version(&mut self, wanted: &AppVersion) -> Result<AppVersion, PhoneError> {
+        let is = if self.setup.trust == TrustMode::Repackaged {
+            let original = self.original(wanted).await?;
+            self.install_rebuilt(original).await?
+        } else {
+            self.install_file(&self.files_of(wanted)?).await?
+        };
+        if is.name != wanted.name {
+            let (what, wanted) = ("install the app".to_owned(), printable(&wanted.name));
+            return Err(AdbError::ReadBack { what, wanted, found: is.name }.into());
+        }
+        Ok(is)
+    }
+
+    /// Reads a package of the app on this machine. One of another app is refused before anything is done.
+    async fn package_of_app(&self, place: PathBuf) -> Result<PackageFile, PhoneError> {
+        let file = read_package(place).await?;
+        if !self.setup.ids.contains(&file.id) {
+            let (id, ids) = (&file.id, self.setup.ids.join(" or "));
+            return Err(PhoneError::Failed(format!("install the app: the file holds {id}, and the app is {ids}; nothing was installed")));
+        }
+        Ok(file)
+    }
+
+    /// Stops an app and takes it off the phone. Its counters go with it: what it has sent until now is asked first, when it sends nothing
+    /// any more.
+    async fn take_off(&mut self, name: &str) -> Result<(), PhoneError> {
+        self.stop_app().await?;
+        let counted = match &self.tally {
+            Some(tally) => Some(tally.removing(&self.changes.adb).await),
+            None => None,
+        };
+        changes::uninstall(&self.changes.adb, name).await?;
+        if let Some((tally, counted)) = self.tally.as_mut().zip(counted) {
+            tally.removed(counted);
+        }
+        (self.package, self.digest) = (None, None);
+        Ok(())
     }
 
     /// What was not installed after all need not be put back: a note of it would one day cost somebody an app of their own. Where the phone
@@ -357,25 +465,35 @@ impl Phone for AdbPhone {
 
     fn app_about(&self) -> Option<String> {
         let (package, digest) = self.package.as_ref().zip(self.digest.as_ref())?;
-        Some(format!("{package}, SHA-256 of its file {digest}"))
+        let made_of = self.rebuilt.as_ref().map(|facts| format!(", rebuilt from one of {}", facts.original())).unwrap_or_default();
+        Some(format!("{package}, SHA-256 of its file {digest}{made_of}"))
+    }
+
+    fn alterations(&mut self) -> Vec<Alteration> {
+        self.script_ended();
+        std::mem::take(&mut self.altered)
+    }
+
+    fn script_output(&mut self) -> Option<Vec<u8>> {
+        let mut said = std::mem::take(&mut self.script_said);
+        said.extend(self.script.as_mut().map(frida::Script::take_output).unwrap_or_default());
+        (!said.is_empty()).then_some(said)
     }
 
     /// Without a version, what is installed. A version that is there already, out of the same file as far as there is one, is not
     /// installed again: the app keeps its state.
     async fn install(&mut self, wanted: Option<&AppVersion>) -> Result<AppVersion, PhoneError> {
         let there = self.installed().await?.and_then(|(_, package)| package.version);
+        // Only what was rebuilt for this rig is left as it is; whether it is that is looked at where it is installed.
+        let rebuilds = self.setup.trust == TrustMode::Repackaged;
         let version = match (wanted, there) {
-            (None, Some(there)) => there,
             (None, None) => return Err(AdbError::AppNotInstalled(self.setup.ids.join(", ")).into()),
-            (Some(wanted), Some(there)) if there.name == wanted.name && self.replaces(wanted).await? == Replaces::Nothing => there,
-            (Some(wanted), _) => {
-                let is = self.install_file(&self.files_of(wanted)?).await?;
-                if is.name != wanted.name {
-                    let (what, wanted) = ("install the app".to_owned(), printable(&wanted.name));
-                    return Err(AdbError::ReadBack { what, wanted, found: is.name }.into());
-                }
-                is
+            (None, Some(there)) if !rebuilds => there,
+            (None, Some(there)) => self.install_version(&there).await?,
+            (Some(wanted), Some(there)) if !rebuilds && there.name == wanted.name && self.replaces(wanted).await? == Replaces::Nothing => {
+                there
             }
+            (Some(wanted), _) => self.install_version(wanted).await?,
         };
         if let Some(name) = &self.package {
             self.digest = Some(package::sha256(&self.changes.adb, name).await?);
@@ -384,54 +502,16 @@ impl Phone for AdbPhone {
     }
 
     async fn install_file(&mut self, file: &Path) -> Result<AppVersion, PhoneError> {
-        let file = read_package(file.to_owned()).await?;
-        if !self.setup.ids.contains(&file.id) {
-            let (id, ids) = (&file.id, self.setup.ids.join(" or "));
-            return Err(PhoneError::Failed(format!("install the app: the file holds {id}, and the app is {ids}; nothing was installed")));
-        }
-        let version = |found: Option<Package>| found.and_then(|package| package.version);
-        let before = version(Package::of(&self.changes.adb, &file.id).await?);
-        // What was there first is what goes back.
-        if !self.changes.has(|change| matches!(change, PhoneChange::App { package, .. } if *package == file.id)) {
-            self.changes.will(PhoneChange::App { package: file.id.clone(), before: before.clone() })?;
-            self.installing = Some((file.id.clone(), before));
-        }
-        if let Err(error) = self.changes.adb.install(&file.parts.iter().map(PathBuf::as_path).collect::<Vec<_>>()).await {
-            self.forget_what_is_as_before().await?;
-            return Err(error.into());
-        }
-        let read_back = |wanted: String, found: String| AdbError::ReadBack { what: "install the app".into(), wanted, found };
-        let Some(Package { version: Some(version), uid, .. }) = Package::of(&self.changes.adb, &file.id).await? else {
-            return Err(read_back(file.id, "nothing".into()).into());
-        };
-        let digest = package::sha256(&self.changes.adb, &file.id).await?;
-        if digest != file.digest {
-            return Err(read_back(format!("the file {}", file.digest), format!("the file {digest}")).into());
-        }
-        if let Some((tally, uid)) = self.tally.as_mut().zip(uid) {
-            tally.is_under(uid);
-        }
-        (self.installing, self.package, self.digest) = (None, Some(file.id), Some(digest));
-        Ok(version)
+        let file = self.package_of_app(file.to_owned()).await?;
+        if self.setup.trust == TrustMode::Repackaged { self.install_rebuilt(file).await } else { self.install_package(file).await }
     }
 
     async fn uninstall_app(&mut self) -> Result<(), PhoneError> {
         let Some((name, package)) = self.installed().await? else { return Ok(()) };
         if !self.changes.has(|change| matches!(change, PhoneChange::App { .. })) {
-            self.changes.will(PhoneChange::App { package: name.clone(), before: package.version })?;
+            self.changes.will(PhoneChange::App { package: name.clone(), before: package.version, original: None })?;
         }
-        // Its counters go with it: what it has sent until now is asked first, when it sends nothing any more.
-        self.stop_app().await?;
-        let counted = match &self.tally {
-            Some(tally) => Some(tally.removing(&self.changes.adb).await),
-            None => None,
-        };
-        changes::uninstall(&self.changes.adb, &name).await?;
-        if let Some((tally, counted)) = self.tally.as_mut().zip(counted) {
-            tally.removed(counted);
-        }
-        (self.package, self.digest) = (None, None);
-        Ok(())
+        self.take_off(&name).await
     }
 
     async fn clear_state(&mut self) -> Result<(), PhoneError> {
@@ -483,6 +563,9 @@ impl Phone for AdbPhone {
             self.clear_state().await?;
         }
         self.permit_location(launch.location == Permission::Allow).await?;
+        if self.setup.trust == TrustMode::Script && self.launch_with_script(&app).await? {
+            return Ok(());
+        }
         let adb = &self.changes.adb;
         let what = "start the app";
         let resolve = ["cmd", "package", "resolve-activity", "--brief", "-c", "android.intent.category.LAUNCHER", &app];
@@ -503,6 +586,7 @@ impl Phone for AdbPhone {
     }
 
     async fn stop_app(&mut self) -> Result<(), PhoneError> {
+        self.end_script().await;
         let Some((app, _)) = self.installed().await? else { return Ok(()) };
         self.changes.adb.ask(&["am", "force-stop", &app], "stop the app").await?;
         let pids = self.changes.adb.shell(&["pidof", &app], "stop the app").await?;
@@ -598,7 +682,7 @@ impl Phone for AdbPhone {
             trust::install(&self.changes.adb, authority).await?;
             self.trusted = Some(file);
         }
-        Ok(())
+        if self.setup.trust == TrustMode::Script { self.ready_script().await } else { Ok(()) }
     }
 
     /// Puts the certificate where the phone's settings look for one: no program may install it.

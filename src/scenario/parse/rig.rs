@@ -100,13 +100,21 @@ const ADB: &[Key] = &[
     },
 ];
 
+const CA: &[Key] = &[Key {
+    name: "frida",
+    about: "Your script that makes the app trust the proxy, from this file's folder; your own `frida` program starts the app with it",
+    kind: Kind::Text(&forms::TEXT),
+    need: Need::Required,
+}];
+
 const PHONE: &[Key] = &[
     Key { name: "adb", about: "The adb that is used; of an Android phone", kind: Kind::Map(ADB), need: Need::Optional },
     Key {
         name: "ca",
-        about: "How the app is made to trust the proxy; of an Android phone: system (the system's store, needs root), user (you have \
+        about: "How the app is made to trust the proxy; of an Android phone: system (the system's store, needs root), repackaged (the app is \
+                rebuilt, which loses the data of one that is there), { frida: SCRIPT } (your script, run by your frida), user (you have \
                 installed the certificate; the default), none (nothing inside connections is seen)",
-        kind: Kind::Word(&["none", "system", "user"]),
+        kind: Kind::Either(&[Kind::Word(&["none", "repackaged", "system", "user"]), Kind::Map(CA)]),
         need: Need::Optional,
     },
     Key {
@@ -256,12 +264,16 @@ fn phone(values: &Values) -> Option<PhoneDescription> {
         "manual" => PhoneKind::Manual,
         _ => PhoneKind::Simulated,
     };
+    let script = values.map("ca").and_then(|ca| ca.text("frida")).map(Into::into);
     let android = AndroidDescription {
         trust: match values.text("ca") {
             Some("none") => TrustMode::None,
+            Some("repackaged") => TrustMode::Repackaged,
             Some("system") => TrustMode::System,
+            None if script.is_some() => TrustMode::Script,
             _ => TrustMode::User,
         },
+        script,
         route: if values.text("route") == Some("wifi") { RouteKind::Wifi } else { RouteKind::Reverse },
         package: values.text("package").map(str::to_owned),
         packages: values.text("packages").map(Into::into),

@@ -5,6 +5,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use super::{Problems, app, policy, rig::rig_with, scenario};
 use crate::{
     model::{App, Captured, Category, Expectation, Planted, Severity},
+    phone::adb::TrustMode,
     scenario::{
         Scenario,
         rig_file::{PhoneKind, Secret},
@@ -168,6 +169,23 @@ fn a_rig_is_read() {
     let band = rig_with("rig.yaml", keyless, &["mi-band-3"]).expect("the rig is valid").band.expect("a band");
     assert_eq!((band.key, band.adapter.as_deref()), (None, Some("hci1")));
     assert!(rig_with("rig.yaml", "phone: { kind: simulated }\nseed: 7\n", &[]).is_ok());
+}
+
+#[test]
+fn a_rig_says_how_the_app_is_made_to_trust_it() {
+    let of = |ca: &str| {
+        let text = format!("consent: {{ owner: Quillon, date: 2026-03-14 }}\nphone: {{ kind: android, ca: {ca} }}\n");
+        rig_with("rig.yaml", &text, &[]).map(|rig| (rig.phone.android.trust, rig.phone.android.script))
+    };
+    for (ca, want) in
+        [("none", TrustMode::None), ("repackaged", TrustMode::Repackaged), ("system", TrustMode::System), ("user", TrustMode::User)]
+    {
+        assert_eq!(of(ca).expect(ca), (want, None), "{ca}");
+    }
+    assert_eq!(of("{ frida: trust.js }").expect("a script"), (TrustMode::Script, Some("trust.js".into())));
+    for wrong in ["frida", "{ frida: }", "{ script: trust.js }", "[system]"] {
+        assert!(of(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]

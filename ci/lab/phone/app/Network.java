@@ -9,6 +9,7 @@ import java.security.GeneralSecurityException;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManager;
 import okhttp3.CertificatePinner;
@@ -38,8 +39,8 @@ final class Network {
     /** The key that a pinned host would have; nobody's, unless the phone is told one. */
     private static final String PIN = "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
-    /** The phone's own end of a tunnel. */
-    private static final List<String> HERE = List.of("127.0.0.1", "localhost");
+    /** What is known without asking anybody: the phone itself, and addresses. */
+    private static final Pattern KNOWN = Pattern.compile("localhost|[0-9]{1,3}([.][0-9]{1,3}){3}");
 
     private final Phone phone;
     private final Trust trust;
@@ -98,8 +99,8 @@ final class Network {
                     .proxy(proxy(setting))
                     // Who uses a proxy lets it look names up; there is no other way out of this phone.
                     .dns(name -> {
-                        if (HERE.contains(name)) {
-                            return List.of(InetAddress.getByName("127.0.0.1"));
+                        if (KNOWN.matcher(name).matches()) {
+                            return List.of(InetAddress.getByName(name));
                         }
                         throw new UnknownHostException("Unable to resolve host \"" + name + "\": No address associated with hostname");
                     });

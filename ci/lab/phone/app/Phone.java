@@ -32,6 +32,11 @@ final class Phone {
         return view().getProperty(name + "." + key);
     }
 
+    /** Where certificates lie that only this app trusts, because its package says so. */
+    Path anchors() {
+        return HOME.resolve("anchors").resolve(name);
+    }
+
     /** Milliseconds since 1970, by the phone's clock. */
     long now() {
         return System.currentTimeMillis() + 1000 * Long.parseLong(view().getProperty("clock_offset_s", "0"));

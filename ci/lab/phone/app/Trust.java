@@ -16,7 +16,7 @@ import javax.net.ssl.X509TrustManager;
 /**
  * Whom an app trusts: what lies in the certificate store that its own mount namespace shows it, looked at whenever it is asked, as
  * Android's does. Since Android 14 that is the module's store. An app for Android 6 or older trusts the user's certificates, too, and so
- * does one that says so in its networkSecurityConfig.
+ * does one that says so in its networkSecurityConfig, which may also name certificates of the app's own.
  */
 final class Trust implements X509TrustManager {
     private static final Path MODULE = Path.of("/apex/com.android.conscrypt/cacerts");
@@ -86,6 +86,7 @@ final class Trust implements X509TrustManager {
         if ("1".equals(phone.own("trusts_user"))) {
             folders.add(USER);
         }
+        folders.add(phone.anchors());
         List<Path> files = new ArrayList<>();
         for (Path folder : folders) {
             if (Files.isDirectory(folder)) {

@@ -45,20 +45,40 @@ pub(crate) fn signer(file: &Path) -> Option<String> {
     None
 }
 
-/// Whether a file's networkSecurityConfig says that the user's certificates are trusted.
-pub(crate) fn trusts_user(file: &Path) -> bool {
-    let aapt = |arguments: &[&str]| {
-        let output = Command::new("/usr/bin/aapt").args(arguments).output();
-        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
-    };
+/// Whom a file's networkSecurityConfig names besides the system's certificates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trusted {
+    /// The user's.
+    pub(crate) user: bool,
+    /// Files in the APK itself, each with certificates.
+    pub(crate) own: Vec<Vec<u8>>,
+}
+
+/// Reads the configuration that a file's manifest names.
+pub(crate) fn trusted(file: &Path) -> Trusted {
+    let output =
+        |program: &str, arguments: &[&str]| Command::new(program).args(arguments).output().map(|output| output.stdout).unwrap_or_default();
+    let aapt = |arguments: &[&str]| String::from_utf8_lossy(&output("/usr/bin/aapt", arguments)).into_owned();
     let apk = file.to_string_lossy();
-    let named = aapt(&["dump", "xmltree", &apk, "AndroidManifest.xml"]).contains("networkSecurityConfig");
-    let mut configs = aapt(&["list", &apk]).lines().filter(|name| name.starts_with("res/xml/")).map(str::to_owned).collect::<Vec<_>>();
-    configs.retain(|name| {
-        let tree = aapt(&["dump", "xmltree", &apk, name]);
-        tree.contains("E: network-security-config") && tree.contains("src=\"user\"")
-    });
-    named && !configs.is_empty()
+    let manifest = aapt(&["dump", "xmltree", &apk, "AndroidManifest.xml"]);
+    let Some(config) = resource(&manifest, "networkSecurityConfig") else { return Trusted::default() };
+    let resources = aapt(&["dump", "--values", "resources", &apk]);
+    let Some(config) = place(&resources, config) else { return Trusted::default() };
+    let tree = aapt(&["dump", "xmltree", &apk, config]);
+    let own = tree.lines().filter_map(|line| place(&resources, resource(line, " src")?));
+    Trusted { user: tree.contains("src=\"user\""), own: own.map(|name| output("/usr/bin/unzip", &["-p", &apk, name])).collect() }
+}
+
+/// The number of the resource that is an attribute's value: `A: android:networkSecurityConfig(0x01010527)=@0x7f020000`.
+fn resource<'a>(tree: &'a str, attribute: &str) -> Option<&'a str> {
+    let line = tree.lines().find(|line| line.contains(&format!("{attribute}(")) || line.contains(&format!("{attribute}=")))?;
+    line.split_once("=@")?.1.split_whitespace().next()
+}
+
+/// Where a resource lies in the APK: `resource 0x7f020000 …: t=0x03`, and in the next line `(string8) "res/xml/name.xml"`.
+fn place<'a>(resources: &'a str, number: &str) -> Option<&'a str> {
+    let mut lines = resources.lines().skip_while(|line| !line.trim().starts_with(&format!("resource {number} ")));
+    lines.nth(1)?.split('"').nth(1)
 }
 
 /// What follows its own length, and the rest.
@@ -101,6 +121,18 @@ const SCHEME_V2: u32 = 0x7109_871a;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_configuration_and_its_certificates_are_found_by_their_numbers() {
+        let tree = "  E: application (line=9)\n    A: android:label(0x01010001)=\"Stand-in\"\n    A: android:networkSecurityConfig(0x01010527)=@0x7f020000\n";
+        assert_eq!(resource(tree, "networkSecurityConfig"), Some("0x7f020000"));
+        assert_eq!(resource("        A: src=@0x7f030000 (Raw: \"@raw/ca\")", " src"), Some("0x7f030000"));
+        assert_eq!(resource("        A: src=\"user\" (Raw: \"user\")", " src"), None);
+        let resources = "      spec resource 0x7f020000 a:xml/b: flags=0x00000000\n      config (default):\n        resource 0x7f020000 a:xml/b: \
+                         t=0x03 d=0x00000000 (s=0x0008 r=0x00)\n          (string8) \"res/xml/b.xml\"\n";
+        assert_eq!(place(resources, "0x7f020000"), Some("res/xml/b.xml"));
+        assert_eq!(place(resources, "0x7f020001"), None);
+    }
 
     #[test]
     fn what_aapt_prints_is_understood() {

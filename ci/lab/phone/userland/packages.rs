@@ -139,7 +139,8 @@ fn apply(files: &[PathBuf], flags: &[String]) -> Answer {
     let Some((base_file, base)) = files.iter().find_map(|file| Some((file, apk::badging(file)?))) else {
         return failure("INSTALL_PARSE_FAILED_NOT_APK: Failed to parse base.apk: not a package");
     };
-    let trusts_user = base.target_sdk <= 23 || apk::trusts_user(base_file);
+    let trusted = apk::trusted(base_file);
+    let trusts_user = base.target_sdk <= 23 || trusted.user;
     let Some(signer) = apk::signer(base_file) else {
         return failure(
             "INSTALL_PARSE_FAILED_NO_CERTIFICATES: Failed to collect certificates from base.apk: Attempt to get length of null array",
@@ -217,11 +218,25 @@ fn apply(files: &[PathBuf], flags: &[String]) -> Answer {
         };
         state.packages.insert(base.name.clone(), package);
     });
-    if installed.is_err() || fs::create_dir_all(data_of(&base.name)).is_err() {
+    if installed.is_err() || fs::create_dir_all(data_of(&base.name)).is_err() || keep_anchors(&base.name, &trusted.own).is_err() {
         return failure("INSTALL_FAILED_INTERNAL_ERROR");
     }
     home.log("PackageManager", &format!("installed {} {}", base.name, base.version_name));
     Answer::line("Success")
+}
+
+/// Puts certificates that an app trusts by itself where it looks for them, in place of those of what was there before.
+fn keep_anchors(name: &str, certificates: &[Vec<u8>]) -> io::Result<()> {
+    let folder = Home::inside().file("anchors").join(name);
+    match fs::remove_dir_all(&folder) {
+        Err(problem) if problem.kind() != io::ErrorKind::NotFound => return Err(problem),
+        _ => {}
+    }
+    for (number, certificate) in certificates.iter().enumerate() {
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join(format!("{number}.pem")), certificate)?;
+    }
+    Ok(())
 }
 
 /// `uninstall [-k] [--user N] PACKAGE`.
@@ -233,6 +248,7 @@ fn uninstall(arguments: &[&str]) -> Answer {
     match known {
         Some(package) if !package.system => {
             activity::end(name);
+            let _ = keep_anchors(name, &[]);
             let gone = home.change(|state| {
                 state.packages.remove(name);
                 state.app_ops.remove(name);
