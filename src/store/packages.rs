@@ -23,13 +23,18 @@ pub struct PackageSigner {
 }
 
 impl RigFolder {
+    /// Where the folder of packages is, or would be.
+    pub fn packages_folder(&self) -> PathBuf {
+        self.path().join(PACKAGES)
+    }
+
     /// The folder of packages, for its owner only; made where it is missing.
     ///
     /// # Errors
     /// [`StoreError::Io`] or [`StoreError::Full`] when it cannot be made.
     pub fn packages(&self) -> Result<PathBuf, StoreError> {
         drop(self.lock()?);
-        let folder = self.path().join(PACKAGES);
+        let folder = self.packages_folder();
         private_folder(&folder)?;
         Ok(folder)
     }

@@ -78,6 +78,11 @@ fn a_rebuilt_app_is_read_the_reader_is_told_and_the_owner_s_comes_back() {
     let (ended, told) = report(&lab, &[]);
     assert!(is_read(&told) && installed(&lab) == ours && !ended.err.contains("takes its place"), "{ended:?}");
 
+    // Nor is it the vendor's for a run that rebuilds nothing.
+    lab.rewrite_rig("ca: repackaged", "ca: none");
+    let (ended, told) = report(&lab, &[]);
+    assert!(spots(&told, "app-altered") == altered, "{ended:?}");
+
     let left = lab.tattletale(&["restore"]);
     assert!(left.code == Some(0) && left.err.contains("had version sim-1.1") && left.err.contains("without its data"), "{left:?}");
     let back = lab.tattletale(&["restore", "--app"]);

@@ -496,7 +496,12 @@ impl Phone for AdbPhone {
             (Some(wanted), _) => self.install_version(wanted).await?,
         };
         if let Some(name) = &self.package {
-            self.digest = Some(package::sha256(&self.changes.adb, name).await?);
+            let digest = package::sha256(&self.changes.adb, name).await?;
+            // One that an earlier run left is no less altered where nothing is rebuilt now.
+            if !rebuilds {
+                self.note_rebuilt(&digest);
+            }
+            self.digest = Some(digest);
         }
         Ok(version)
     }

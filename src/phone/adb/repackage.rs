@@ -99,7 +99,7 @@ impl AdbPhone {
     pub async fn in_the_way(&mut self) -> Result<Option<Replaced>, PhoneError> {
         let Some((package, found)) = self.installed().await? else { return Ok(None) };
         let digest = package::sha256(&self.changes.adb, &package).await?;
-        let is_ours = made_for(&self.setup.folder, &digest)?.is_some();
+        let is_ours = made_for(&self.setup.folder, &digest).is_some();
         Ok((!is_ours).then_some(Replaced { package, version: found.version }))
     }
 
@@ -139,7 +139,7 @@ impl AdbPhone {
                 self.altered_to(facts);
                 return Ok(version);
             }
-            if made_for(&self.setup.folder, &digest)?.is_none() {
+            if made_for(&self.setup.folder, &digest).is_none() {
                 self.make_room(&id, found, &digest, may_remove).await?;
                 made_room = true;
             }
@@ -191,12 +191,19 @@ impl AdbPhone {
             return Err(missing);
         }
         let digest = package::sha256(&self.changes.adb, &name).await?;
-        let place = match made_for(&self.setup.folder, &digest)? {
+        let place = match made_for(&self.setup.folder, &digest) {
             None => pulled(&self.changes.adb, &self.setup.folder, &name, &digest).await?,
             // It is one of ours; what it was made of is kept here, if it came off the phone.
             Some(facts) => kept(&self.setup.folder, &facts.original)?.ok_or(missing)?,
         };
         self.package_of_app(place).await
+    }
+
+    /// Notes it when the app's main file is one that was rebuilt for this rig.
+    pub(super) fn note_rebuilt(&mut self, digest: &str) {
+        if let Some(facts) = made_for(&self.setup.folder, digest) {
+            self.altered_to(facts);
+        }
     }
 
     /// Notes which file the app is now.
@@ -257,11 +264,7 @@ pub(super) async fn look(adb: &Adb, setup: &AdbSetup, package: &str, sdk: u32) -
         Ok(tools) => tools,
         Err(error) => return Check::wrong(name, ran, error.to_string(), "install it; or another way to be trusted"),
     };
-    let ours = async {
-        let digest = package::sha256(adb, package).await?;
-        made_for(&setup.folder, &digest)
-    };
-    match ours.await {
+    match package::sha256(adb, package).await.map(|digest| made_for(&setup.folder, &digest)) {
         Ok(Some(_)) => Check::good(name, ran, format!("the app was rebuilt for this rig; there is {tools}")),
         Ok(None) => Check::good(
             name,
@@ -400,10 +403,10 @@ fn target_sdk(notes: &str) -> u32 {
 }
 
 /// What is known of an installed file, by its digest: `None` when it is not one that was rebuilt for this rig.
-fn made_for(rig: &RigFolder, digest: &str) -> Result<Option<Facts>, PhoneError> {
-    let folder = rig.packages().map_err(stored)?.join(REBUILT);
+fn made_for(rig: &RigFolder, digest: &str) -> Option<Facts> {
+    let folder = rig.packages_folder().join(REBUILT);
     let folders = fs::read_dir(folder).into_iter().flatten().flatten();
-    Ok(folders.filter_map(|entry| facts(&entry.path())).find(|facts| facts.repackaged == digest))
+    folders.filter_map(|entry| facts(&entry.path())).find(|facts| facts.repackaged == digest)
 }
 
 /// What is known of a rebuilt package; `None` when nothing is there that could be used.
