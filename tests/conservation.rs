@@ -368,6 +368,37 @@ fn a_workout_is_found_by_what_it_came_to() {
 }
 
 #[test]
+fn a_part_of_a_workout_counts_only_beside_another_part() {
+    let random = &mut fastrand::Rng::with_seed(11);
+    let mut held = Vec::new();
+    for number in 1..=40 {
+        let (begin, end) = (format!("2026-02-{:02}T06:{:02}:12Z", number % 28 + 1, number), format!("2026-02-{:02}T07:12:49Z", number % 28 + 1));
+        held.extend(workout(&format!("band.workout.{number}"), &begin, &end, random.i64(1_000..6_000), random.i64(1_000..9_000)));
+    }
+    // Totals of hours that have nothing to do with any of them, under the very names.
+    let totals: Vec<Value> =
+        (0..300).map(|_| json!({ "steps": random.u32(1_000..6_000), "goal": { "metres": random.u32(1_000..9_000) } })).collect();
+    let row = workouts(held, &totals);
+    assert_eq!((row.found, row.probably, row.untold), (0, 0, 40), "{row:?}");
+
+    // One number is one number, also where it is both.
+    let held = |metres| workout("band.workout.1", "2026-03-14T06:40:12Z", "2026-03-14T07:12:49Z", 5_113, metres);
+    let row = workouts(held(5_113), &[json!({ "id": 5_113, "b": "x" })]);
+    assert_eq!((row.found, row.probably), (0, 0), "{row:?}");
+    let row = workouts(held(5_113), &[json!({ "end": 1_773_472_369, "steps": 5_113, "metres": 5_113 })]);
+    assert_eq!(row.found + row.probably, 1, "{row:?}");
+}
+
+#[test]
+fn values_of_a_file_that_are_equal_keep_their_names() {
+    let of_file = |name: &str| PlantedValue { source: PlantedSource::File, ..of_band(name, Category::Workout, Planted::Integer(50_123)) };
+    let report = report(&[&recorded(1, vec![of_file("run.metres"), of_file("goal.metres")], &[json!({ "a": 1 })])], &App::default());
+    assert_eq!(row(&report.conservation, Quantity::Workouts).held, Held::Values { values: 2 });
+    let names: Vec<&str> = report.planted.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["goal.metres", "run.metres"]);
+}
+
+#[test]
 fn two_workouts_of_two_readings_are_two_whatever_they_are_called() {
     let one = || workout("band.workout.1", "2026-03-13T17:02:31Z", "2026-03-13T17:42:03Z", 4_021, 3_377);
     let two = |name| workout(name, "2026-03-14T06:40:12Z", "2026-03-14T07:12:49Z", 5_113, 4_872);

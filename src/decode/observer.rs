@@ -351,7 +351,8 @@ impl<'a> Observer<'a> {
         if of_minutes || matches!(value.value, Planted::Minutes(_)) {
             return true;
         }
-        let is_whole = quantity == Quantity::Workouts && planted::whole_of(value, &self.planted).is_none();
+        let is_moment = matches!(value.value, Planted::Moment(_)) && value.source == PlantedSource::Band;
+        let is_whole = is_moment && quantity == Quantity::Workouts && planted::whole_of(value, &self.planted).is_none();
         let same = |known: &&mut PlantedValue| is_whole && known.quantity() == Some(quantity) && known.value == value.value;
         if let Some(known) = self.planted.iter_mut().find(same) {
             known.confirmed |= value.confirmed;

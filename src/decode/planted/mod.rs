@@ -310,6 +310,17 @@ impl Index {
         self.wholes.iter().filter(|other| whole == Some(*other)).count() > 1
     }
 
+    /// Whether a value is a part of another.
+    fn is_part(&self, value: usize) -> bool {
+        self.wholes.get(value).is_some_and(|whole| *whole != value)
+    }
+
+    /// The first part of the same whole that has the same value: a number says once what it says, also where it is both steps and metres.
+    fn first_equal(&self, value: usize) -> usize {
+        let is = |other: &usize| self.wholes.get(*other) == self.wholes.get(value) && self.values[*other].value == self.values[value].value;
+        (0..value).find(is).unwrap_or(value)
+    }
+
     fn reason(&self, value: usize, spelling: String, certainty: Certainty) -> Reason {
         let name = self.values.get(value).map(|value| value.name.clone()).unwrap_or_default();
         Reason::PlantedValue { name, spelling, certainty }
@@ -530,7 +541,9 @@ impl Taker<'_, '_> {
         let planted = &self.index.values[value];
         // One character repeated says nothing, but that a field of its name holds it.
         let says = if is_dull(&planted.value) && place == Place::Whole { LEAST_NAMED } else { bits };
-        let named = name_fits(self.name, self.leaf.path, planted, says);
+        // Steps and metres have a name in every app, and of many workouts some total is in any field of that name: a part counts beside
+        // another part.
+        let named = !self.index.is_part(value) && name_fits(self.name, self.leaf.path, planted, says);
         let says_more_with_others = bits >= LEAST_NAMED && self.index.has_parts(value);
         if named || says_more_with_others || judge(chance::expected(bits * MOST_IN_NOISE, 1.0), alike).is_some() {
             // Of many fields with such a name, one has any short value.
@@ -695,7 +708,7 @@ pub const TOO_EVEN: &str = "too few or too even minutes to be told from chance: 
 pub const IN_PIECES: &str =
     "not seen in what can be told from chance: fields of its kind were sent in pieces too small for that, and it may be in them unseen";
 /// What reports say of a value that is too short to be told from chance without a name that speaks of it.
-pub const NEEDS_A_NAME: &str = "too short to be told from chance: found only in fields whose name speaks of it, and as digests; elsewhere it may have been sent unseen";
+pub const NEEDS_A_NAME: &str = "too short to be told from chance: found only in fields whose name speaks of it, of the parts of a workout only beside another part, and as digests; elsewhere it may have been sent unseen";
 
 /// Whether a form is compared with whole leaves only: shorter ones are found everywhere in what they are written in.
 fn only_whole(form: &Form) -> bool {

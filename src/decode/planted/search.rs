@@ -210,7 +210,7 @@ impl Search {
             let key = (whole(open), open.part, object(open));
             // Beside another part of one object there are not so many leaves; in an array there are.
             let beside = if key.2.contains("[]") || open.place != Place::Whole { places } else { places.min(MOST_BESIDE) };
-            let part = parts.entry(key).or_default().entry(open.value).or_insert((open.bits, places, 0.0));
+            let part = parts.entry(key).or_default().entry(index.first_equal(open.value)).or_insert((open.bits, places, 0.0));
             *part = (part.0.max(open.bits), part.1.max(places), part.2.max(beside * f64::from(open.alike)));
         }
         let judged = |open: &Open| {
