@@ -502,7 +502,7 @@ impl<'a> Observer<'a> {
             self.ledger += ledger;
             self.ledger_unaided += unaided;
             self.bands.absorb(self.index.values(), &series);
-            self.gather(&key, host, (exchange.id, !series.is_empty()), pieces);
+            self.gather(&key, host, (exchange.id, &series), pieces);
             self.located_in += u64::from(surely);
             self.probably_located_in += u64::from(located && !surely);
             let names: BTreeSet<&String> =
@@ -548,7 +548,7 @@ impl<'a> Observer<'a> {
     }
 
     /// Adds the pieces of fields that one exchange holds, and takes in what can be told of them by now.
-    fn gather(&mut self, key: &EndpointKey, host: &str, exchange: (ExchangeId, bool), pieces: Vec<Piece>) {
+    fn gather(&mut self, key: &EndpointKey, host: &str, exchange: (ExchangeId, &BTreeMap<usize, FoundMinutes>), pieces: Vec<Piece>) {
         if pieces.is_empty() || !self.bands.is_known() {
             return;
         }
@@ -570,11 +570,11 @@ impl<'a> Observer<'a> {
         for together in together {
             self.found_together(together);
         }
-        for Untold { field, phases, readings } in untold {
+        for Untold { field, phases, readings, could_be } in untold {
             // Of several phases the first stands for all: the readings count once.
             let mut keys = phases.into_iter().map(|phase| field.in_phase(phase));
             if let Some(page) = keys.find(|key| self.pages.contains_key(key)).and_then(|key| self.pages.get_mut(&key)) {
-                page.add_untold(field.part, &field.path, readings);
+                page.add_untold(field.part, &field.path, readings, could_be);
             }
         }
     }

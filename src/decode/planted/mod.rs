@@ -28,7 +28,7 @@ use std::{
 
 use jiff::civil::Date;
 
-use crate::model::{Category, Certainty, LeakGate, Planted, PlantedValue, Quantity, Reason};
+use crate::model::{Category, Certainty, Encoding, LeakGate, Planted, PlantedValue, Quantity, Reason};
 
 use self::{
     chance::{Alphabet, always_certain, judge},
@@ -275,6 +275,10 @@ impl Index {
                 taker.phone(text);
                 taker.list_of_numbers(text);
                 taker.encoded(text);
+                // A pulse of 48 to 122 is a text, too.
+                if leaf.chain.last().is_some_and(|last| holds_bytes(*last)) {
+                    taker.series_in(text.as_bytes());
+                }
             }
             Value::Bytes { bytes, text } => {
                 taker.search.binary_bytes += bytes.len() as u64;
@@ -573,6 +577,11 @@ fn is_a_word(text: &str) -> bool {
     all(u8::is_ascii_lowercase) || all(u8::is_ascii_uppercase) || all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+'))
 }
 
+/// Whether what stands behind it is bytes of any kind, also where they can be read as a text.
+const fn holds_bytes(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::Base32 | Encoding::Base64 | Encoding::Base64Url | Encoding::Hex)
+}
+
 /// The bytes behind digits, and what is said of what is found in them.
 fn unpacked(digits: &str) -> Option<(Vec<u8>, &'static str)> {
     let hex = || digest::from_hex(digits).map(|bytes| (bytes, ", as hex"));
@@ -705,8 +714,7 @@ pub const TOO_SHORT: &str = "too short to be told from chance under any name: fo
 /// What reports say of minutes that are too few, or too much alike, to be told from chance.
 pub const TOO_EVEN: &str = "too few or too even minutes to be told from chance: they may have been sent unseen";
 /// What reports say of minutes that were not found, while fields of their kind came in pieces which nobody can tell.
-pub const IN_PIECES: &str =
-    "not seen in what can be told from chance: fields of its kind were sent in pieces too small for that, and it may be in them unseen";
+pub const IN_PIECES: &str = "not seen in what can be told from chance: fields of its kind, or of numbers like it, were sent in pieces too small for that, and it may be in them unseen";
 /// What reports say of a value that is too short to be told from chance without a name that speaks of it.
 pub const NEEDS_A_NAME: &str = "too short to be told from chance: found only in fields whose name speaks of it, of the parts of a workout only beside another part, and as digests; elsewhere it may have been sent unseen";
 
