@@ -266,11 +266,94 @@ fn a_reading_in_five_minutes_an_hour_a_request_is_found() {
     }
 }
 
+/// Another order, in which no two pieces stand beside the one that they stood beside.
+fn shuffled<T: Clone>(pieces: &[T]) -> Vec<T> {
+    (0..pieces.len()).map(|at| pieces[at * 37 % pieces.len()].clone()).collect()
+}
+
+#[test]
+fn what_is_told_by_itself_hides_nothing_of_what_is_told_together_and_each_exchange_counts_once() {
+    // Steps that say enough by themselves, and a heart rate that does not, in one request.
+    let (whole, random) = (readings(1), &mut fastrand::Rng::with_seed(5));
+    let steps: Vec<u8> = (0..1440).map(|_| random.u8(1..120)).collect();
+    let held: Vec<Sample> = samples(1).into_iter().zip(&steps).map(|(sample, steps)| Sample { steps: *steps, ..sample }).collect();
+    let both: Vec<Value> =
+        steps.chunks(60).zip(whole.chunks(12)).map(|(steps, rates)| json!({ "steps": steps, "heart_rate": rates })).collect();
+    assert_eq!(both.len(), 24);
+    let (row, words) = told(planted(&held), &both);
+    assert_eq!(row.found, 24 * 12, "{row:?}");
+    let rates: Vec<&String> = words.iter().filter(|(name, _)| name.starts_with("band.heart_rate")).map(|(_, words)| words).collect();
+    assert!(rates.iter().any(|words| *words == "found in 24 exchanges"), "{rates:?}");
+
+    // The same pieces in two fields are in as many exchanges as there are.
+    let twice: Vec<Value> = whole.chunks(15).map(|piece| json!({ "heart_rate": piece, "second": piece })).collect();
+    let (row, words) = told(planted(&samples(1)), &twice);
+    assert_eq!((row.found, twice.len()), (1200, 80));
+    let counted = |words: &str| words.strip_prefix("found in ")?.strip_suffix(" exchanges")?.parse::<u64>().ok();
+    let exchanges: u64 = words.iter().filter(|(name, _)| name.starts_with("band.heart_rate")).filter_map(|(_, words)| counted(words)).sum();
+    // The piece over midnight is of both days.
+    assert!((80..=81).contains(&exchanges), "{words:?}");
+}
+
+#[test]
+fn pieces_of_one_request_are_put_together() {
+    for write in [&|piece: &[u8]| json!(STANDARD.encode(piece)) as Value, &|piece: &[u8]| {
+        json!(piece.iter().map(u8::to_string).collect::<Vec<_>>().join(","))
+    }] as [&dyn Fn(&[u8]) -> Value; 2]
+    {
+        let blocks: Vec<Value> = readings(1).chunks(15).zip(0..).map(|(piece, n)| json!({ "n": n, "b": write(piece) })).collect();
+        let (row, _) = told(planted(&samples(1)), &[json!({ "blocks": blocks })]);
+        assert_eq!((row.found, row.not_seen), (1200, 0), "{blocks:?}");
+    }
+    // Where each is long enough by itself, nothing is left that nobody could tell.
+    let list = |seed| readings(seed).iter().map(u8::to_string).collect::<Vec<_>>().join(",");
+    let (row, _) = told(planted(&samples(1)), &[json!({ "days": [{ "heart_rate": list(2) }, { "heart_rate": list(3) }] })]);
+    assert_eq!((row.found, row.not_seen, row.untold), (0, 1200, 0), "{row:?}");
+}
+
+#[test]
+fn pieces_that_are_alike_because_nothing_changed_are_found_and_never_called_not_seen() {
+    let mut night = readings(1);
+    night[..360].fill(60);
+    let held: Vec<Sample> = night.iter().map(|beats| Sample { heart_rate: *beats, ..samples(1)[0] }).collect();
+    let sent: Vec<Value> = night.chunks(15).map(|piece| json!({ "heart_rate": piece })).collect();
+    let (row, _) = told(planted(&held), &sent);
+    assert_eq!((row.found, row.not_seen), (1200, 0), "{row:?}");
+    let (row, _) = told(planted(&held), &shuffled(&sent));
+    assert_eq!((row.not_seen, row.untold + row.found), (0, 1200), "{row:?}");
+}
+
+#[test]
+fn half_a_day_of_which_a_piece_was_sent_twice_leaves_nothing_untold() {
+    let mut pieces: Vec<Value> = readings(1)[..600].chunks(5).map(|piece| json!({ "heart_rate": piece })).collect();
+    pieces.insert(60, pieces[59].clone());
+    let (row, _) = told(planted(&samples(1)), &pieces);
+    assert_eq!((row.found, row.not_seen, row.untold), (600, 600, 0), "{row:?}");
+}
+
+#[test]
+fn pieces_of_no_telling_name_are_found_last_first_too_and_else_make_the_rest_untold() {
+    let pieces: Vec<Value> = readings(1).chunks(15).map(|piece| json!({ "v": piece })).collect();
+    let last_first: Vec<Value> = pieces.iter().rev().cloned().collect();
+    let (row, _) = told(planted(&samples(1)), &last_first);
+    assert_eq!((row.found, row.not_seen, row.untold), (1200, 0, 0), "{row:?}");
+
+    let (row, words) = told(planted(&samples(1)), &shuffled(&pieces));
+    assert_eq!((row.found, row.not_seen, row.untold), (0, 0, 1200), "{row:?}");
+    assert_eq!(row.in_pieces, ["POST api.test/day json v[]"]);
+    let words = &words.iter().find(|(name, _)| name == "band.heart_rate.2026-03-14").expect("planted").1;
+    assert!(words.contains("in pieces too small"), "{words}");
+    // Numbers of another size are none.
+    let others: Vec<Value> = (0..400).map(|at| json!({ "v": at % 40 })).collect();
+    let (row, _) = told(planted(&samples(1)), &others);
+    assert_eq!((row.not_seen, row.untold), (1200, 0), "{row:?}");
+}
+
 #[test]
 fn what_is_sent_in_pieces_that_nobody_can_tell_is_neither_called_not_seen_nor_added() {
-    // The last minutes first, so that nothing fits together.
-    let backwards: Vec<Value> = readings(1).chunks(6).rev().map(|piece| json!({ "heart_rate": piece })).collect();
-    let (row, planted_words) = told(planted(&samples(1)), &backwards);
+    // In an order in which nothing fits together.
+    let pieces: Vec<Value> = readings(1).chunks(6).map(|piece| json!({ "heart_rate": piece })).collect();
+    let (row, planted_words) = told(planted(&samples(1)), &shuffled(&pieces));
     assert_eq!((row.found, row.not_seen, row.untold), (0, 0, 1200));
     assert!(row.added.is_empty(), "{row:?}");
     assert_eq!(row.in_pieces, ["POST api.test/day json heart_rate[]"]);
@@ -365,6 +448,38 @@ fn a_workout_is_found_by_what_it_came_to() {
         .map(|_| json!({ "at": 1_773_446_400 + random.u32(..86_400), "m": random.u32(1_000..9_999), "n": random.u32(1_000..9_999) }))
         .collect();
     assert_eq!(workouts(held(), &[json!({ "rows": others })]).found, 0);
+}
+
+#[test]
+fn a_part_of_a_workout_counts_only_beside_another_part() {
+    let random = &mut fastrand::Rng::with_seed(11);
+    let mut held = Vec::new();
+    for number in 1..=40 {
+        let (begin, end) =
+            (format!("2026-02-{:02}T06:{:02}:12Z", number % 28 + 1, number), format!("2026-02-{:02}T07:12:49Z", number % 28 + 1));
+        held.extend(workout(&format!("band.workout.{number}"), &begin, &end, random.i64(1_000..6_000), random.i64(1_000..9_000)));
+    }
+    // Totals of hours that have nothing to do with any of them, under the very names.
+    let totals: Vec<Value> =
+        (0..300).map(|_| json!({ "steps": random.u32(1_000..6_000), "goal": { "metres": random.u32(1_000..9_000) } })).collect();
+    let row = workouts(held, &totals);
+    assert_eq!((row.found, row.probably, row.untold), (0, 0, 40), "{row:?}");
+
+    // One number is one number, also where it is both.
+    let held = |metres| workout("band.workout.1", "2026-03-14T06:40:12Z", "2026-03-14T07:12:49Z", 5_113, metres);
+    let row = workouts(held(5_113), &[json!({ "id": 5_113, "b": "x" })]);
+    assert_eq!((row.found, row.probably), (0, 0), "{row:?}");
+    let row = workouts(held(5_113), &[json!({ "end": 1_773_472_369, "steps": 5_113, "metres": 5_113 })]);
+    assert_eq!(row.found + row.probably, 1, "{row:?}");
+}
+
+#[test]
+fn values_of_a_file_that_are_equal_keep_their_names() {
+    let of_file = |name: &str| PlantedValue { source: PlantedSource::File, ..of_band(name, Category::Workout, Planted::Integer(50_123)) };
+    let report = report(&[&recorded(1, vec![of_file("run.metres"), of_file("goal.metres")], &[json!({ "a": 1 })])], &App::default());
+    assert_eq!(row(&report.conservation, Quantity::Workouts).held, Held::Values { values: 2 });
+    let names: Vec<&str> = report.planted.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["goal.metres", "run.metres"]);
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    BandFacts, Category, FieldFacts, FieldName, FieldType, MinuteSet, Observations, Origin, Planted, PlantedSource, PlantedValue, Quantity,
-    Reason,
+    BandFacts, Category, EndpointKey, FieldFacts, FieldName, FieldType, MinuteSet, Observations, Origin, Planted, PlantedSource,
+    PlantedValue, Quantity, Reason,
     conservation::{Role, SeriesFacts, SeriesKey, ValueFacts},
     minutes::is_value,
 };
@@ -144,7 +144,13 @@ fn unexplained_fields(values: &[PlantedValue], observations: &Observations, fact
         // What was sent before anything was looked for explains nothing and adds nothing.
         let searched = || endpoint.fields.iter().filter(|(_, field)| field.searched && field.shape.kind != FieldType::Empty);
         for (name, field) in searched() {
-            let place = || format!("{} {name}", key.place());
+            let place = || place_of(key, name);
+            // What a name says is something else is not looked at as readings of the band.
+            for (quantity, readings) in field.could_be.iter().filter(|_| field.shape.categories.is_empty()) {
+                let pieces = facts.pieces.entry(*quantity).or_default();
+                pieces.readings += readings;
+                pieces.fields.insert(place_of(key, name));
+            }
             let meant: BTreeSet<_> = field.shape.categories.iter().filter_map(|category| Quantity::of(*category)).collect();
             for (quantity, role) in meant {
                 let is_held = holds(field, quantity);
@@ -168,6 +174,10 @@ fn unexplained_fields(values: &[PlantedValue], observations: &Observations, fact
         }
     }
     facts.fields.retain(|_, fields| !fields.is_empty());
+}
+
+fn place_of(key: &EndpointKey, name: &FieldName) -> String {
+    format!("{} {name}", key.place())
 }
 
 /// Whether a field has its quantity only from a name above it, and the other stands in the same object: of `heart_rate[].at` and

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use crate::model::{Category, EndpointFacts, FieldFacts, Observations, PositionSighting};
 
-use super::{blind, page::join_shapes};
+use super::{
+    blind,
+    page::{add_all, join_shapes},
+};
 
 /// Adds `other` to `into`: counts add up, shapes join, the earliest evidence stays. Associative and commutative.
 pub fn merge(into: &mut Observations, other: Observations) {
@@ -75,6 +78,7 @@ pub(super) fn merge_field(into: &mut FieldFacts, other: FieldFacts) {
     into.unexplained += other.unexplained;
     into.searched |= other.searched;
     into.untold += other.untold;
+    add_all(&mut into.could_be, other.could_be);
     into.entropy = into.entropy.max(other.entropy);
     into.first = into.first.take().into_iter().chain(other.first).min();
 }

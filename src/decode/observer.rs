@@ -358,7 +358,8 @@ impl<'a> Observer<'a> {
         if of_minutes || matches!(value.value, Planted::Minutes(_)) {
             return true;
         }
-        let is_whole = quantity == Quantity::Workouts && planted::whole_of(value, &self.planted).is_none();
+        let is_moment = matches!(value.value, Planted::Moment(_)) && value.source == PlantedSource::Band;
+        let is_whole = is_moment && quantity == Quantity::Workouts && planted::whole_of(value, &self.planted).is_none();
         let same = |known: &&mut PlantedValue| is_whole && known.quantity() == Some(quantity) && known.value == value.value;
         if let Some(known) = self.planted.iter_mut().find(same) {
             known.confirmed |= value.confirmed;
@@ -508,7 +509,7 @@ impl<'a> Observer<'a> {
             self.ledger += ledger;
             self.ledger_unaided += unaided;
             self.bands.absorb(self.index.values(), &series);
-            self.gather(&key, host, (exchange.id, !series.is_empty()), pieces);
+            self.gather(&key, host, (exchange.id, &series), pieces);
             self.located_in += u64::from(surely);
             self.probably_located_in += u64::from(located && !surely);
             let names: BTreeSet<&String> =
@@ -554,7 +555,7 @@ impl<'a> Observer<'a> {
     }
 
     /// Adds the pieces of fields that one exchange holds, and takes in what can be told of them by now.
-    fn gather(&mut self, key: &EndpointKey, host: &str, exchange: (ExchangeId, bool), pieces: Vec<Piece>) {
+    fn gather(&mut self, key: &EndpointKey, host: &str, exchange: (ExchangeId, &BTreeMap<usize, FoundMinutes>), pieces: Vec<Piece>) {
         if pieces.is_empty() || !self.bands.is_known() {
             return;
         }
@@ -576,11 +577,11 @@ impl<'a> Observer<'a> {
         for together in together {
             self.found_together(together);
         }
-        for Untold { field, phases, readings } in untold {
+        for Untold { field, phases, readings, could_be } in untold {
             // Of several phases the first stands for all: the readings count once.
             let mut keys = phases.into_iter().map(|phase| field.in_phase(phase));
             if let Some(page) = keys.find(|key| self.pages.contains_key(key)).and_then(|key| self.pages.get_mut(&key)) {
-                page.add_untold(field.part, &field.path, readings);
+                page.add_untold(field.part, &field.path, readings, could_be);
             }
         }
     }

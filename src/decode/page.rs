@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::model::{
-    App, Category, EndpointFacts, Evidence, FieldFacts, FieldName, FieldShape, FieldType, Part, Reason, category::keep_finest,
+    App, Category, EndpointFacts, Evidence, FieldFacts, FieldName, FieldShape, FieldType, Part, Quantity, Reason, category::keep_finest,
 };
 
 use super::{
@@ -78,9 +78,10 @@ impl Page {
     }
 
     /// Notes readings of a field that nobody can tell from chance, because of the pieces in which they were sent.
-    pub(super) fn add_untold(&mut self, part: Part, path: &str, readings: u64) {
+    pub(super) fn add_untold(&mut self, part: Part, path: &str, readings: u64, could_be: BTreeMap<Quantity, u64>) {
         if let Some(slot) = self.existing(part, path) {
             slot.facts.untold += readings;
+            add_all(&mut slot.facts.could_be, could_be);
         }
     }
 
@@ -187,6 +188,13 @@ impl Slot {
         if facts.first.as_ref().is_none_or(|first| first.exchange > Some(exchange)) {
             facts.first = Some(Evidence { run, exchange: Some(exchange), bytes: leaf.range(), chain: leaf.chain.to_vec() });
         }
+    }
+}
+
+/// Adds readings, by the quantity that they could be of.
+pub(super) fn add_all(into: &mut BTreeMap<Quantity, u64>, other: BTreeMap<Quantity, u64>) {
+    for (quantity, readings) in other {
+        *into.entry(quantity).or_default() += readings;
     }
 }
 

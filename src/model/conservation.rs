@@ -112,7 +112,7 @@ pub struct BandFacts {
     pub pieces: BTreeMap<Quantity, Pieces>,
 }
 
-/// Fields of one quantity that were sent in pieces which say too little, also together.
+/// Fields of one quantity, or that could be, which were sent in pieces that say too little, also together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pieces {
     /// Readings in them that may be any minute of the band.
@@ -210,7 +210,8 @@ pub struct ConservationRow {
     pub derived: Vec<String>,
     /// Fields in uploads of this very kind in which none of the band's values was found, though it could have been told.
     pub added: Vec<String>,
-    /// Fields in uploads of this very kind that were sent in pieces which cannot be told from chance, also together.
+    /// Fields in uploads of this very kind, or of no telling name and of its numbers, that were sent in pieces which cannot be told from
+    /// chance, also together.
     #[serde(default)]
     pub in_pieces: Vec<String>,
 }

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Coverage, Encoding, ExchangeId, FieldName, FieldShape, LeakGate, Ledger, Reason,
+    Coverage, Encoding, ExchangeId, FieldName, FieldShape, LeakGate, Ledger, Quantity, Reason,
     position::{distance_words, exactness_words},
 };
 
@@ -141,6 +141,8 @@ pub struct FieldFacts {
     /// Readings in it that may be minutes of a band and that nobody can tell from chance: they came in pieces that say too little, and what
     /// all of them say together is not what the band held.
     pub untold: u64,
+    /// How many of those could be of each quantity that a band held: by their values, whatever the field is called.
+    pub could_be: BTreeMap<Quantity, u64>,
     /// The first occurrence, by run and exchange.
     pub first: Option<Evidence>,
 }

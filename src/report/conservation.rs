@@ -143,8 +143,9 @@ const NOTHING: &str = "-";
 
 /// What the columns mean, and no more than they do (R3).
 const LEGEND: &str = "Each minute counts once, over all uploads together. Not seen: not seen in what could be read. Cannot be told from chance: \
-                      too few or too even, or as many as there are readings in fields of that kind which were sent in pieces that say too \
-                      little, also when all of a field are put together in their order. Derived: fields of a kind that is not on the band \
+                      too few or too even, or as many as there are readings in fields of that kind, or of no telling name and of its numbers, \
+                      which were sent in pieces that say too little, also when all of a field are put together in the order in which they \
+                      were sent or the last one first. Derived: fields of a kind that is not on the band \
                       and can be worked out of what is. Added: fields of the band's own kinds in which none of its values was found, though \
                       it could have been told.";
 

@@ -107,7 +107,12 @@ fn conservation_row() -> Value {
         ("not_checked", Always, "How many more nobody confirmed, or could look for", count(0)),
         ("derived", Always, "Fields of a kind that is not on the band and can be worked out of what is", list(text())),
         ("added", Always, "Fields of this very kind in which none of the band's values was found, though it could have been", list(text())),
-        ("in_pieces", Always, "Fields of this very kind, sent in pieces that cannot be told from chance, also together", list(text())),
+        (
+            "in_pieces",
+            Always,
+            "Fields of this very kind, or of no telling name and of its numbers, sent in pieces that cannot be told from chance, also together",
+            list(text()),
+        ),
     ])
 }
 

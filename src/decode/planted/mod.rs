@@ -28,7 +28,7 @@ use std::{
 
 use jiff::civil::Date;
 
-use crate::model::{Category, Certainty, LeakGate, Planted, PlantedValue, Quantity, Reason};
+use crate::model::{Category, Certainty, Encoding, LeakGate, Planted, PlantedValue, Quantity, Reason};
 
 use self::{
     chance::{Alphabet, always_certain, judge},
@@ -275,6 +275,10 @@ impl Index {
                 taker.phone(text);
                 taker.list_of_numbers(text);
                 taker.encoded(text);
+                // A pulse of 48 to 122 is a text, too.
+                if leaf.chain.last().is_some_and(|last| holds_bytes(*last)) {
+                    taker.series_in(text.as_bytes());
+                }
             }
             Value::Bytes { bytes, text } => {
                 taker.search.binary_bytes += bytes.len() as u64;
@@ -308,6 +312,17 @@ impl Index {
     fn has_parts(&self, value: usize) -> bool {
         let whole = self.wholes.get(value);
         self.wholes.iter().filter(|other| whole == Some(*other)).count() > 1
+    }
+
+    /// Whether a value is a part of another.
+    fn is_part(&self, value: usize) -> bool {
+        self.wholes.get(value).is_some_and(|whole| *whole != value)
+    }
+
+    /// The first part of the same whole that has the same value: a number says once what it says, also where it is both steps and metres.
+    fn first_equal(&self, value: usize) -> usize {
+        let is = |other: &usize| self.wholes.get(*other) == self.wholes.get(value) && self.values[*other].value == self.values[value].value;
+        (0..value).find(is).unwrap_or(value)
     }
 
     fn reason(&self, value: usize, spelling: String, certainty: Certainty) -> Reason {
@@ -530,7 +545,9 @@ impl Taker<'_, '_> {
         let planted = &self.index.values[value];
         // One character repeated says nothing, but that a field of its name holds it.
         let says = if is_dull(&planted.value) && place == Place::Whole { LEAST_NAMED } else { bits };
-        let named = name_fits(self.name, self.leaf.path, planted, says);
+        // Steps and metres have a name in every app, and of many workouts some total is in any field of that name: a part counts beside
+        // another part.
+        let named = !self.index.is_part(value) && name_fits(self.name, self.leaf.path, planted, says);
         let says_more_with_others = bits >= LEAST_NAMED && self.index.has_parts(value);
         if named || says_more_with_others || judge(chance::expected(bits * MOST_IN_NOISE, 1.0), alike).is_some() {
             // Of many fields with such a name, one has any short value.
@@ -558,6 +575,11 @@ fn is_a_word(text: &str) -> bool {
     let rest = text.as_bytes().get(1..).unwrap_or_default();
     let all = |is: fn(&u8) -> bool| rest.iter().all(is);
     all(u8::is_ascii_lowercase) || all(u8::is_ascii_uppercase) || all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+'))
+}
+
+/// Whether what stands behind it is bytes of any kind, also where they can be read as a text.
+const fn holds_bytes(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::Base32 | Encoding::Base64 | Encoding::Base64Url | Encoding::Hex)
 }
 
 /// The bytes behind digits, and what is said of what is found in them.
@@ -692,10 +714,9 @@ pub const TOO_SHORT: &str = "too short to be told from chance under any name: fo
 /// What reports say of minutes that are too few, or too much alike, to be told from chance.
 pub const TOO_EVEN: &str = "too few or too even minutes to be told from chance: they may have been sent unseen";
 /// What reports say of minutes that were not found, while fields of their kind came in pieces which nobody can tell.
-pub const IN_PIECES: &str =
-    "not seen in what can be told from chance: fields of its kind were sent in pieces too small for that, and it may be in them unseen";
+pub const IN_PIECES: &str = "not seen in what can be told from chance: fields of its kind, or of numbers like it, were sent in pieces too small for that, and it may be in them unseen";
 /// What reports say of a value that is too short to be told from chance without a name that speaks of it.
-pub const NEEDS_A_NAME: &str = "too short to be told from chance: found only in fields whose name speaks of it, and as digests; elsewhere it may have been sent unseen";
+pub const NEEDS_A_NAME: &str = "too short to be told from chance: found only in fields whose name speaks of it, of the parts of a workout only beside another part, and as digests; elsewhere it may have been sent unseen";
 
 /// Whether a form is compared with whole leaves only: shorter ones are found everywhere in what they are written in.
 fn only_whole(form: &Form) -> bool {

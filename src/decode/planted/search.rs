@@ -159,20 +159,13 @@ impl Search {
         let is = |piece: &Piece| piece.part == part && piece.path == path;
         let Some(known) = (0..self.pieces.len()).rev().take(FIELDS_IN_TURNS).find(|at| is(&self.pieces[*at])) else {
             if self.pieces.len() < MOST_PIECES {
-                self.pieces.push(Piece { part, path: path.to_owned(), values, parts: 1 });
+                self.pieces.push(Piece::new(part, path.to_owned(), values));
             } else {
                 self.cut = true;
             }
             return;
         };
-        let piece = &mut self.pieces[known];
-        match (&mut piece.values, values) {
-            (Values::Numbers(known), Values::Numbers(more)) => known.extend(more),
-            (Values::Bytes(known), Values::Bytes(more)) => known.extend(more),
-            // Once this, once that: neither is a piece of a series.
-            _ => return,
-        }
-        piece.parts += 1;
+        self.pieces[known].join(values);
     }
 
     pub(super) fn open(&mut self, open: Open) {
@@ -210,7 +203,7 @@ impl Search {
             let key = (whole(open), open.part, object(open));
             // Beside another part of one object there are not so many leaves; in an array there are.
             let beside = if key.2.contains("[]") || open.place != Place::Whole { places } else { places.min(MOST_BESIDE) };
-            let part = parts.entry(key).or_default().entry(open.value).or_insert((open.bits, places, 0.0));
+            let part = parts.entry(key).or_default().entry(index.first_equal(open.value)).or_insert((open.bits, places, 0.0));
             *part = (part.0.max(open.bits), part.1.max(places), part.2.max(beside * f64::from(open.alike)));
         }
         let judged = |open: &Open| {
@@ -252,7 +245,7 @@ impl Search {
         });
         let mut pieces = self.pieces;
         let columns = columns.all.into_iter();
-        pieces.extend(columns.map(|Column { part, path, numbers }| Piece { part, path, values: Values::Numbers(numbers), parts: 1 }));
+        pieces.extend(columns.map(|Column { part, path, numbers }| Piece::new(part, path, Values::Numbers(numbers))));
         Ended { cut, arrived, series: self.series, pieces }
     }
 }

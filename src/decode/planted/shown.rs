@@ -22,6 +22,8 @@ pub(super) struct SeriesHit {
     pub(super) certainty: Certainty,
     /// The bytes or the numbers that the minutes lie in, with what stands between them.
     pub(super) range: Range<usize>,
+    /// Where the minutes beyond chance lie, in however many stretches.
+    pub(super) certain_in: Vec<Range<usize>>,
     /// How much those are of what was searched, from 0 to 1: what is no reading is left out of the count.
     pub(super) share: f32,
 }
@@ -48,6 +50,8 @@ pub(super) struct Layout {
 pub(super) struct Best {
     /// The overlay that shows most of each: it says how the series is written.
     hits: BTreeMap<usize, (Overlay, String, Range<usize>)>,
+    /// Where the overlays beyond chance lie.
+    certain_in: BTreeMap<usize, Vec<Range<usize>>>,
     /// Minutes that some overlay beyond chance shows, and minutes that a likely one does.
     pub(super) certain: BTreeMap<usize, MinuteSet>,
     likely: BTreeMap<usize, MinuteSet>,
@@ -77,13 +81,18 @@ impl Best {
         let minutes = if certain { &mut self.certain } else { &mut self.likely };
         let minutes = minutes.entry(pattern.number).or_default();
         pattern.agreeing(plane, &overlay).for_each(|minute| minutes.insert(minute));
+        let length = plane.data.len();
+        // The first difference is that to the value before it.
+        let from = overlay.from.saturating_sub(usize::from(pattern.kind == Kind::Differences));
+        let item = |place: usize| (place * layout.stride).min(length) * self.items / length.max(1);
+        let range = item(from)..item(overlay.to);
+        let places = self.certain_in.entry(pattern.number).or_default();
+        if certain && places.len() < MOST_LAYOUTS {
+            places.push(range.clone());
+        }
         let rank = |overlay: &Overlay| (overlay.certainty == Certainty::Certain, overlay.minutes);
         if self.hits.get(&pattern.number).is_none_or(|(known, ..)| rank(&overlay) > rank(known)) {
-            let length = plane.data.len();
-            // The first difference is that to the value before it.
-            let from = overlay.from.saturating_sub(usize::from(pattern.kind == Kind::Differences));
-            let item = |place: usize| (place * layout.stride).min(length) * self.items / length.max(1);
-            self.hits.insert(pattern.number, (overlay, spelling, item(from)..item(overlay.to)));
+            self.hits.insert(pattern.number, (overlay, spelling, range));
         }
     }
 
@@ -104,7 +113,8 @@ impl Best {
                 known.named(told)
             );
             let share = share(&range);
-            found(SeriesHit { number, minutes, probably, spelling, certainty, range, share });
+            let certain_in = self.certain_in.remove(&number).unwrap_or_default();
+            found(SeriesHit { number, minutes, probably, spelling, certainty, range, certain_in, share });
         }
     }
 }
